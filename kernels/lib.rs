@@ -1,0 +1,20 @@
+//! What breakeven computes.
+//!
+//! One room per family: the family, its slow and obvious reference, and its implementations in
+//! Rust, CUDA C and WGSL side by side. Nothing in this package knows a device API, a clock, a
+//! path or a price.
+
+pub mod params;
+pub mod random;
+pub mod recording;
+pub mod work;
+
+use work::Family;
+
+/// Every family, in the order shown. A new one is a folder, a `pub mod` line and a line here.
+pub static FAMILIES: &[&dyn Family] = &[];
+
+/// The family called `name`.
+pub fn family(name: &str) -> Option<&'static dyn Family> {
+    FAMILIES.iter().copied().find(|f| f.name() == name)
+}

@@ -1,0 +1,22 @@
+//! breakeven: from one measured computation to a verdict on GPU nodes.
+//!
+//! Modules in reading order; data flows one way:
+//! suite → plan → measure (on a backend) → record → cost → classify → report.
+
+pub mod stats;
+pub mod units;
+
+pub mod backend;
+pub mod measure;
+pub mod plan;
+pub mod suite;
+pub mod workload;
+
+pub mod record;
+
+pub mod catalog;
+pub mod classify;
+pub mod cost;
+pub mod report;
+
+pub mod cli;
