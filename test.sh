@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Installs what the tests need (Debian or Ubuntu; as root or through sudo), then runs them all.
+# Needs a Rust toolchain and git to be there. What could not be installed is named, and the
+# tests that need it then fail: nothing is skipped in silence.
+set -uo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s\n' "$*"; }
+missing=()
+
+packages=(
+  g++                   # runs the .cu kernels on the CPU (host shim)
+  ffmpeg                # makes and checks videos
+  libjpeg-turbo-progs   # decodes JPEG with the accurate DCT, for comparison
+  mesa-vulkan-drivers   # software Vulkan: proves the WGSL kernels without a GPU
+  libvulkan1
+  libopenblas0-pthread  # a BLAS to find at run time
+  python3 python3-venv  # numpy, parasail, and NVIDIA's compiler wheels
+)
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else return 127; fi
+}
+
+install_packages() {
+  command -v dpkg-query >/dev/null || { missing+=("${packages[@]}"); return; }
+  local wanted=() p
+  for p in "${packages[@]}"; do
+    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || wanted+=("$p")
+  done
+  [ ${#wanted[@]} = 0 ] && return
+  say "installing ${wanted[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
+  for p in "${wanted[@]}"; do
+    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")
+  done
+}
+
+# Pinned: the PTX in kernels/ptx is made by exactly this NVRTC.
+wheels=(
+  numpy parasail==1.3.4
+  nvidia-cuda-nvrtc-cu12==12.4.127 nvidia-cuda-nvcc-cu12==12.4.131
+)
+
+install_wheels() {
+  local venv=$PWD/target/test-python stamp
+  stamp=$(printf '%s\n' "${wheels[@]}")
+  if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$stamp" ]; then
+    say "installing Python packages into target/test-python: ${wheels[*]}"
+    rm -rf "$venv"
+    if python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "${wheels[@]}"; then
+      printf '%s\n' "$stamp" >"$venv/stamp"
+    else
+      missing+=("${wheels[@]}")
+    fi
+  fi
+  export BREAKEVEN_TEST_PYTHON=$venv/bin/python
+}
+
+command -v cargo >/dev/null || { echo "error: no cargo found; install a Rust toolchain (rustup) first" >&2; exit 2; }
+install_packages
+install_wheels
+if [ ${#missing[@]} != 0 ]; then
+  say "could not install: ${missing[*]}"
+  echo "install them by hand; the tests that need them will fail until then"
+fi
+
+failed=()
+step() {
+  say "$*"
+  local begin=$SECONDS
+  "$@" || failed+=("$*")
+  echo "(${*:1:3}: $((SECONDS - begin)) s)"
+}
+export CARGO_TERM_PROGRESS_WHEN=never
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+step cargo test --workspace --locked --quiet --no-fail-fast
+step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+if [ ${#failed[@]} != 0 ]; then
+  say "failed:"
+  printf '  %s\n' "${failed[@]}"
+  exit 1
+fi
+say "all passed"
