@@ -1,1 +1,103 @@
-//! To be filled.
+//! Measuring: verify → calibrate → warm up → sample → stop → verify. Emits events, prints nothing.
+
+use std::io;
+use std::sync::atomic::AtomicBool;
+
+use breakeven_kernels::work::Keep;
+
+use crate::backend::{BackendError, Device, Mode};
+use crate::plan::{Job, Plan};
+use crate::record::Row;
+
+/// Opens a device by id.
+pub type Open<'a> = dyn FnMut(&str) -> Result<Box<dyn Device>, BackendError> + 'a;
+
+/// Gives the place where inputs and outputs of a job are kept.
+pub type KeepFor<'a> = dyn FnMut(&Job) -> io::Result<Box<dyn Keep>> + 'a;
+
+/// How to measure.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// Seed of all random inputs.
+    pub seed: u64,
+    /// Hard limit: jobs that have not begun by then are skipped.
+    pub max_seconds: Option<f64>,
+    /// Where to keep inputs and outputs.
+    pub keep: Option<&'a mut KeepFor<'a>>,
+}
+
+/// What an observer is told.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A job begins.
+    CaseStarted {
+        /// Its number, from 0.
+        index: usize,
+        /// Jobs in all.
+        total: usize,
+        /// Canonical case key.
+        case_key: String,
+        /// Name of the implementation.
+        implementation: &'static str,
+        /// Device id.
+        device: String,
+    },
+    /// The running job reached a stage.
+    Stage(Stage),
+    /// Inputs and outputs of the running job were kept.
+    Kept,
+    /// Inputs and outputs could not be kept.
+    KeepFailed(String),
+    /// A row is final: measured, failed or skipped.
+    RowDone(Box<Row>),
+}
+
+/// Parts of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Making or reading the input.
+    Input,
+    /// Compiling, allocating, uploading constants.
+    Load,
+    /// Comparing with the reference.
+    Verify,
+    /// Trying variants.
+    Tune,
+    /// Sampling one mode.
+    Sample(Mode),
+}
+
+/// How the run ended.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    /// Rows emitted.
+    pub rows: u64,
+    /// Of those, verified and timed.
+    pub ok: u64,
+    /// Of those, with a wrong output.
+    pub wrong: u64,
+    /// Of those, failed for another reason.
+    pub failed: u64,
+    /// Of those, skipped.
+    pub skipped: u64,
+    /// False when interrupted or out of time.
+    pub complete: bool,
+    /// Why not complete.
+    pub reason: Option<String>,
+}
+
+/// Measures every job of `plan` and reports each as a row, skips first.
+///
+/// Stops early when `interrupted` becomes true (the outcome is then incomplete).
+///
+/// # Errors
+/// The observer's own error (a full disk, say) stops the run and is returned.
+pub fn run<E>(
+    _plan: &Plan,
+    _open: &mut Open<'_>,
+    _options: &mut Options<'_>,
+    _observer: &mut dyn FnMut(Event) -> Result<(), E>,
+    _interrupted: &AtomicBool,
+) -> Result<Outcome, E> {
+    Ok(Outcome::default())
+}

@@ -5,6 +5,11 @@
 use breakeven_kernels::work::{Check, DeviceInfo, Tuning, Work};
 use serde::{Deserialize, Serialize};
 
+pub mod environment;
+mod file;
+
+pub use file::{RecordError, Writer, parse, read};
+
 /// Name of the format in every header.
 pub const SCHEMA_NAME: &str = "breakeven-record";
 /// Readers accept any minor version of this major one.
@@ -44,6 +49,35 @@ pub struct Header {
     pub run: Run,
     /// The machine.
     pub env: Environment,
+}
+
+impl Header {
+    /// The header of a run that starts now. `argv` is the command line without the program.
+    pub fn new(suite: &str, seed: u64, argv: Vec<String>, env: Environment) -> Self {
+        Self {
+            schema: Schema {
+                name: SCHEMA_NAME.to_owned(),
+                major: SCHEMA_MAJOR,
+                minor: SCHEMA_MINOR,
+            },
+            run: Run {
+                id: uuid::Uuid::now_v7().to_string(),
+                started_at: now(),
+                tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+                tool_commit: option_env!("BREAKEVEN_COMMIT").map(str::to_owned),
+                tool_dirty: option_env!("BREAKEVEN_DIRTY").map(|v| v == "true"),
+                argv,
+                suite: suite.to_owned(),
+                seed,
+            },
+            env,
+        }
+    }
+}
+
+/// The time now, RFC 3339 in UTC to the second.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The run itself.
@@ -309,6 +343,19 @@ pub struct Footer {
     pub rows: u64,
     /// State at the end.
     pub state: HostState,
+}
+
+impl Footer {
+    /// The footer of a run that ends now after `rows` rows; incomplete where `reason` is given.
+    pub fn new(rows: u64, reason: Option<String>) -> Self {
+        Self {
+            finished_at: now(),
+            complete: reason.is_none(),
+            reason,
+            rows,
+            state: environment::state(),
+        }
+    }
 }
 
 /// A record in memory.

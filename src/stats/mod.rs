@@ -1,1 +1,1 @@
-//! To be filled.
+//! Summaries of samples: medians and their order-statistic intervals. Pure arithmetic.
