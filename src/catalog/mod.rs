@@ -1,1 +1,193 @@
-//! To be filled.
+//! VM sizes, their prices and the peaks of what is in them: embedded tables, dated and sourced
+//! row by row. An absent fact is `None`; a missing price never becomes 0.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything known about VM sizes and devices.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Catalog {
+    /// VM sizes; provider and name together occur once.
+    pub skus: Vec<Sku>,
+    /// GPU models.
+    pub gpus: Vec<Gpu>,
+    /// CPU models.
+    pub cpus: Vec<Cpu>,
+}
+
+/// A VM size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sku {
+    /// `azure`, `aws`, `gcp`.
+    pub provider: String,
+    /// The provider's own name, e.g. `Standard_NC4as_T4_v3`.
+    pub name: String,
+    /// Series or family name.
+    pub family: String,
+    /// Hardware threads the VM sees.
+    pub vcpus: u32,
+    /// Threads per core: measured or documented; `None` where unknown.
+    pub threads_per_core: Option<u32>,
+    /// Memory in GiB.
+    pub memory_gib: Option<f64>,
+    /// A CPU model seen behind this name (one name may cover several).
+    pub cpu_model: Option<String>,
+    /// GPU model; `None` for a CPU size.
+    pub gpu_model: Option<String>,
+    /// GPUs; below 1 for a share of one. `None` where a GPU is there and the share is unknown.
+    pub gpu_count: Option<f64>,
+    /// Memory of each GPU or share in GiB.
+    pub gpu_memory_gib_each: Option<f64>,
+    /// Measured memory read bandwidth of the whole VM in bytes per second.
+    pub memory_bytes_per_s: Option<f64>,
+    /// Measured host-to-device bandwidth of one GPU in bytes per second.
+    pub link_in_bytes_per_s: Option<f64>,
+    /// Measured device-to-host bandwidth of one GPU in bytes per second.
+    pub link_out_bytes_per_s: Option<f64>,
+    /// Whether it can still be bought.
+    pub retired: bool,
+    /// What AKS does with it; not applicable outside Azure.
+    pub aks: Aks,
+    /// Why the size is listed but not judged (an accelerator that is neither CPU nor GPU).
+    pub not_judged: Option<String>,
+    /// What else a reader must know.
+    pub notes: String,
+    /// Dated prices, per region and kind.
+    pub prices: Vec<Price>,
+}
+
+/// Support of a VM size by Azure Kubernetes Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aks {
+    /// Documented as usable.
+    Supported,
+    /// Usable, but the GPU driver must be installed by the user.
+    OwnDriver,
+    /// Sources disagree.
+    Unclear,
+    /// Documented as unsupported.
+    Unsupported,
+    /// Not an Azure size.
+    NotApplicable,
+}
+
+/// How an hour is paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriceKind {
+    /// Pay as you go.
+    Ondemand,
+    /// Interruptible.
+    Spot,
+    /// One-year reservation, per hour.
+    #[serde(rename = "reserved-1y")]
+    Reserved1y,
+    /// Three-year reservation, per hour.
+    #[serde(rename = "reserved-3y")]
+    Reserved3y,
+}
+
+/// A dated price of one VM size, Linux, in US dollars.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// Region it holds for.
+    pub region: String,
+    /// How the hour is paid for.
+    pub kind: PriceKind,
+    /// US dollars per hour of the whole VM; always above 0.
+    pub price_usd_per_h: f64,
+    /// Date of the price, `YYYY-MM-DD` or `YYYY-MM`.
+    pub as_of: String,
+    /// Where it was read.
+    pub source: String,
+}
+
+/// Peaks of one GPU model (whole GPU, dense).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gpu {
+    /// Model name as used by [`Sku::gpu_model`].
+    pub model: String,
+    /// Maker.
+    pub vendor: String,
+    /// Architecture, e.g. `Ampere`.
+    pub architecture: String,
+    /// Memory in GiB.
+    pub memory_gib: Option<f64>,
+    /// Memory bandwidth in bytes per second.
+    pub memory_bytes_per_s: Option<f64>,
+    /// IEEE single precision, operations per second (a fused multiply-add counts as two).
+    pub f32_ops_per_s: Option<f64>,
+    /// bfloat16 with f32 accumulation; `None` where the chip has none.
+    pub bf16_ops_per_s: Option<f64>,
+    /// 16-bit integer operations per second on its general cores.
+    pub int16_ops_per_s: Option<f64>,
+    /// 32-bit integer operations per second on its general cores.
+    pub int32_ops_per_s: Option<f64>,
+    /// Link to the host, one way, in bytes per second, by its PCIe generation.
+    pub link_bytes_per_s: Option<f64>,
+    /// Hardware video encoders; `None` where unknown.
+    pub nvenc_engines: Option<u32>,
+    /// Hardware video decoders; `None` where unknown.
+    pub nvdec_engines: Option<u32>,
+    /// Where the figures come from.
+    pub source: String,
+}
+
+/// Peaks of one CPU model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cpu {
+    /// Model name as used by [`Sku::cpu_model`].
+    pub model: String,
+    /// Microarchitecture, e.g. `Zen 4 (Genoa)`.
+    pub architecture: String,
+    /// Maker.
+    pub vendor: String,
+    /// Clock with all cores busy in hertz; stated estimate where `clock_estimated`.
+    pub clock_hz: f64,
+    /// Whether `clock_hz` is an estimate for the architecture and not a published figure.
+    pub clock_estimated: bool,
+    /// Widest SIMD set: `avx2`, `avx512`, `amx`, `neon`, `sve`.
+    pub simd: String,
+    /// Single-precision operations per cycle and core.
+    pub f32_ops_per_cycle: f64,
+    /// Memory bandwidth of a socket in bytes per second.
+    pub socket_bytes_per_s: Option<f64>,
+    /// Cores of a socket.
+    pub socket_cores: Option<u32>,
+    /// Where the figures come from.
+    pub source: String,
+}
+
+impl Catalog {
+    /// The GPU model called `model`.
+    pub fn gpu(&self, model: &str) -> Option<&Gpu> {
+        self.gpus.iter().find(|g| g.model == model)
+    }
+
+    /// The CPU model called `model`.
+    pub fn cpu(&self, model: &str) -> Option<&Cpu> {
+        self.cpus.iter().find(|c| c.model == model)
+    }
+
+    /// The VM size called `name` (letter case ignored), of `provider` where one is given.
+    pub fn sku(&self, provider: Option<&str>, name: &str) -> Option<&Sku> {
+        self.skus.iter().find(|s| {
+            s.name.eq_ignore_ascii_case(name) && provider.is_none_or(|p| s.provider == p)
+        })
+    }
+}
+
+impl Sku {
+    /// The lowest price of this kind in `region`, or in any region where none is asked for.
+    pub fn price(&self, kind: PriceKind, region: Option<&str>) -> Option<&Price> {
+        self.prices
+            .iter()
+            .filter(|p| p.kind == kind && region.is_none_or(|r| p.region == r))
+            .min_by(|a, b| a.price_usd_per_h.total_cmp(&b.price_usd_per_h))
+    }
+
+    /// Whether the size has a GPU or a share of one.
+    pub fn has_gpu(&self) -> bool {
+        self.gpu_model.is_some()
+    }
+}

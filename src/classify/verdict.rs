@@ -1,0 +1,237 @@
+//! Everything that a report prints about one workload.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Price, PriceKind};
+use crate::cost::{Estimate, Origin, Resource};
+
+/// What to target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A GPU node, cheaper by the margin with P ≥ 0.95, or the CPU cannot do it.
+    Gpu,
+    /// A GPU node only because it is shared or a fraction of a GPU.
+    SharedGpu,
+    /// A CPU node, likewise.
+    Cpu,
+    /// Inside the margin with P ≥ 0.95.
+    Either,
+    /// Not sure enough; the lean and what to measure are given.
+    MeasureFirst,
+}
+
+/// One of the two kinds of node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// Node with a GPU.
+    Gpu,
+    /// Node without.
+    Cpu,
+}
+
+/// What the verdicts are asked under.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// `azure`, `aws`, `gcp`; `None` for all.
+    pub provider: Option<String>,
+    /// Region whose prices are used; `None` takes each size's cheapest known region.
+    pub region: Option<String>,
+    /// How hours are paid for.
+    pub price_kind: PriceKind,
+    /// Share taken off every price, 0 ≤ discount < 1.
+    pub discount: f64,
+    /// By how much the cheaper side must win, 0 ≤ margin < 1.
+    pub margin: f64,
+    /// Today as `YYYY-MM-DD`, to flag prices older than 180 days; `None` flags none.
+    pub today: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            provider: Some("azure".into()),
+            region: None,
+            price_kind: PriceKind::Ondemand,
+            discount: 0.0,
+            margin: 0.10,
+            today: None,
+        }
+    }
+}
+
+/// The verdict on one workload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Name of the workload.
+    pub workload: String,
+    /// Its summary.
+    pub summary: String,
+    /// What to target.
+    pub verdict: Kind,
+    /// One sentence: the verdict, its money and its probability.
+    pub headline: String,
+    /// Further sentences: main reason, evidence, what would turn it.
+    pub sentences: Vec<String>,
+    /// Which side is cheaper by median; `None` when one side has no cost.
+    pub lean: Option<Side>,
+    /// P that the GPU is cheaper by the margin; `None` when one side has no cost.
+    pub probability_gpu: Option<f64>,
+    /// P that the CPU is cheaper by the margin.
+    pub probability_cpu: Option<f64>,
+    /// Cost of the best CPU minus best GPU per month in USD (above 0: the GPU saves).
+    pub gpu_saves_usd_per_month: Option<Estimate>,
+    /// Demand the money is for.
+    pub jobs_per_day: f64,
+    /// Cheapest GPU size by median cost.
+    pub best_gpu: Option<SkuCost>,
+    /// Cheapest CPU size by median cost.
+    pub best_cpu: Option<SkuCost>,
+    /// Every size judged, best first; sizes that cannot be chosen last, with the reason.
+    pub ranking: Vec<SkuCost>,
+    /// Why, in codes and plain words.
+    pub reasons: Vec<Reason>,
+    /// Where the answer would turn.
+    pub break_even: BreakEven,
+    /// Measurements that would settle it, best first.
+    pub measure_next: Vec<Suggestion>,
+    /// Every number behind the best of each side.
+    pub explain: Vec<Term>,
+    /// What it was asked under.
+    pub options: Options,
+}
+
+/// A workload on one VM size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SkuCost {
+    /// `azure`, `aws`, `gcp`.
+    pub provider: String,
+    /// VM size.
+    pub sku: String,
+    /// Which kind of node.
+    pub side: Side,
+    /// What computes: GPU model with its count or share, or CPU model with its threads.
+    pub device: String,
+    /// The price used, before the discount; `None` when unknown.
+    pub price: Option<Price>,
+    /// Whether that price is older than 180 days.
+    pub price_stale: bool,
+    /// USD per hour after the discount.
+    pub price_usd_per_h: Option<f64>,
+    /// Least sure origin of the times below; `None` when the time is unknown.
+    pub origin: Option<Origin>,
+    /// Implementation whose time was used, per compute stage.
+    pub implementations: Vec<String>,
+    /// Latency of one job in seconds.
+    pub latency_s: Option<Estimate>,
+    /// Jobs per hour of one node at full load.
+    pub jobs_per_h: Option<Estimate>,
+    /// Jobs that fit into memory at once; `None` where nothing limits them.
+    pub jobs_at_once: Option<u64>,
+    /// Nodes at the demand, by median.
+    pub nodes: Option<u64>,
+    /// Share of the nodes' capacity in use at the demand.
+    pub utilisation: Option<f64>,
+    /// USD per job at the demand; `None` with zero jobs or an unknown.
+    pub usd_per_job: Option<Estimate>,
+    /// USD per job at full load.
+    pub usd_per_job_full_load: Option<Estimate>,
+    /// USD per month (30.4 days) at the demand.
+    pub usd_per_month: Option<Estimate>,
+    /// What limits it.
+    pub binding: Option<Resource>,
+    /// Whether it may be chosen.
+    pub eligible: bool,
+    /// Reasons about this size, the exclusion first where there is one.
+    pub reasons: Vec<Reason>,
+}
+
+/// A reason with its code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// `compute-bound`, `idle-dominated`, `price-unknown`, …: see METHODOLOGY.
+    pub code: String,
+    /// In plain words, with the numbers.
+    pub text: String,
+}
+
+/// Where the answer would turn.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BreakEven {
+    /// Bands of demand and who is cheaper in each, by median cost.
+    pub demand_bands: Vec<DemandBand>,
+    /// Last crossing in jobs a day; `None` when one side is cheaper throughout.
+    pub last_crossing_jobs_per_day: Option<f64>,
+    /// Smallest sizes from which the GPU is faster, along measured series.
+    pub sizes: Vec<SizeBreakEven>,
+    /// Speed-up over the best CPU size that the GPU needs, on the whole job.
+    pub needed_speedup: Option<f64>,
+    /// Speed-up it has, by median.
+    pub speedup: Option<f64>,
+    /// Highest hourly price of the best GPU size at which the verdict is `gpu`, other things equal.
+    pub gpu_price_for_gpu_usd_per_h: Option<f64>,
+    /// Lowest hourly price of the best GPU size at which the verdict is `cpu`.
+    pub gpu_price_for_cpu_usd_per_h: Option<f64>,
+}
+
+/// Demand from `from_jobs_per_day` up to the next band.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DemandBand {
+    /// First demand of the band.
+    pub from_jobs_per_day: f64,
+    /// End of the band; `None` for the last.
+    pub to_jobs_per_day: Option<f64>,
+    /// Who is cheaper by median.
+    pub cheaper: Side,
+}
+
+/// Break-even along a measured series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SizeBreakEven {
+    /// The series.
+    pub series: String,
+    /// Its axis.
+    pub axis: String,
+    /// Smallest measured value from which the GPU is faster end to end at all larger ones;
+    /// `None`: none in the tested range.
+    pub value: Option<f64>,
+    /// Tested range.
+    pub tested_from: f64,
+    /// End of the tested range.
+    pub tested_to: f64,
+    /// GPU and CPU compared.
+    pub devices: [String; 2],
+}
+
+/// A measurement that would make the verdict surer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// VM size to measure on.
+    pub sku: String,
+    /// What to run there.
+    pub command: String,
+    /// Minutes, start-up included.
+    pub minutes: f64,
+    /// What they cost; `None` where the price is unknown.
+    pub usd: Option<f64>,
+    /// What it settles.
+    pub why: String,
+}
+
+/// One number of the arithmetic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Term {
+    /// VM size.
+    pub sku: String,
+    /// Stage (`1 matmul …`), or `node` or `money`.
+    pub part: String,
+    /// What it is.
+    pub name: String,
+    /// Value.
+    pub value: f64,
+    /// Unit, `1` for a ratio.
+    pub unit: String,
+    /// Formula, origin or source.
+    pub from: String,
+}
