@@ -1,6 +1,12 @@
 //! VM sizes, their prices and the peaks of what is in them: embedded tables, dated and sourced
 //! row by row. An absent fact is `None`; a missing price never becomes 0.
 
+mod load;
+#[cfg(test)]
+mod tests;
+
+pub use load::CatalogError;
+
 use serde::{Deserialize, Serialize};
 
 /// Everything known about VM sizes and devices.
@@ -117,8 +123,10 @@ pub struct Gpu {
     pub memory_bytes_per_s: Option<f64>,
     /// IEEE single precision, operations per second (a fused multiply-add counts as two).
     pub f32_ops_per_s: Option<f64>,
-    /// bfloat16 with f32 accumulation; `None` where the chip has none.
+    /// bfloat16 with f32 accumulation; `None` where the chip has none or it is unknown.
     pub bf16_ops_per_s: Option<f64>,
+    /// The chip is known to have no bfloat16.
+    pub bf16_absent: bool,
     /// 16-bit integer operations per second on its general cores.
     pub int16_ops_per_s: Option<f64>,
     /// 32-bit integer operations per second on its general cores.
@@ -171,9 +179,9 @@ impl Catalog {
 
     /// The VM size called `name` (letter case ignored), of `provider` where one is given.
     pub fn sku(&self, provider: Option<&str>, name: &str) -> Option<&Sku> {
-        self.skus.iter().find(|s| {
-            s.name.eq_ignore_ascii_case(name) && provider.is_none_or(|p| s.provider == p)
-        })
+        self.skus
+            .iter()
+            .find(|s| s.name.eq_ignore_ascii_case(name) && provider.is_none_or(|p| s.provider == p))
     }
 }
 
@@ -189,5 +197,20 @@ impl Sku {
     /// Whether the size has a GPU or a share of one.
     pub fn has_gpu(&self) -> bool {
         self.gpu_model.is_some()
+    }
+}
+
+/// Days since 1970-01-01 of `YYYY-MM-DD`, or of the first of the month for `YYYY-MM`.
+fn days_of(date: &str) -> Option<i64> {
+    let full = if date.len() == 7 { format!("{date}-01") } else { date.to_owned() };
+    let day: jiff::civil::Date = full.parse().ok()?;
+    let epoch = jiff::civil::date(1970, 1, 1);
+    Some(i64::from(epoch.until(day).ok()?.get_days()))
+}
+
+impl Price {
+    /// Whole days from the price to `today` (`YYYY-MM-DD`); `None` where a date cannot be read.
+    pub fn age_days(&self, today: &str) -> Option<i64> {
+        Some(days_of(today)? - days_of(&self.as_of)?)
     }
 }

@@ -3,8 +3,83 @@
 //! Parsed from TOML by this module; `plan` resolves the stages' cases so that `cost` and
 //! `classify` need no family.
 
-use breakeven_kernels::params::Params;
+use std::path::PathBuf;
+
+use breakeven_kernels::params::{Params, nearest};
 use breakeven_kernels::work::Work;
+
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use parse::parse;
+
+/// The built-in workloads: (name, TOML text), in the order shown.
+pub const BUILT_IN: &[(&str, &str)] = &[];
+
+/// Why a workload could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkloadError {
+    /// Neither a built-in name nor a file.
+    #[error("no workload `{name}`{}; built-in workloads: {known}; or give a .toml file", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
+    Unknown {
+        /// As asked for.
+        name: String,
+        /// The most similar built-in name.
+        nearest: Option<String>,
+        /// All built-in names.
+        known: String,
+    },
+    /// The file could not be read.
+    #[error("{file}: {source}; give a built-in workload or a readable .toml file")]
+    Io {
+        /// Path as given.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is not TOML.
+    #[error("{file}: {message}")]
+    Syntax {
+        /// Path or built-in name.
+        file: String,
+        /// What the parser said, with the line.
+        message: String,
+    },
+    /// A field is unknown, missing or has a value that cannot be used.
+    #[error("{file}: {place}: {problem}")]
+    Field {
+        /// Path or built-in name.
+        file: String,
+        /// Where: `stage 2`, `demand`.
+        place: String,
+        /// Field, value, what is wrong and what would do.
+        problem: String,
+    },
+}
+
+/// Reads a built-in workload or a TOML file.
+///
+/// # Errors
+/// [`WorkloadError`], with the file, field, value and next step.
+pub fn load(name_or_path: &str) -> Result<Workload, WorkloadError> {
+    if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
+        return parse(text, name, name);
+    }
+    let path = PathBuf::from(name_or_path);
+    if path.extension().is_none() && !path.exists() {
+        let names = || BUILT_IN.iter().map(|(name, _)| *name);
+        return Err(WorkloadError::Unknown {
+            name: name_or_path.to_owned(),
+            nearest: nearest(name_or_path, names()).map(str::to_owned),
+            known: names().collect::<Vec<_>>().join(", "),
+        });
+    }
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| WorkloadError::Io { file: name_or_path.to_owned(), source })?;
+    let stem = path.file_stem().map_or_else(|| name_or_path.into(), |s| s.to_string_lossy());
+    parse(&text, &stem, name_or_path)
+}
 
 /// A workload as written.
 #[derive(Debug, Clone, PartialEq)]
