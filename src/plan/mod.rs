@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use breakeven_kernels::params::Params;
-use breakeven_kernels::work::{Case, CaseError, DeviceInfo, Files, Implementation, Work};
+use breakeven_kernels::work::{Case, CaseError, Implementation, Work};
 
 use crate::record::Series;
-use crate::suite::{Suite, SuiteCase};
-use crate::workload::{ResolvedWorkload, Stage, Workload};
+
+mod join;
+mod series;
+mod workloads;
+
+pub use join::plan;
+pub use workloads::{resolve, suite_of};
 
 /// What to leave out.
 #[derive(Debug, Clone, Default)]
@@ -90,16 +94,6 @@ pub enum PlanError {
         /// What the family said.
         source: CaseError,
     },
-    /// The declared axis is not a number of the case.
-    #[error("{place}: axis = {axis}: {problem}")]
-    Axis {
-        /// `suite quick, case 3`.
-        place: String,
-        /// As written.
-        axis: String,
-        /// What is wrong and what would do.
-        problem: String,
-    },
     /// An implementation filter that matches nothing.
     #[error("--implementation {glob} matches no implementation; there are: {known}")]
     NothingMatches {
@@ -108,46 +102,14 @@ pub enum PlanError {
         /// All names.
         known: String,
     },
-}
-
-/// Joins cases and devices by language.
-///
-/// # Errors
-/// [`PlanError`]; a pair that cannot run is a skip, not an error.
-pub fn plan(
-    suite: &Suite,
-    _devices: &[DeviceInfo],
-    _files: &dyn Files,
-    _filter: &Filter,
-) -> Result<Plan, PlanError> {
-    Ok(Plan { jobs: Vec::new(), skips: Vec::new(), budget_s: suite.budget_s })
-}
-
-/// Builds the cases behind a workload's compute stages.
-///
-/// # Errors
-/// [`PlanError`] where a family refuses a stage.
-pub fn resolve(workload: &Workload, _files: &dyn Files) -> Result<ResolvedWorkload, PlanError> {
-    Ok(ResolvedWorkload { workload: workload.clone(), cases: Vec::new() })
-}
-
-/// The suite that holds every case the workloads need, each once.
-pub fn suite_of(workloads: &[Workload]) -> Suite {
-    let mut cases: Vec<SuiteCase> = Vec::new();
-    for stage in workloads.iter().flat_map(|w| &w.stages) {
-        if let Stage::Compute(stage) = stage {
-            let params: Params = stage.params.clone();
-            if !cases.iter().any(|c| c.family == stage.family && c.params == params) {
-                let family = stage.family.clone();
-                cases.push(SuiteCase { family, params, axis: None, tied: Vec::new() });
-            }
-        }
-    }
-    Suite {
-        name: workloads.iter().map(|w| w.name.as_str()).collect::<Vec<_>>().join("+"),
-        summary: "cases that the workloads need".to_owned(),
-        budget_s: Some(60.0),
-        cases,
-        folder: None,
-    }
+    /// Filters and devices that leave nothing to measure.
+    #[error(
+        "--implementation {globs} leaves nothing to run on {devices}; choose other devices or drop the filter"
+    )]
+    NothingLeft {
+        /// The patterns.
+        globs: String,
+        /// The devices that were asked for.
+        devices: String,
+    },
 }

@@ -1,0 +1,58 @@
+//! What workloads need: their cases, as a suite to measure and as keys to look up.
+
+use breakeven_kernels::FAMILIES;
+use breakeven_kernels::work::Files;
+
+use super::{PlanError, join, series};
+use crate::suite::{Suite, SuiteCase};
+use crate::workload::{ResolvedWorkload, Stage, StageCase, Workload};
+
+/// Builds the cases behind a workload's compute stages.
+///
+/// # Errors
+/// [`PlanError`] where a family refuses a stage.
+pub fn resolve(workload: &Workload, files: &dyn Files) -> Result<ResolvedWorkload, PlanError> {
+    let mut cases = Vec::new();
+    for (index, stage) in workload.stages.iter().enumerate() {
+        let Stage::Compute(stage) = stage else {
+            cases.push(None);
+            continue;
+        };
+        let place = format!("workload {}, stage {}", workload.name, index + 1);
+        let (_, case) = join::build(FAMILIES, &place, &stage.family, &stage.params, files)?;
+        let case_key = case.key();
+        cases.push(Some(StageCase {
+            series: series::candidates(&case_key),
+            case_key,
+            work: case.work(),
+            device_bytes: case.device_bytes(),
+            host_bytes: case.host_bytes(),
+        }));
+    }
+    Ok(ResolvedWorkload { workload: workload.clone(), cases })
+}
+
+/// The suite that holds every case the workloads need, each once.
+pub fn suite_of(workloads: &[Workload]) -> Suite {
+    let mut cases: Vec<SuiteCase> = Vec::new();
+    for stage in workloads.iter().flat_map(|w| &w.stages) {
+        if let Stage::Compute(stage) = stage {
+            let known = |c: &SuiteCase| c.family == stage.family && c.params == stage.params;
+            if !cases.iter().any(known) {
+                cases.push(SuiteCase {
+                    family: stage.family.clone(),
+                    params: stage.params.clone(),
+                    axis: None,
+                    tied: Vec::new(),
+                });
+            }
+        }
+    }
+    Suite {
+        name: workloads.iter().map(|w| w.name.as_str()).collect::<Vec<_>>().join("+"),
+        summary: "cases that the workloads need".to_owned(),
+        budget_s: Some(60.0),
+        cases,
+        folder: None,
+    }
+}
