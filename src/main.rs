@@ -1,5 +1,5 @@
-//! The `breakeven` command.
+//! The `breakeven` command: parse, do, exit.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
+    breakeven::cli::main()
 }

@@ -1,1 +1,44 @@
-//! To be filled.
+//! The commands. Only here is anything printed or an exit code chosen.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod advise;
+mod args;
+mod classify;
+mod devices;
+mod exit;
+mod interrupt;
+mod list;
+mod machines;
+mod measuring;
+mod output;
+mod progress;
+mod reference;
+mod report;
+mod run;
+
+use args::{Cli, Command};
+
+/// Parses the command line, does what it says, prints one message on failure.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match &cli.command {
+        Command::Advise(args) => advise::run(args, &cli.output),
+        Command::Devices => devices::run(&cli.output),
+        Command::List(args) => list::run(args, &cli.output),
+        Command::Run(args) => run::run(args, &cli.output),
+        Command::Classify(args) => classify::run(args, &cli.output),
+        Command::Report(args) => report::run(args, &cli.output),
+    };
+    let code = outcome.unwrap_or_else(|failure| {
+        if let Some(message) = failure.message {
+            // Standard error may be gone as well; the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error: {message}");
+        }
+        failure.code
+    });
+    ExitCode::from(code)
+}

@@ -1,1 +1,97 @@
-//! To be filled.
+//! What was found, written for people and programs. A sink: reads records and verdicts, measures
+//! and decides nothing, writes only to what it is given.
+//!
+//! A form of output is one file here and one line in [`FORMATS`].
+
+use std::io::{self, Write};
+
+use crate::classify::Verdict;
+use crate::record::Record;
+
+mod csv;
+mod document;
+mod json;
+mod markdown;
+mod numbers;
+mod records;
+mod text;
+mod verdicts;
+
+pub use document::{Align, Block, Column, Document, Table, Tone};
+pub use records::device_cells;
+pub use verdicts::name as verdict_name;
+
+/// What can be reported.
+pub enum Content<'a> {
+    /// Records, each with the name it was read from.
+    Records(&'a [(String, Record)]),
+    /// Verdicts with the records they rest on.
+    Verdicts(Verdicts<'a>),
+    /// A listing that the command line made itself: devices, families, suites, …
+    Listing(&'a Listing),
+}
+
+/// Verdicts and what they rest on.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdicts<'a> {
+    /// One a workload.
+    pub verdicts: &'a [Verdict],
+    /// The records, each with the name it was read from.
+    pub records: &'a [(String, Record)],
+    /// Sentences to read first, such as the devices that were found.
+    pub remarks: &'a [String],
+}
+
+/// A listing for people and the same for programs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Listing {
+    /// Text, Markdown; its first table is the CSV.
+    pub document: Document,
+    /// JSON.
+    pub data: serde_json::Value,
+}
+
+/// How the terminal wants its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Whether colours may be used.
+    pub color: bool,
+    /// Columns of the terminal; `None` where the output is not one.
+    pub width: Option<u16>,
+}
+
+/// A form of output.
+pub struct Format {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Extension of its files.
+    pub extension: &'static str,
+    /// Writes a content in this form.
+    pub write: Writer,
+}
+
+/// Writes `content` to `out`; errors are those of `out`.
+pub type Writer = fn(content: &Content, look: Look, out: &mut dyn Write) -> io::Result<()>;
+
+/// Every form of output, in the order shown.
+pub static FORMATS: &[Format] = &[
+    Format { name: "text", extension: "txt", write: text::write },
+    Format { name: "json", extension: "json", write: json::write },
+    Format { name: "markdown", extension: "md", write: markdown::write },
+    Format { name: "csv", extension: "csv", write: csv::write },
+];
+
+/// The form called `name`.
+pub fn format(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|f| f.name == name)
+}
+
+/// The content as headings, paragraphs and tables, for the forms made for people; of the VM sizes
+/// of each kind, the best `sizes` are shown.
+fn document(content: &Content, sizes: usize) -> Document {
+    match content {
+        Content::Records(records) => records::document(records),
+        Content::Verdicts(verdicts) => verdicts::document(verdicts, sizes),
+        Content::Listing(listing) => listing.document.clone(),
+    }
+}

@@ -1,0 +1,69 @@
+//! `advise`: find devices, measure, price, classify, write record and report.
+
+use std::path::Path;
+
+use super::args::{AdviseArgs, OutputArgs};
+use super::classify::{self, Loaded};
+use super::exit::{DONE, Failure, INTERRUPTED, Outcome};
+use super::measuring::{self, Measured, Prepared, Sinks};
+use super::{machines, output, reference};
+use crate::plan;
+use crate::record::Record;
+use crate::report::{Content, Verdicts};
+use crate::suite::{self, FolderFiles, Suite};
+use crate::workload::Workload;
+
+/// The main job, from devices to verdicts.
+pub fn run(args: &AdviseArgs, output: &OutputArgs) -> Outcome {
+    let workloads = classify::load(&args.workloads)?;
+    let suite = needed(args, &workloads)?;
+    let files = FolderFiles::new(workloads.iter().filter_map(|w| w.folder.clone()));
+    let prepared = measuring::prepare(&suite, &files, &args.measure, &[], output)?;
+    let gpus = machines::gpu_line(&prepared.probe);
+    output::remark(output, &gpus);
+    // Made before measuring: what cannot be written must fail now, not in a minute.
+    let folder = output::run_folder(output)?;
+    let measured = measure(&prepared, &folder, output)?;
+    if measured.as_ref().is_some_and(Measured::interrupted) {
+        output::remark(output, &format!("stopped; the record in {} is valid", folder.display()));
+        return Ok(INTERRUPTED);
+    }
+    let end = measured.as_ref().map_or(Ok(DONE), Measured::end);
+    let mut records: Vec<(String, Record)> =
+        measured.into_iter().map(|m| (m.name, m.record)).collect();
+    if let [own] = &records[..] {
+        output::save(&Content::Records(std::slice::from_ref(own)), &folder, "measurements")?;
+    }
+    records.extend(reference::built_in()?);
+    let verdicts = classify::judge(&workloads, &records, &args.price, false)?;
+    let remarks = [format!("Devices: {gpus}.")];
+    let shown = Verdicts { verdicts: &verdicts, records: &records, remarks: &remarks };
+    let content = Content::Verdicts(shown);
+    output::save(&content, &folder, "report")?;
+    output::print(&content, output)?;
+    output::remark(output, &format!("record and reports are in {}", folder.display()));
+    end
+}
+
+/// The quick suite serves the built-in workloads; named ones bring their own cases.
+fn needed(args: &AdviseArgs, workloads: &[Loaded]) -> Result<Suite, Failure> {
+    if args.workloads.is_empty() {
+        return suite::load("quick").map_err(|error| Failure::internal(error.to_string()));
+    }
+    let workloads: Vec<Workload> = workloads.iter().map(|w| w.workload.clone()).collect();
+    Ok(plan::suite_of(&workloads))
+}
+
+/// Measures what there is; a workload of waiting and reading alone needs no measurement.
+fn measure(
+    prepared: &Prepared,
+    folder: &Path,
+    output: &OutputArgs,
+) -> Result<Option<Measured>, Failure> {
+    if prepared.plan.jobs.is_empty() {
+        output::remark(output, &format!("nothing to measure: {}", prepared.why_empty()));
+        return Ok(None);
+    }
+    let sinks = Sinks { folder: Some(folder), ..Sinks::default() };
+    measuring::measure(prepared, &sinks, output).map(Some)
+}

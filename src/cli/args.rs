@@ -1,0 +1,291 @@
+//! The command line as typed. Names, flags and exit codes are a contract with scripts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Says whether a workload should run on GPU nodes: the same verified computation on CPU and
+/// GPU, priced on real VM sizes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "breakeven",
+    version,
+    max_term_width = 100,
+    after_help = "exit codes: 0 done, 1 internal or I/O error, 2 usage or configuration, \
+                  3 expectation not met or wrong output, 4 nothing comparable, 130 interrupted"
+)]
+pub struct Cli {
+    /// Where and how to write.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Folder for what is written; made if it does not exist
+    #[arg(short = 'o', long = "output", value_name = "DIR", global = true)]
+    pub folder: Option<PathBuf>,
+    /// Form of the data on standard output
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub format: FormatArg,
+    /// No progress and no remarks on standard error; errors still show
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// No colours (NO_COLOR in the environment does the same)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Replaces all devices by mock ones, for tests of the commands
+    #[arg(long, value_name = "SPEC", global = true, hide = true)]
+    pub mock: Option<String>,
+}
+
+/// Forms of output; each has a file in `report`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FormatArg {
+    /// For people, at a terminal.
+    #[default]
+    Text,
+    /// For programs; of `run`, the record's own lines.
+    Json,
+    /// For issues and chats.
+    Markdown,
+    /// For spreadsheets.
+    Csv,
+}
+
+impl FormatArg {
+    /// The name in `report::FORMATS`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure this machine and say which workloads belong on a GPU node: the main job
+    Advise(AdviseArgs),
+    /// Show what this machine has, what is missing, and what to do about it
+    Devices,
+    /// List what there is to choose from
+    List(ListArgs),
+    /// Measure a suite and write the record
+    Run(RunArgs),
+    /// Verdicts from records, without measuring
+    Classify(ClassifyArgs),
+    /// Report on records: text, Markdown, JSON and CSV
+    Report(ReportArgs),
+}
+
+/// `advise`.
+#[derive(Debug, Args)]
+pub struct AdviseArgs {
+    /// Workload files or built-in names; without any, all built-in workloads by the quick suite
+    #[arg(value_name = "WORKLOAD")]
+    pub workloads: Vec<String>,
+    /// How to measure.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+    /// How to price.
+    #[command(flatten)]
+    pub price: PriceArgs,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// What to list
+    #[arg(value_enum)]
+    pub what: ListWhat,
+}
+
+/// What `list` can list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListWhat {
+    /// Kinds of computation
+    Families,
+    /// Ways to compute them
+    Implementations,
+    /// Built-in suites
+    Suites,
+    /// Built-in workloads
+    Workloads,
+    /// VM sizes of the catalog
+    Skus,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A built-in suite (see `list suites`) or a TOML file
+    pub suite: String,
+    /// How to measure.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+    /// Measure only implementations of this name, * and ? allowed (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub implementation: Vec<String>,
+    /// Write inputs and outputs there, for other programs to check
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Show what would be measured and what skipped, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What commands that measure share.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Measuring")]
+pub struct MeasureArgs {
+    /// Measure on this device only: cpu, cpu:N (threads), cuda:N, vulkan:N (repeatable)
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Vec<String>,
+    /// VM size of this machine, where it is not found by itself
+    #[arg(long, value_name = "NAME")]
+    pub sku: Option<String>,
+    /// Do not ask the cloud's metadata service for the VM size
+    #[arg(long)]
+    pub no_metadata: bool,
+    /// Stop starting new cases after so many seconds
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub max_seconds: Option<f64>,
+    /// Measure software Vulkan adapters too; no verdict ever uses them
+    #[arg(long)]
+    pub allow_software: bool,
+    /// Seed of all random inputs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `classify`.
+#[derive(Debug, Args)]
+pub struct ClassifyArgs {
+    /// Workload files or built-in names; without any, all built-in workloads
+    #[arg(value_name = "WORKLOAD")]
+    pub workloads: Vec<String>,
+    /// A record or a folder of records (repeatable); without any, the built-in reference records
+    #[arg(long, value_name = "PATH")]
+    pub records: Vec<PathBuf>,
+    /// How to price.
+    #[command(flatten)]
+    pub price: PriceArgs,
+    /// Exit with 3 unless every verdict is this one
+    #[arg(long, value_name = "VERDICT", value_enum)]
+    pub expect: Option<ExpectArg>,
+    /// Show every term of the arithmetic with its unit
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// Verdicts that `--expect` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExpectArg {
+    /// A GPU node, used alone
+    Gpu,
+    /// A GPU node, shared with other workloads
+    SharedGpu,
+    /// A CPU node
+    Cpu,
+    /// Both cost the same within the margin
+    Either,
+    /// Not settled by what was measured
+    MeasureFirst,
+}
+
+impl ExpectArg {
+    /// The verdict's name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gpu => "gpu",
+            Self::SharedGpu => "shared-gpu",
+            Self::Cpu => "cpu",
+            Self::Either => "either",
+            Self::MeasureFirst => "measure-first",
+        }
+    }
+}
+
+/// How VM sizes are priced.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Prices")]
+pub struct PriceArgs {
+    /// Whose VM sizes to compare
+    #[arg(long, value_enum, default_value_t)]
+    pub provider: ProviderArg,
+    /// Only VM sizes priced in this region
+    #[arg(long, value_name = "R")]
+    pub region: Option<String>,
+    /// Which price
+    #[arg(long, value_enum, default_value_t)]
+    pub price_kind: PriceKindArg,
+    /// Your discount on every price, as a share: 0.12 is 12 %
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub discount: f64,
+    /// How much cheaper one side must be to win, as a share
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    pub margin: f64,
+}
+
+/// Cloud providers of the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ProviderArg {
+    /// Microsoft Azure
+    #[default]
+    Azure,
+    /// Amazon Web Services
+    Aws,
+    /// Google Cloud
+    Gcp,
+    /// All of them
+    All,
+}
+
+/// Kinds of price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PriceKindArg {
+    /// Pay as you go
+    #[default]
+    Ondemand,
+    /// Spare capacity that may be taken back
+    Spot,
+    /// One year's commitment
+    #[value(name = "reserved-1y")]
+    Reserved1y,
+    /// Three years' commitment
+    #[value(name = "reserved-3y")]
+    Reserved3y,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Records (.jsonl) or folders of records
+    #[arg(value_name = "RECORD", required = true)]
+    pub records: Vec<PathBuf>,
+}
+
+/// A finite number above zero.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("must be a number above 0".into()),
+    }
+}
+
+/// A share from 0 up to, not including, 1.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        _ => Err("must be a share from 0 to less than 1, for example 0.12 for 12 %".into()),
+    }
+}

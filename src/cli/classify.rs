@@ -1,0 +1,156 @@
+//! `classify`: verdicts from records, without measuring.
+
+use std::path::{Path, PathBuf};
+
+use breakeven_kernels::params::nearest;
+
+use super::args::{ClassifyArgs, OutputArgs, PriceArgs, PriceKindArg, ProviderArg};
+use super::exit::{DONE, Failure, Outcome};
+use super::{output, reference};
+use crate::catalog::{Catalog, PriceKind};
+use crate::classify::{self, Options, Verdict};
+use crate::plan;
+use crate::record::{Record, Status};
+use crate::report::{self, Content, Verdicts};
+use crate::suite::FolderFiles;
+use crate::workload::{self, Workload};
+
+/// Judges the workloads and holds them to `--expect`.
+pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
+    let workloads = load(&args.workloads)?;
+    let records = if args.records.is_empty() {
+        reference::built_in()?
+    } else {
+        let records = reference::load(&args.records)?;
+        let measured = |(_, r): &(String, Record)| r.rows.iter().any(|x| x.status == Status::Ok);
+        if !records.iter().any(measured) {
+            return Err(Failure::incomparable(
+                "--records: nothing in them was verified and timed; measure with `breakeven run`",
+            ));
+        }
+        records
+    };
+    let verdicts = judge(&workloads, &records, &args.price, args.explain)?;
+    let shown = Verdicts { verdicts: &verdicts, records: &records, remarks: &[] };
+    output::emit(&Content::Verdicts(shown), output, "report")?;
+    match args.expect {
+        Some(expected) => met(&verdicts, expected.name()),
+        None => Ok(DONE),
+    }
+}
+
+/// Whether every verdict is the expected one.
+fn met(verdicts: &[Verdict], expected: &str) -> Outcome {
+    let others: Vec<String> = verdicts
+        .iter()
+        .map(|verdict| (verdict, report::verdict_name(verdict.verdict)))
+        .filter(|(_, name)| name != expected)
+        .map(|(verdict, name)| format!("{} is {name}", verdict.workload))
+        .collect();
+    if others.is_empty() {
+        return Ok(DONE);
+    }
+    Err(Failure::expectation(format!("--expect {expected}: {}", others.join(", "))))
+}
+
+/// A workload and the folder that its file names are relative to (`None`: built-in).
+pub struct Loaded {
+    /// The workload.
+    pub workload: Workload,
+    /// Folder of its file.
+    pub folder: Option<PathBuf>,
+}
+
+/// The workloads called `names`; without any, all built-in ones.
+///
+/// # Errors
+/// An unknown name, a file that cannot be read or says something wrong.
+pub fn load(names: &[String]) -> Result<Vec<Loaded>, Failure> {
+    let built_in = |name: &str| workload::BUILT_IN.iter().any(|(n, _)| *n == name);
+    let all = || workload::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
+    names
+        .iter()
+        .map(|name| {
+            let workload =
+                workload::load(name).map_err(|error| Failure::usage(error.to_string()))?;
+            let parent = Path::new(name).parent().map(Path::to_path_buf);
+            let folder = if built_in(name) { None } else { parent };
+            Ok(Loaded { workload, folder })
+        })
+        .collect()
+}
+
+/// One verdict a workload, by the embedded catalog.
+///
+/// # Errors
+/// A stage that its family refuses, a region without prices.
+pub fn judge(
+    workloads: &[Loaded],
+    records: &[(String, Record)],
+    price: &PriceArgs,
+    explain: bool,
+) -> Result<Vec<Verdict>, Failure> {
+    let catalog = Catalog::embedded().map_err(|error| Failure::internal(error.to_string()))?;
+    let options = options(price, &catalog)?;
+    let records: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
+    workloads
+        .iter()
+        .map(|loaded| {
+            let files = FolderFiles::new(loaded.folder.clone());
+            let resolved = plan::resolve(&loaded.workload, &files)
+                .map_err(|error| Failure::usage(error.to_string()))?;
+            let mut verdict = classify::classify(&resolved, &records, &catalog, &options);
+            if !explain {
+                verdict.explain.clear();
+            }
+            Ok(verdict)
+        })
+        .collect()
+}
+
+/// The command line's prices as the classifier wants them.
+fn options(price: &PriceArgs, catalog: &Catalog) -> Result<Options, Failure> {
+    let provider = match price.provider {
+        ProviderArg::Azure => Some("azure"),
+        ProviderArg::Aws => Some("aws"),
+        ProviderArg::Gcp => Some("gcp"),
+        ProviderArg::All => None,
+    };
+    if let Some(region) = &price.region {
+        check_region(region, provider, catalog)?;
+    }
+    Ok(Options {
+        provider: provider.map(str::to_owned),
+        region: price.region.clone(),
+        price_kind: match price.price_kind {
+            PriceKindArg::Ondemand => PriceKind::Ondemand,
+            PriceKindArg::Spot => PriceKind::Spot,
+            PriceKindArg::Reserved1y => PriceKind::Reserved1y,
+            PriceKindArg::Reserved3y => PriceKind::Reserved3y,
+        },
+        discount: price.discount,
+        margin: price.margin,
+        today: Some(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()),
+    })
+}
+
+/// A region without a single price is a mistake, not an answer.
+fn check_region(region: &str, provider: Option<&str>, catalog: &Catalog) -> Result<(), Failure> {
+    let skus = catalog.skus.iter().filter(|sku| provider.is_none_or(|p| sku.provider == p));
+    let mut regions: Vec<&str> =
+        skus.flat_map(|sku| &sku.prices).map(|price| price.region.as_str()).collect();
+    regions.sort_unstable();
+    regions.dedup();
+    if regions.contains(&region) {
+        return Ok(());
+    }
+    let hint = nearest(region, regions.iter().copied())
+        .map(|n| format!(", did you mean `{n}`?"))
+        .unwrap_or_default();
+    Err(Failure::usage(format!(
+        "--region {region}: the catalog has no price there{hint}; regions of {}: {}",
+        provider.unwrap_or("all providers"),
+        regions.join(", ")
+    )))
+}

@@ -1,0 +1,21 @@
+//! Ctrl-C: the first asks the measuring loop to stop after the present sample, the second exits.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::exit::INTERRUPTED;
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handler and returns the flag that it sets. Where the system refuses a handler,
+/// Ctrl-C simply ends the program, so that is no error.
+pub fn flag() -> &'static AtomicBool {
+    let _ = ctrlc::set_handler(|| {
+        if ASKED.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        let message = "\nstopping after this sample; press Ctrl-C again to stop at once";
+        let _ = writeln!(std::io::stderr(), "{message}");
+    });
+    &ASKED
+}

@@ -1,0 +1,147 @@
+//! `list`: what there is to choose from. Touches no device.
+
+use breakeven_kernels::FAMILIES;
+use breakeven_kernels::work::Language;
+use serde_json::{Map, Value};
+
+use super::args::{ListArgs, ListWhat, OutputArgs};
+use super::exit::{DONE, Failure, Outcome};
+use super::output;
+use crate::catalog::{Catalog, PriceKind, Sku};
+use crate::report::{Content, Document, Listing, Table};
+use crate::{suite, workload};
+
+/// Prints one listing.
+pub fn run(args: &ListArgs, output: &OutputArgs) -> Outcome {
+    let (title, stem, table) = match args.what {
+        ListWhat::Families => ("Families", "families", families()),
+        ListWhat::Implementations => ("Implementations", "implementations", implementations()),
+        ListWhat::Suites => ("Suites", "suites", suites()?),
+        ListWhat::Workloads => ("Workloads", "workloads", workloads()?),
+        ListWhat::Skus => ("VM sizes", "skus", skus()?),
+    };
+    let data = data(&table);
+    let mut document = Document::default();
+    document.heading(1, title);
+    document.table(table);
+    output::emit(&Content::Listing(&Listing { document, data }), output, stem)?;
+    Ok(DONE)
+}
+
+/// The rows as objects with the column titles as keys; an empty cell is null.
+fn data(table: &Table) -> Value {
+    let object = |row: &Vec<String>| {
+        let cells = table.columns.iter().zip(row);
+        let pair = |(column, cell): (&crate::report::Column, &String)| {
+            let value = if cell.is_empty() { Value::Null } else { Value::from(cell.as_str()) };
+            (column.title.to_owned(), value)
+        };
+        Value::Object(cells.map(pair).collect::<Map<_, _>>())
+    };
+    Value::Array(table.rows.iter().map(object).collect())
+}
+
+fn families() -> Table {
+    let mut table = Table::new(&["family", "summary"]);
+    for family in FAMILIES {
+        table.row([family.name().into(), family.summary().into()]);
+    }
+    table
+}
+
+fn implementations() -> Table {
+    let mut table = Table::new(&["family", "implementation", "language", "summary"]);
+    for family in FAMILIES {
+        for implementation in family.implementations() {
+            table.row([
+                family.name().into(),
+                implementation.name.into(),
+                language(implementation.language),
+                implementation.summary.into(),
+            ]);
+        }
+    }
+    table
+}
+
+fn language(language: Language) -> String {
+    match language {
+        Language::Native => "Rust".into(),
+        Language::Cuda => "CUDA C".into(),
+        Language::Wgsl => "WGSL".into(),
+        Language::Library(name) => format!("{name:?}"),
+    }
+}
+
+fn suites() -> Result<Table, Failure> {
+    let mut table = Table::new(&["suite", ">cases", ">budget_s", "summary"]);
+    for (name, _) in suite::BUILT_IN {
+        let suite = suite::load(name).map_err(|error| Failure::internal(error.to_string()))?;
+        table.row([
+            suite.name,
+            suite.cases.len().to_string(),
+            suite.budget_s.map(|s| s.to_string()).unwrap_or_default(),
+            suite.summary,
+        ]);
+    }
+    Ok(table)
+}
+
+fn workloads() -> Result<Table, Failure> {
+    let mut table = Table::new(&["workload", ">stages", ">jobs_per_day", "summary"]);
+    for (name, _) in workload::BUILT_IN {
+        let workload =
+            workload::load(name).map_err(|error| Failure::internal(error.to_string()))?;
+        table.row([
+            workload.name,
+            workload.stages.len().to_string(),
+            workload.demand.jobs_per_day.to_string(),
+            workload.summary,
+        ]);
+    }
+    Ok(table)
+}
+
+fn skus() -> Result<Table, Failure> {
+    let mut table = Table::new(&[
+        "provider",
+        "sku",
+        ">vcpus",
+        ">memory_gib",
+        "gpu",
+        ">gpus",
+        ">ondemand_usd_per_h",
+        ">spot_usd_per_h",
+        "region",
+        "as_of",
+        "remark",
+    ]);
+    let catalog = Catalog::embedded().map_err(|error| Failure::internal(error.to_string()))?;
+    for sku in &catalog.skus {
+        table.row(sku_cells(sku));
+    }
+    Ok(table)
+}
+
+fn sku_cells(sku: &Sku) -> [String; 11] {
+    let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
+    let ondemand = sku.price(PriceKind::Ondemand, None);
+    let remark = match (&sku.not_judged, sku.retired) {
+        (Some(reason), _) => reason.clone(),
+        (None, true) => "retired".into(),
+        (None, false) => String::new(),
+    };
+    [
+        sku.provider.clone(),
+        sku.name.clone(),
+        sku.vcpus.to_string(),
+        number(sku.memory_gib),
+        sku.gpu_model.clone().unwrap_or_default(),
+        number(sku.gpu_count),
+        number(ondemand.map(|p| p.price_usd_per_h)),
+        number(sku.price(PriceKind::Spot, None).map(|p| p.price_usd_per_h)),
+        ondemand.map(|p| p.region.clone()).unwrap_or_default(),
+        ondemand.map(|p| p.as_of.clone()).unwrap_or_default(),
+        remark,
+    ]
+}

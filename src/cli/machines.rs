@@ -1,0 +1,127 @@
+//! The devices a command works with: those asked for, else all that are found.
+
+use breakeven_kernels::params::nearest;
+use breakeven_kernels::work::{DeviceInfo, DeviceKind};
+
+use super::exit::Failure;
+use crate::backend::mock::MockBackend;
+use crate::backend::{BACKENDS, Backend, BackendError, Device, Note, Probe};
+
+/// The backends in use.
+pub struct Machines {
+    mock: Option<MockBackend>,
+}
+
+impl Machines {
+    /// All backends, or the mock one alone where `--mock` was given.
+    ///
+    /// # Errors
+    /// A mock specification that cannot be read.
+    pub fn new(mock: Option<&str>) -> Result<Self, Failure> {
+        let mock = mock
+            .map(MockBackend::parse)
+            .transpose()
+            .map_err(|problem| Failure::usage(format!("--mock: {problem}")))?;
+        Ok(Self { mock })
+    }
+
+    fn backends(&self) -> Vec<&dyn Backend> {
+        match &self.mock {
+            Some(mock) => vec![mock],
+            None => BACKENDS.to_vec(),
+        }
+    }
+
+    /// What every backend finds, in the order of the backends.
+    pub fn probe(&self) -> Probe {
+        let mut all = Probe::default();
+        for backend in self.backends() {
+            let Probe { devices, notes } = backend.probe();
+            all.devices.extend(devices);
+            all.notes.extend(notes);
+        }
+        all
+    }
+
+    /// The devices called `wanted`, in that order and each once; without any, all there are.
+    ///
+    /// # Errors
+    /// A device that is not here, with what to do about it.
+    pub fn select(&self, wanted: &[String]) -> Result<Probe, Failure> {
+        if wanted.is_empty() {
+            return Ok(self.probe());
+        }
+        let mut chosen: Vec<DeviceInfo> = Vec::new();
+        let mut notes: Vec<Note> = Vec::new();
+        for id in wanted {
+            if chosen.iter().any(|device| device.id == *id) {
+                continue;
+            }
+            let found = self.backend_of(id)?.probe();
+            match found.devices.into_iter().find(|device| device.id == *id) {
+                Some(info) => chosen.push(info),
+                // Not among the usual ones, but it may exist: `cpu:4`.
+                None => chosen.push(self.open(id).map_err(absent)?.info().clone()),
+            }
+            for note in found.notes {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+        Ok(Probe { devices: chosen, notes })
+    }
+
+    /// Opens the device called `id`.
+    ///
+    /// # Errors
+    /// [`BackendError::NoDevice`] where there is none.
+    pub fn open(&self, id: &str) -> Result<Box<dyn Device>, BackendError> {
+        match self.backend_of(id) {
+            Ok(backend) => backend.open(id),
+            Err(failure) => Err(BackendError::NoDevice {
+                id: id.to_owned(),
+                reason: failure.message.unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// The backend whose name stands before the colon.
+    fn backend_of(&self, id: &str) -> Result<&dyn Backend, Failure> {
+        if let Some(mock) = &self.mock {
+            return Ok(mock);
+        }
+        let name = id.split(':').next().unwrap_or(id);
+        BACKENDS.iter().copied().find(|backend| backend.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = BACKENDS.iter().map(|backend| backend.name()).collect();
+            let hint = nearest(name, names.iter().copied())
+                .map(|n| format!(", did you mean `{n}`?"))
+                .unwrap_or_default();
+            Failure::usage(format!(
+                "--device {id}: no such kind of device{hint}; write cpu, cpu:N (threads), or one \
+                 of {} with a number, as `breakeven devices` shows them",
+                names.join(", ")
+            ))
+        })
+    }
+}
+
+/// A device that is not here is the user's problem to solve: exit code 2.
+fn absent(error: BackendError) -> Failure {
+    Failure::usage(format!("--device: {error}; `breakeven devices` lists what there is"))
+}
+
+/// One line for people about the GPUs in `probe`.
+pub fn gpu_line(probe: &Probe) -> String {
+    let gpus: Vec<String> = probe
+        .devices
+        .iter()
+        .filter(|device| device.kind == DeviceKind::Gpu)
+        .map(|device| format!("{} ({})", device.name, device.id))
+        .collect();
+    if gpus.is_empty() {
+        "no GPU here: the CPU is measured, GPU sizes are predicted".to_owned()
+    } else {
+        format!("GPUs: {}", gpus.join(", "))
+    }
+}

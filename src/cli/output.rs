@@ -1,0 +1,87 @@
+//! Where data go: standard output in the asked form and, with `-o`, files in every other form.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use super::args::OutputArgs;
+use super::exit::Failure;
+use crate::report::{self, Content, Format, Look};
+
+/// Writes `content` to standard output in the form that `--format` names.
+pub fn print(content: &Content, output: &OutputArgs) -> Result<(), Failure> {
+    print_as(content, output.format.name(), output)
+}
+
+/// Writes `content` to standard output in the form called `format`.
+pub fn print_as(content: &Content, format: &str, output: &OutputArgs) -> Result<(), Failure> {
+    let look = look(output);
+    let mut out = BufWriter::new(io::stdout().lock());
+    (form(format)?.write)(content, look, &mut out)
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::stdout(&error))
+}
+
+/// Writes `stem`.md, `stem`.json and `stem`.csv into `folder`, which must exist.
+pub fn save(content: &Content, folder: &Path, stem: &str) -> Result<(), Failure> {
+    for format in report::FORMATS.iter().filter(|format| format.name != "text") {
+        let path = folder.join(format!("{stem}.{}", format.extension));
+        File::create(&path)
+            .map(BufWriter::new)
+            .and_then(|mut file| {
+                (format.write)(content, Look::default(), &mut file)?;
+                file.flush()
+            })
+            .map_err(|error| Failure::write(&path, &error))?;
+    }
+    Ok(())
+}
+
+/// Prints `content` and, where `-o` was given, saves it there.
+pub fn emit(content: &Content, output: &OutputArgs, stem: &str) -> Result<(), Failure> {
+    if let Some(folder) = &output.folder {
+        make_folder(folder)?;
+        save(content, folder, stem)?;
+        remark(output, &format!("wrote {}.{{md,json,csv}}", folder.join(stem).display()));
+    }
+    print(content, output)
+}
+
+/// The folder of a run: `-o`, else a new one named by the time.
+pub fn run_folder(output: &OutputArgs) -> Result<PathBuf, Failure> {
+    let folder = output.folder.clone().unwrap_or_else(|| {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+        Path::new("breakeven-results").join(now)
+    });
+    make_folder(&folder)?;
+    Ok(folder)
+}
+
+/// Makes `folder` and its parents, where they are not there.
+pub fn make_folder(folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| Failure::write(folder, &error))
+}
+
+/// A remark on standard error, unless `--quiet`.
+pub fn remark(output: &OutputArgs, message: &str) {
+    if !output.quiet {
+        let _ = writeln!(io::stderr(), "{message}");
+    }
+}
+
+/// Colours only on a terminal, and only where nobody objects.
+fn look(output: &OutputArgs) -> Look {
+    let terminal = io::stdout().is_terminal();
+    let objected = output.no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let width = terminal.then(terminal_width).flatten();
+    Look { color: terminal && !objected, width }
+}
+
+/// Columns of the terminal on standard output.
+fn terminal_width() -> Option<u16> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|&w| w >= 40)
+}
+
+fn form(name: &str) -> Result<&'static Format, Failure> {
+    report::format(name).ok_or_else(|| Failure::internal(format!("no output form {name}")))
+}

@@ -1,0 +1,193 @@
+//! The form for spreadsheets: one table, a header line, units in the column names.
+
+use std::io::{self, Write};
+
+use super::{Content, Look, records};
+use crate::classify::{SkuCost, Verdict};
+use crate::cost::Estimate;
+use crate::record::{Record, Row, Time};
+
+/// Columns of a record's table.
+const RECORD_COLUMNS: [&str; 21] = [
+    "record",
+    "provider",
+    "sku",
+    "device",
+    "device_name",
+    "device_kind",
+    "family",
+    "case_key",
+    "implementation",
+    "status",
+    "reason",
+    "mode",
+    "timer",
+    "median_s",
+    "ci95_lo_s",
+    "ci95_hi_s",
+    "samples",
+    "useful_per_s",
+    "useful_unit",
+    "host_cpu_s",
+    "origin",
+];
+
+/// Columns of the verdicts' table.
+const VERDICT_COLUMNS: [&str; 27] = [
+    "workload",
+    "verdict",
+    "probability_gpu",
+    "jobs_per_day",
+    "provider",
+    "sku",
+    "side",
+    "device",
+    "eligible",
+    "reason",
+    "origin",
+    "price_usd_per_h",
+    "price_kind",
+    "price_region",
+    "price_as_of",
+    "price_source",
+    "usd_per_job",
+    "usd_per_job_lo90",
+    "usd_per_job_hi90",
+    "usd_per_job_full_load",
+    "usd_per_month",
+    "usd_per_month_lo90",
+    "usd_per_month_hi90",
+    "latency_s",
+    "jobs_per_h",
+    "nodes",
+    "binding",
+];
+
+/// Writes one line a row and mode; of a listing, its first table.
+pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    match content {
+        Content::Records(list) => {
+            csv.write_record(RECORD_COLUMNS)?;
+            for (name, record) in *list {
+                for row in &record.rows {
+                    write_row(&mut csv, name, record, row)?;
+                }
+            }
+        }
+        Content::Verdicts(verdicts) => {
+            csv.write_record(VERDICT_COLUMNS)?;
+            for verdict in verdicts.verdicts {
+                for cost in &verdict.ranking {
+                    csv.write_record(cost_cells(verdict, cost))?;
+                }
+            }
+        }
+        Content::Listing(listing) => {
+            if let Some(table) = listing.document.tables().next() {
+                csv.write_record(table.columns.iter().map(|c| c.title))?;
+                for row in &table.rows {
+                    csv.write_record(row)?;
+                }
+            }
+        }
+    }
+    csv.flush()
+}
+
+/// The modes of a row that were measured, or one line without times.
+fn write_row<W: Write>(
+    csv: &mut csv::Writer<W>,
+    name: &str,
+    record: &Record,
+    row: &Row,
+) -> io::Result<()> {
+    let times = &row.times;
+    let modes = [
+        ("kernel_cold", &times.kernel_cold),
+        ("kernel_warm", &times.kernel_warm),
+        ("end_to_end", &times.end_to_end),
+        ("pipelined", &times.pipelined),
+    ];
+    let measured: Vec<(&str, Option<&Time>)> =
+        modes.iter().filter(|(_, t)| t.is_some()).map(|(m, t)| (*m, t.as_ref())).collect();
+    let lines = if measured.is_empty() { vec![("", None)] } else { measured };
+    for (mode, time) in lines {
+        csv.write_record(cells(name, record, row, mode, time))?;
+    }
+    Ok(())
+}
+
+fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>) -> [String; 21] {
+    let env = &record.header.env;
+    let device = records::device(record, &row.device);
+    let of = |f: fn(&Time) -> f64| time.map(|t| f(t).to_string()).unwrap_or_default();
+    [
+        name.to_owned(),
+        env.provider.clone().unwrap_or_default(),
+        env.sku.clone().unwrap_or_default(),
+        row.device.clone(),
+        device.map(|d| d.name.clone()).unwrap_or_default(),
+        device.map(|d| word(&d.kind)).unwrap_or_default(),
+        row.family.clone(),
+        row.case_key.clone(),
+        row.implementation.clone(),
+        word(&row.status),
+        row.reason.clone().unwrap_or_default(),
+        mode.to_owned(),
+        time.map(|t| t.timer.clone()).unwrap_or_default(),
+        of(|t| t.median_s),
+        of(|t| t.ci95_lo_s),
+        of(|t| t.ci95_hi_s),
+        time.map(|t| t.samples_s.len().to_string()).unwrap_or_default(),
+        time.map(|t| (row.work.useful / t.median_s).to_string()).unwrap_or_default(),
+        row.work.useful_unit.clone(),
+        row.host_cpu_s.map(|v| v.to_string()).unwrap_or_default(),
+        if time.is_some() { "measured".to_owned() } else { String::new() },
+    ]
+}
+
+fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 27] {
+    let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
+    let median = |estimate: Option<Estimate>| number(estimate.map(|e| e.median));
+    let lo = |estimate: Option<Estimate>| number(estimate.map(|e| e.lo90));
+    let hi = |estimate: Option<Estimate>| number(estimate.map(|e| e.hi90));
+    let price = cost.price.as_ref();
+    [
+        verdict.workload.clone(),
+        word(&verdict.verdict),
+        number(verdict.probability_gpu),
+        verdict.jobs_per_day.to_string(),
+        cost.provider.clone(),
+        cost.sku.clone(),
+        word(&cost.side),
+        cost.device.clone(),
+        cost.eligible.to_string(),
+        cost.reasons.iter().map(|r| r.code.as_str()).collect::<Vec<_>>().join(" "),
+        cost.origin.map(|o| word(&o)).unwrap_or_default(),
+        number(cost.price_usd_per_h),
+        price.map(|p| word(&p.kind)).unwrap_or_default(),
+        price.map(|p| p.region.clone()).unwrap_or_default(),
+        price.map(|p| p.as_of.clone()).unwrap_or_default(),
+        price.map(|p| p.source.clone()).unwrap_or_default(),
+        median(cost.usd_per_job),
+        lo(cost.usd_per_job),
+        hi(cost.usd_per_job),
+        median(cost.usd_per_job_full_load),
+        median(cost.usd_per_month),
+        lo(cost.usd_per_month),
+        hi(cost.usd_per_month),
+        median(cost.latency_s),
+        median(cost.jobs_per_h),
+        cost.nodes.map(|n| n.to_string()).unwrap_or_default(),
+        cost.binding.map(|b| word(&b)).unwrap_or_default(),
+    ]
+}
+
+/// The word that a value has in the record's JSON.
+pub fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,268 @@
+//! Records as a document: the CPU against the GPU first, then every row, then what is missing.
+
+use breakeven_kernels::work::{DeviceInfo, DeviceKind};
+
+use super::numbers::{UNKNOWN, count, percent, ratio};
+use super::{Document, Table, Tone};
+use crate::record::{Record, Row, Status, Time};
+use crate::units::{bytes, seconds, si};
+
+/// All records, one after the other.
+pub fn document(records: &[(String, Record)]) -> Document {
+    let mut document = Document::default();
+    for (name, record) in records {
+        describe(&mut document, name, record);
+        comparison(&mut document, record);
+        measured(&mut document, record);
+        problems(&mut document, record);
+        skips(&mut document, record);
+    }
+    document
+}
+
+/// The kind of device a row ran on, from the header.
+pub fn device<'r>(record: &'r Record, id: &str) -> Option<&'r DeviceInfo> {
+    record.header.env.devices.iter().map(|d| &d.info).find(|d| d.id == id)
+}
+
+/// The time that throughput follows from: pipelined, else end to end, else device work alone.
+pub fn throughput_time(row: &Row) -> Option<&Time> {
+    let times = &row.times;
+    times
+        .pipelined
+        .as_ref()
+        .or(times.end_to_end.as_ref())
+        .or(times.kernel_warm.as_ref())
+        .or(times.kernel_cold.as_ref())
+}
+
+fn describe(document: &mut Document, name: &str, record: &Record) {
+    let run = &record.header.run;
+    let env = &record.header.env;
+    document.heading(1, format!("Suite {} on {}", run.suite, machine(record)));
+    let revision = match (&run.tool_commit, run.tool_dirty) {
+        (Some(commit), Some(true)) => format!(" ({}, changed)", short(commit)),
+        (Some(commit), _) => format!(" ({})", short(commit)),
+        (None, _) => String::new(),
+    };
+    document.text(format!(
+        "Record {name}, measured {} by breakeven {}{revision}, seed {}.",
+        run.started_at, run.tool_version, run.seed
+    ));
+    match &record.footer {
+        Some(footer) if footer.complete => {}
+        Some(footer) => document.stressed(
+            Tone::Warning,
+            format!("Incomplete: {}.", footer.reason.as_deref().unwrap_or("no reason given")),
+        ),
+        None => document.stressed(
+            Tone::Warning,
+            "Incomplete: the run ended without a footer (it crashed or was killed).",
+        ),
+    }
+    let mut table = Table::new(&["device", "kind", "name", ">memory", "driver", "libraries"]);
+    for device in &env.devices {
+        table.row(device_cells(&device.info));
+    }
+    document.table(table);
+}
+
+/// The VM size and the CPU, or what is known of them.
+pub fn machine(record: &Record) -> String {
+    let env = &record.header.env;
+    let cpu = env.cpu.model.as_deref().unwrap_or("an unknown CPU");
+    match (&env.sku, env.cpu.threads) {
+        (Some(sku), _) => format!("{sku} ({cpu})"),
+        (None, Some(threads)) => {
+            format!("{cpu}, {}", count(threads as usize, "thread"))
+        }
+        (None, None) => cpu.to_owned(),
+    }
+}
+
+/// Rows that were verified and timed.
+pub fn verified(record: &Record) -> usize {
+    record.rows.iter().filter(|row| row.status == Status::Ok).count()
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..9).unwrap_or(commit)
+}
+
+/// id, kind, name, memory, driver, libraries.
+pub fn device_cells(info: &DeviceInfo) -> [String; 6] {
+    let threads = info.threads.map(|t| format!(", {}", count(t as usize, "thread")));
+    [
+        info.id.clone(),
+        kind_name(info.kind).into(),
+        format!("{}{}", info.name, threads.unwrap_or_default()),
+        info.memory_bytes.map_or_else(|| UNKNOWN.into(), |m| bytes(m as f64)),
+        info.driver.clone().unwrap_or_else(|| UNKNOWN.into()),
+        if info.libraries.is_empty() { UNKNOWN.into() } else { info.libraries.join(", ") },
+    ]
+}
+
+/// `cpu`, `gpu`, `software gpu`.
+fn kind_name(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Cpu => "cpu",
+        DeviceKind::Gpu => "gpu",
+        DeviceKind::SoftwareGpu => "software gpu",
+    }
+}
+
+/// Of the rows of one case on one kind of device, the fastest by `time`.
+fn fastest<'r>(
+    record: &'r Record,
+    case_key: &str,
+    kind: DeviceKind,
+    time: impl Fn(&Row) -> Option<f64>,
+) -> Option<(&'r Row, f64)> {
+    let rows = record.rows.iter().filter(|row| {
+        row.case_key == case_key
+            && row.status == Status::Ok
+            && device(record, &row.device).is_some_and(|d| d.kind == kind)
+    });
+    rows.filter_map(|row| Some((row, time(row)?))).min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// The fastest CPU row of each case beside the fastest GPU row.
+fn comparison(document: &mut Document, record: &Record) {
+    let mut table = Table::new(&[
+        "case",
+        "fastest on CPU",
+        ">end to end",
+        "fastest on GPU",
+        ">end to end",
+        ">GPU speed-up",
+        ">kernel only",
+    ]);
+    let median = |time: &Option<Time>| time.as_ref().map(|t| t.median_s);
+    for case_key in case_keys(record) {
+        let by = |kind| fastest(record, case_key, kind, |row| median(&row.times.end_to_end));
+        let kernel = |kind| fastest(record, case_key, kind, |row| median(&row.times.kernel_warm));
+        let (Some(cpu), Some(gpu)) = (by(DeviceKind::Cpu), by(DeviceKind::Gpu)) else { continue };
+        let kernels = kernel(DeviceKind::Cpu).zip(kernel(DeviceKind::Gpu));
+        table.row([
+            case_key.to_owned(),
+            format!("{} on {}", cpu.0.implementation, cpu.0.device),
+            seconds(cpu.1),
+            format!("{} on {}", gpu.0.implementation, gpu.0.device),
+            seconds(gpu.1),
+            ratio(cpu.1 / gpu.1),
+            kernels.map_or_else(|| UNKNOWN.into(), |(c, g)| ratio(c.1 / g.1)),
+        ]);
+    }
+    if !table.rows.is_empty() {
+        document.heading(2, "CPU against GPU, each by its fastest verified implementation");
+        document.table(table);
+    }
+}
+
+/// Case keys in file order, each once.
+fn case_keys(record: &Record) -> Vec<&str> {
+    let mut keys: Vec<&str> = Vec::new();
+    for row in &record.rows {
+        if !keys.contains(&row.case_key.as_str()) {
+            keys.push(&row.case_key);
+        }
+    }
+    keys
+}
+
+/// One table a family with every row that ran.
+fn measured(document: &mut Document, record: &Record) {
+    let mut families: Vec<&str> = Vec::new();
+    for row in record.rows.iter().filter(|row| row.status == Status::Ok) {
+        if !families.contains(&row.family.as_str()) {
+            families.push(&row.family);
+        }
+    }
+    for family in families {
+        let mut table = Table::new(&[
+            "case",
+            "device",
+            "implementation",
+            ">kernel",
+            ">end to end",
+            ">pipelined",
+            ">throughput",
+            "check",
+        ]);
+        let rows = record.rows.iter();
+        for row in rows.filter(|row| row.family == family && row.status == Status::Ok) {
+            let kernel = row.times.kernel_warm.as_ref().or(row.times.kernel_cold.as_ref());
+            let throughput = throughput_time(row)
+                .map(|t| si(row.work.useful / t.median_s, &format!("{}/s", row.work.useful_unit)));
+            let key = row.case_key.strip_prefix(family).unwrap_or(&row.case_key).trim();
+            table.row([
+                key.to_owned(),
+                row.device.clone(),
+                row.implementation.clone(),
+                time_cell(kernel),
+                time_cell(row.times.end_to_end.as_ref()),
+                time_cell(row.times.pipelined.as_ref()),
+                throughput.unwrap_or_else(|| UNKNOWN.into()),
+                row.check.as_ref().map_or_else(|| UNKNOWN.into(), |c| c.method.clone()),
+            ]);
+        }
+        document.heading(2, family);
+        document.table(table);
+    }
+}
+
+/// Median and half of its 95 % interval.
+fn time_cell(time: Option<&Time>) -> String {
+    time.map_or_else(
+        || UNKNOWN.into(),
+        |t| {
+            let half = (t.ci95_hi_s - t.ci95_lo_s) / 2.0 / t.median_s;
+            format!("{} ±{}", seconds(t.median_s), percent(half))
+        },
+    )
+}
+
+/// Wrong outputs, failures and rows without time.
+fn problems(document: &mut Document, record: &Record) {
+    let groups = [
+        (Status::WrongOutput, "Wrong output: these implementations must not be used"),
+        (Status::Failed, "Failed"),
+        (Status::Untimed, "Verified, but not timed"),
+    ];
+    for (status, title) in groups {
+        let rows = record.rows.iter().filter(|row| row.status == status);
+        let lines: Vec<String> = rows
+            .map(|row| {
+                let reason = row.reason.as_deref().unwrap_or("no reason given");
+                format!("{}, {} on {}: {reason}", row.case_key, row.implementation, row.device)
+            })
+            .collect();
+        if !lines.is_empty() {
+            document.heading(2, title);
+            document.list(lines);
+        }
+    }
+}
+
+/// What was not tried, grouped by reason so that one missing library is one line.
+fn skips(document: &mut Document, record: &Record) {
+    let mut groups: Vec<((&str, &str, &str), usize)> = Vec::new();
+    for row in record.rows.iter().filter(|row| row.status == Status::Skipped) {
+        let reason = row.reason.as_deref().unwrap_or("no reason given");
+        let key = (row.implementation.as_str(), row.device.as_str(), reason);
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, number)) => *number += 1,
+            None => groups.push((key, 1)),
+        }
+    }
+    let lines: Vec<String> = groups
+        .into_iter()
+        .map(|((implementation, device, reason), number)| {
+            format!("{implementation} on {device}, {}: {reason}", count(number, "case"))
+        })
+        .collect();
+    if !lines.is_empty() {
+        document.heading(2, "Skipped");
+        document.list(lines);
+    }
+}

@@ -1,0 +1,136 @@
+//! The form for people at a terminal.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, ContentArrangement, presets};
+
+use super::{Align, Block, Content, Look, Table, Tone, document};
+
+/// VM sizes of each kind shown a workload: a screen's worth; the other forms have all.
+const SIZES: usize = 3;
+
+/// Writes headings, paragraphs and tables; tables are cut to the terminal's width.
+pub fn write(content: &Content, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    for (index, block) in document(content, SIZES).blocks.iter().enumerate() {
+        match block {
+            Block::Heading(_, text) => {
+                let gap = if index == 0 { "" } else { "\n" };
+                writeln!(out, "{gap}{}", painted(&clean(text), "1", look))?;
+            }
+            Block::Text(tone, text) => {
+                let code = match tone {
+                    Tone::Plain => "",
+                    Tone::Strong => "1",
+                    Tone::Warning => "33",
+                };
+                writeln!(out, "{}", painted(&wrapped(&clean(text), "", look), code, look))?;
+            }
+            Block::List(items) => {
+                for item in items {
+                    writeln!(out, "  - {}", wrapped(&clean(item), "    ", look))?;
+                }
+            }
+            Block::Table(table) => writeln!(out, "{}", drawn(table, look))?,
+        }
+    }
+    Ok(())
+}
+
+/// The table in columns two spaces apart, under a line.
+fn drawn(table: &Table, look: Look) -> String {
+    let mut drawing = comfy_table::Table::new();
+    drawing.load_style(presets::NOTHING);
+    drawing.force_no_tty();
+    if let Some(width) = look.width {
+        drawing.set_content_arrangement(ContentArrangement::Dynamic);
+        drawing.set_width(width);
+    }
+    drawing.set_header(table.columns.iter().map(|column| column.title));
+    for row in &table.rows {
+        drawing.add_row(row.iter().map(|cell| clean(cell)));
+    }
+    for (index, column) in table.columns.iter().enumerate() {
+        let Some(drawn) = drawing.column_mut(index) else { continue };
+        drawn.set_padding((if index == 0 { 0 } else { 1 }, 1));
+        drawn.set_cell_alignment(match column.align {
+            Align::Left => CellAlignment::Left,
+            Align::Right => CellAlignment::Right,
+        });
+    }
+    let mut lines: Vec<String> = drawing.lines().map(|line| line.trim_end().to_owned()).collect();
+    if let Some(head) = lines.first_mut() {
+        *head = painted(head, "4", look);
+    }
+    lines.join("\n")
+}
+
+/// `text` in an ANSI style, where colours are wanted.
+fn painted(text: &str, code: &str, look: Look) -> String {
+    if look.color && !code.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+}
+
+/// `text` broken at spaces to the terminal's width, later lines after `indent`.
+fn wrapped(text: &str, indent: &str, look: Look) -> String {
+    let Some(width) = look.width.map(usize::from) else { return text.to_owned() };
+    let mut out = String::new();
+    let mut column = indent.chars().count();
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if !out.is_empty() {
+            if column + 1 + length > width {
+                out.push('\n');
+                out.push_str(indent);
+                column = indent.chars().count();
+            } else {
+                out.push(' ');
+                column += 1;
+            }
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
+/// Names come from files that others wrote: no control character of theirs reaches the terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Document, Listing};
+
+    fn written(document: &Document, look: Look) -> String {
+        let mut out = Vec::new();
+        let listing = Listing { document: document.clone(), ..Listing::default() };
+        write(&Content::Listing(&listing), look, &mut out).expect("a vector takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right_and_lines_do_not_end_in_spaces() {
+        let mut table = Table::new(&["name", ">count"]);
+        table.row(["a".into(), "1".into()]);
+        table.row(["bcd".into(), "100".into()]);
+        let mut document = Document::default();
+        document.table(table);
+        assert_eq!(written(&document, Look::default()), "name  count\na         1\nbcd     100\n");
+    }
+
+    #[test]
+    fn escapes_in_foreign_names_do_not_reach_the_terminal() {
+        let mut document = Document::default();
+        document.text("evil\x1b[2Jname");
+        assert_eq!(written(&document, Look::default()), "evil\u{fffd}[2Jname\n");
+    }
+
+    #[test]
+    fn paragraphs_fit_the_terminal() {
+        let mut document = Document::default();
+        document.list(vec!["one two three four".into()]);
+        let look = Look { color: false, width: Some(13) };
+        assert_eq!(written(&document, look), "  - one two\n    three\n    four\n");
+    }
+}

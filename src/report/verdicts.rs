@@ -1,0 +1,304 @@
+//! Verdicts as a document: one table over all workloads, then each with its evidence.
+
+use super::numbers::{UNKNOWN, count, percent, ratio, thousands, usd};
+use super::{Document, Table, Tone, Verdicts, csv::word, records};
+use crate::classify::{Kind, Side, SkuCost, Suggestion, Verdict};
+use crate::cost::Estimate;
+use crate::units::seconds;
+
+/// All verdicts; rankings are cut to `rows` of each side.
+pub fn document(all: &Verdicts, rows: usize) -> Document {
+    let mut document = Document::default();
+    document.heading(1, "Verdicts");
+    all.remarks.iter().for_each(|remark| document.text(remark.clone()));
+    if all.verdicts.len() > 1 {
+        summary(&mut document, all.verdicts);
+    }
+    for verdict in all.verdicts {
+        one(&mut document, verdict, rows);
+    }
+    evidence(&mut document, all);
+    document
+}
+
+/// The name of a verdict, as in JSON and on the command line.
+pub fn name(kind: Kind) -> String {
+    word(&kind)
+}
+
+/// One line a workload.
+fn summary(document: &mut Document, verdicts: &[Verdict]) {
+    let mut table = Table::new(&[
+        "workload",
+        "verdict",
+        "best CPU size",
+        ">USD/job",
+        "best GPU size",
+        ">USD/job",
+        ">GPU saves/month",
+        ">P(gpu)",
+    ]);
+    for verdict in verdicts {
+        let sku = |best: &Option<SkuCost>| {
+            best.as_ref().map_or_else(|| UNKNOWN.into(), |b| format!("{}, {}", b.sku, origin(b)))
+        };
+        let job = |best: &Option<SkuCost>| median(best.as_ref().and_then(|b| b.usd_per_job), usd);
+        table.row([
+            verdict.workload.clone(),
+            name(verdict.verdict),
+            sku(&verdict.best_cpu),
+            job(&verdict.best_cpu),
+            sku(&verdict.best_gpu),
+            job(&verdict.best_gpu),
+            median(verdict.gpu_saves_usd_per_month, usd),
+            verdict.probability_gpu.map_or_else(|| UNKNOWN.into(), |p| format!("{p:.2}")),
+        ]);
+    }
+    document.table(table);
+}
+
+fn one(document: &mut Document, verdict: &Verdict, rows: usize) {
+    document.heading(2, format!("{}: {}", verdict.workload, name(verdict.verdict)));
+    document.stressed(Tone::Strong, verdict.headline.clone());
+    if !verdict.summary.is_empty() {
+        document.text(verdict.summary.clone());
+    }
+    if !verdict.sentences.is_empty() {
+        document.text(verdict.sentences.join(" "));
+    }
+    ranking(document, verdict, rows);
+    document.list(
+        verdict.reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.text)).collect(),
+    );
+    let turns = break_even(verdict);
+    if !turns.is_empty() {
+        document.text("Where it would turn:");
+        document.list(turns);
+    }
+    if !verdict.measure_next.is_empty() {
+        document.text("What to measure to settle it, best first:");
+        document.list(verdict.measure_next.iter().map(suggestion).collect());
+    }
+    explain(document, verdict);
+}
+
+/// The best sizes of each side with what they cost.
+fn ranking(document: &mut Document, verdict: &Verdict, rows: usize) {
+    let mut table = Table::new(&[
+        "VM size",
+        "computes on",
+        ">USD/h",
+        "priced",
+        ">USD/job",
+        ">at full load",
+        ">USD/month",
+        ">job takes",
+        ">nodes",
+        "bound by",
+        "time is",
+    ]);
+    let (mut gpus, mut cpus, mut cut) = (0, 0, 0);
+    for cost in verdict.ranking.iter().filter(|cost| cost.eligible) {
+        let shown = match cost.side {
+            Side::Gpu => &mut gpus,
+            Side::Cpu => &mut cpus,
+        };
+        if *shown == rows {
+            cut += 1;
+            continue;
+        }
+        *shown += 1;
+        table.row([
+            format!("{} {}", cost.provider, cost.sku),
+            computes_on(cost),
+            cost.price_usd_per_h.map_or_else(|| UNKNOWN.into(), usd),
+            priced(cost),
+            interval(cost.usd_per_job, usd),
+            interval(cost.usd_per_job_full_load, usd),
+            interval(cost.usd_per_month, usd),
+            interval(cost.latency_s, seconds),
+            cost.nodes.map_or_else(|| UNKNOWN.into(), |n| thousands(n as f64)),
+            cost.binding.map_or_else(|| UNKNOWN.into(), |b| word(&b)),
+            origin(cost),
+        ]);
+    }
+    document.table(table);
+    let mut remarks = excluded(verdict);
+    if cut > 0 {
+        remarks.insert(0, format!("{} more can do it and cost more", count(cut, "VM size")));
+    }
+    document.list(remarks);
+}
+
+/// Device and the implementations whose times were used.
+fn computes_on(cost: &SkuCost) -> String {
+    if cost.implementations.is_empty() {
+        return cost.device.clone();
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for name in &cost.implementations {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    format!("{} ({})", cost.device, names.join(", "))
+}
+
+/// Kind, region and date of the price.
+fn priced(cost: &SkuCost) -> String {
+    cost.price.as_ref().map_or_else(
+        || UNKNOWN.into(),
+        |price| {
+            let stale = if cost.price_stale { ", old" } else { "" };
+            format!("{} {} {}{stale}", word(&price.kind), price.region, price.as_of)
+        },
+    )
+}
+
+/// Whether the times were measured, predicted or guessed from priors.
+fn origin(cost: &SkuCost) -> String {
+    cost.origin.map_or_else(|| UNKNOWN.into(), |origin| word(&origin))
+}
+
+/// Sizes that cannot be chosen, counted by reason, with one of them as the example.
+fn excluded(verdict: &Verdict) -> Vec<String> {
+    let mut groups: Vec<(&str, &SkuCost, usize)> = Vec::new();
+    for cost in verdict.ranking.iter().filter(|cost| !cost.eligible) {
+        let code = cost.reasons.first().map_or("no reason given", |r| r.code.as_str());
+        match groups.iter_mut().find(|(c, _, _)| *c == code) {
+            Some((_, _, number)) => *number += 1,
+            None => groups.push((code, cost, 1)),
+        }
+    }
+    let line = |(code, cost, number): (&str, &SkuCost, usize)| {
+        let text = cost.reasons.first().map_or("", |r| r.text.as_str());
+        format!("left out: {}, {code} (for example {}: {text})", count(number, "VM size"), cost.sku)
+    };
+    groups.into_iter().map(line).collect()
+}
+
+fn break_even(verdict: &Verdict) -> Vec<String> {
+    let turn = &verdict.break_even;
+    let mut lines = Vec::new();
+    if let (Some(needed), Some(speedup)) = (turn.needed_speedup, turn.speedup) {
+        let (needed, speedup) = (ratio(needed), ratio(speedup));
+        lines.push(format!("speed: the GPU must be {needed} the best CPU size; it is {speedup}"));
+    }
+    if let Some(jobs) = turn.last_crossing_jobs_per_day {
+        let side = turn.demand_bands.last().map_or("the other", |band| side_name(band.cheaper));
+        lines.push(format!(
+            "demand: from {} jobs a day the {side} is cheaper at every demand (asked: {})",
+            thousands(jobs.ceil()),
+            thousands(verdict.jobs_per_day)
+        ));
+    } else if let [band] = &turn.demand_bands[..] {
+        let side = side_name(band.cheaper);
+        lines.push(format!("demand: the {side} is cheaper at every demand looked at"));
+    }
+    for size in &turn.sizes {
+        let (from, to) = (thousands(size.tested_from), thousands(size.tested_to));
+        let axis = &size.axis;
+        let what = size.value.map_or_else(
+            || format!("no size from which the GPU is faster, tested {axis} {from} to {to}"),
+            |value| {
+                let value = thousands(value);
+                format!("from {axis} = {value} the GPU is faster, tested {from} to {to}")
+            },
+        );
+        let [gpu, cpu] = &size.devices;
+        lines.push(format!("size: {what} ({}; {gpu} against {cpu})", size.series));
+    }
+    if let Some(price) = turn.gpu_price_for_gpu_usd_per_h {
+        lines.push(format!("price: at most {} an hour for the GPU size gives gpu", usd(price)));
+    }
+    if let Some(price) = turn.gpu_price_for_cpu_usd_per_h {
+        lines.push(format!("price: at least {} an hour for the GPU size gives cpu", usd(price)));
+    }
+    lines
+}
+
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Gpu => "GPU",
+        Side::Cpu => "CPU",
+    }
+}
+
+fn suggestion(suggestion: &Suggestion) -> String {
+    let money = suggestion.usd.map_or_else(|| "price unknown".into(), usd);
+    format!(
+        "on {}: `{}` ({:.0} min, {money}): {}",
+        suggestion.sku, suggestion.command, suggestion.minutes, suggestion.why
+    )
+}
+
+/// Every term of the arithmetic, where it was asked for.
+fn explain(document: &mut Document, verdict: &Verdict) {
+    let mut table = Table::new(&["VM size", "part", "term", ">value", "unit", "from"]);
+    for term in &verdict.explain {
+        table.row([
+            term.sku.clone(),
+            term.part.clone(),
+            term.name.clone(),
+            plain(term.value),
+            term.unit.clone(),
+            term.from.clone(),
+        ]);
+    }
+    document.table(table);
+}
+
+/// Four significant digits, as a term of a sum that a reader may check.
+fn plain(value: f64) -> String {
+    match value.abs() {
+        v if v == 0.0 => "0".into(),
+        v if (1e-3..1e6).contains(&v) => {
+            let decimals = (3 - v.log10().floor() as i32).max(0) as usize;
+            format!("{value:.decimals$}")
+        }
+        _ => format!("{value:.3e}"),
+    }
+}
+
+/// What the verdicts rest on.
+fn evidence(document: &mut Document, all: &Verdicts) {
+    if all.verdicts.is_empty() {
+        return;
+    }
+    document.heading(2, "Evidence");
+    if all.records.is_empty() {
+        document.stressed(
+            Tone::Warning,
+            "No measurement at all: every time is a prior from published results.",
+        );
+    }
+    let lines = all.records.iter().map(|(name, record)| {
+        let ok = records::verified(record);
+        format!("{name}: {}, {} verified", records::machine(record), count(ok, "measurement"))
+    });
+    document.list(lines.collect());
+    let options = &all.verdicts[0].options;
+    document.text(format!(
+        "Prices: {}, {}, {}, discount {}; one side must be {} cheaper to win. Intervals are 90 %.",
+        options.provider.as_deref().unwrap_or("all providers"),
+        options.region.as_deref().unwrap_or("each size's cheapest known region"),
+        word(&options.price_kind),
+        percent(options.discount),
+        percent(options.margin)
+    ));
+}
+
+fn median(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
+    estimate.map_or_else(|| UNKNOWN.into(), |e| print(e.median))
+}
+
+/// The median with its 90 % interval, where it has one.
+fn interval(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
+    estimate.map_or_else(
+        || UNKNOWN.into(),
+        |e| {
+            let (lo, mid, hi) = (print(e.lo90), print(e.median), print(e.hi90));
+            if lo == hi { mid } else { format!("{mid} ({lo} to {hi})") }
+        },
+    )
+}
