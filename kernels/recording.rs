@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::work::LibraryName;
+
 /// Index into [`Recording::buffers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferId(pub usize);
@@ -239,6 +241,9 @@ pub struct Recording {
     pub buffers: Vec<Buffer>,
     /// The commands, in order; each sees the writes of those before it.
     pub commands: Vec<Command>,
+    /// Which library answers the `Library` commands, where a device has several that could;
+    /// `None` lets the backend take the first that can.
+    pub library: Option<LibraryName>,
     /// Host work before the upload (parsing, packing); timed as part of end-to-end.
     pub pack: Option<Pack>,
     /// Host work after the download (file assembly, reordering); timed likewise.

@@ -3,6 +3,7 @@
 //! Modules in reading order; data flows one way:
 //! suite → plan → measure (on a backend) → record → cost → classify → report.
 
+pub mod host;
 pub mod stats;
 pub mod units;
 

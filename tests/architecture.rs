@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 /// module of src/ → modules of src/ it may name (itself always).
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("host", &[]),
     ("stats", &["units"]),
     ("suite", &["units"]),
     ("workload", &["units"]),
     // Series are part of the record's format, so plan names that type.
     ("plan", &["suite", "workload", "units", "record"]),
-    ("backend", &["units"]),
-    ("measure", &["plan", "backend", "record", "stats", "units"]),
-    ("record", &["stats", "units"]),
+    ("backend", &["host", "units"]),
+    ("measure", &["plan", "backend", "record", "host", "stats", "units"]),
+    ("record", &["host", "stats", "units"]),
     ("catalog", &["units"]),
     ("cost", &["record", "catalog", "workload", "stats", "units"]),
     ("classify", &["cost", "record", "catalog", "workload", "stats", "units"]),
@@ -25,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "units", "stats", "suite", "workload", "plan", "backend", "measure", "record",
+            "units", "host", "stats", "suite", "workload", "plan", "backend", "measure", "record",
             "catalog", "cost", "classify", "report",
         ],
     ),
