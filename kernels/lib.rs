@@ -4,6 +4,7 @@
 //! Rust, CUDA C and WGSL side by side. Nothing in this package knows a device API, a clock, a
 //! path or a price.
 
+pub mod alignment;
 pub mod params;
 pub mod random;
 pub mod recording;
@@ -12,7 +13,7 @@ pub mod work;
 use work::Family;
 
 /// Every family, in the order shown. A new one is a folder, a `pub mod` line and a line here.
-pub static FAMILIES: &[&dyn Family] = &[];
+pub static FAMILIES: &[&dyn Family] = &[&alignment::AlignmentFamily];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {

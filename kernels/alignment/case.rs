@@ -1,0 +1,197 @@
+//! A case of alignment: its parameters, its key and its work.
+
+use std::sync::Arc;
+
+use super::FAMILY;
+use super::input::AlignmentInput;
+use super::scoring::{ALPHABETS, Alphabet, MODES, Mode, Scoring};
+use super::sequences::{MAX_LENGTH, Pairs, SequenceFile, Synthetic};
+use crate::params::{ParamReader, Params};
+use crate::work::{
+    Case, CaseError, DeviceInfo, Files, Implementation, Input, Language, OpKind, Unsupported, Work,
+};
+
+/// Where the sequences come from.
+enum Source {
+    Random(Synthetic),
+    Files { pairs: Arc<Pairs>, key: String },
+}
+
+/// Mode, scoring and sequences of one case.
+pub(super) struct AlignmentCase {
+    mode: Mode,
+    scoring: Arc<Scoring>,
+    source: Source,
+}
+
+impl AlignmentCase {
+    /// Reads the parameters, and the sequence files where they name some.
+    pub fn read(params: &Params, files: &dyn Files) -> Result<Self, CaseError> {
+        let reader = ParamReader::new(FAMILY, params, &["mode", "alphabet", "scoring", "input"])?;
+        let mode = Mode::from_index(reader.choice("mode", &MODES, Some(0))?);
+        let alphabet = match reader.choice("alphabet", &ALPHABETS, Some(0))? {
+            0 => Alphabet::Dna,
+            _ => Alphabet::Protein,
+        };
+        let scoring = Arc::new(Scoring::read(alphabet, &reader)?);
+        let known =
+            ["pairs", "query", "query_max", "target", "error", "seed", "queries", "targets"];
+        let none = Params::default();
+        let input = match reader.table("input", &known)? {
+            Some(input) => input,
+            None => ParamReader::new(FAMILY, &none, &known)?,
+        };
+        let source = match input.has("queries") || input.has("targets") {
+            true => read_files(&input, &known[..6], alphabet, files)?,
+            false => Source::Random(read_synthetic(&input)?),
+        };
+        Ok(Self { mode, scoring, source })
+    }
+
+    /// Pairs, cells, residues.
+    fn totals(&self) -> Totals {
+        match &self.source {
+            Source::Files { pairs, .. } => Totals::of(pairs),
+            Source::Random(s) => {
+                let query = (s.query + s.query_max.unwrap_or(s.query)) as f64 / 2.0;
+                let (pairs, target) = (s.pairs as f64, s.target as f64);
+                Totals { pairs, cells: pairs * query * target, residues: pairs * (query + target) }
+            }
+        }
+    }
+}
+
+/// Sums over all pairs of a case or an input.
+pub(super) struct Totals {
+    pub pairs: f64,
+    pub cells: f64,
+    pub residues: f64,
+}
+
+impl Totals {
+    pub fn of(pairs: &Pairs) -> Self {
+        Self {
+            pairs: pairs.len() as f64,
+            cells: pairs.cells(),
+            residues: (pairs.queries.residues() + pairs.targets.residues()) as f64,
+        }
+    }
+
+    /// Nine operations a cell: add the score; two maxima for H; subtract opening once and
+    /// extension twice; a maximum each for E and F; one for the best. A byte a residue in, three
+    /// i32 a pair out.
+    pub fn work(&self) -> Work {
+        let bytes_out = 12.0 * self.pairs;
+        Work {
+            op_kind: OpKind::Int8,
+            ops: 9.0 * self.cells,
+            bytes_touched: self.residues + bytes_out,
+            bytes_in: self.residues,
+            bytes_constant: 0.0,
+            bytes_out,
+            useful: self.cells,
+            useful_unit: "cell".into(),
+            items: self.pairs,
+            item_unit: "pair".into(),
+        }
+    }
+}
+
+fn read_synthetic(input: &ParamReader<'_>) -> Result<Synthetic, CaseError> {
+    let longest = MAX_LENGTH as i64;
+    let pairs = input.int("pairs", 1..=1 << 28, None)? as usize;
+    let query = input.int("query", 1..=longest, None)?;
+    let query_max = match input.has("query_max") {
+        true => Some(input.int("query_max", query..=longest, None)? as usize),
+        false => None,
+    };
+    let target = input.int("target", 1..=longest, None)? as usize;
+    let error = input.float("error", 0.0..=1.0, Some(0.02))?;
+    let seed = input.int("seed", 0..=i64::MAX, Some(1))? as u64;
+    Ok(Synthetic { pairs, query: query as usize, query_max, target, error, seed })
+}
+
+fn read_files(
+    input: &ParamReader<'_>,
+    synthetic_keys: &[&str],
+    alphabet: Alphabet,
+    files: &dyn Files,
+) -> Result<Source, CaseError> {
+    if let Some(key) = synthetic_keys.iter().find(|key| input.has(key)) {
+        let hint = "belongs to random input; give either queries and targets, or pairs, query, \
+                    target";
+        return Err(input.bad(key, hint).into());
+    }
+    let name = |key| -> Result<&str, CaseError> {
+        let text = input.text(key)?;
+        Ok(text.ok_or_else(|| input.bad(key, "name a FASTA or FASTQ file"))?)
+    };
+    let (query_name, target_name) = (name("queries")?, name("targets")?);
+    let queries = SequenceFile::read(query_name, alphabet, files)?;
+    let targets = SequenceFile::read(target_name, alphabet, files)?;
+    let (query_count, target_count) = (queries.sequences.len(), targets.sequences.len());
+    if query_count != target_count {
+        return Err(CaseError::BadInput {
+            family: FAMILY,
+            name: query_name.into(),
+            problem: format!(
+                "holds {query_count} records, but {target_name} holds {target_count}; pairs are \
+                 matched by order, so give one target for each query"
+            ),
+        });
+    }
+    let key = format!("queries={} targets={}", queries.key, targets.key);
+    let pairs = Arc::new(Pairs { queries: queries.sequences, targets: targets.sequences });
+    Ok(Source::Files { pairs, key })
+}
+
+impl Case for AlignmentCase {
+    fn key(&self) -> String {
+        let input = match &self.source {
+            Source::Files { key, .. } => key.clone(),
+            Source::Random(s) => {
+                let max = s.query_max.map(|max| format!(" query_max={max}")).unwrap_or_default();
+                format!(
+                    "pairs={} query={}{max} target={} error={} seed={}",
+                    s.pairs, s.query, s.target, s.error, s.seed
+                )
+            }
+        };
+        let (mode, alphabet) = (self.mode.name(), self.scoring.alphabet.name());
+        format!("{FAMILY} mode={mode} alphabet={alphabet} {} {input}", self.scoring.key())
+    }
+
+    fn work(&self) -> Work {
+        self.totals().work()
+    }
+
+    fn host_bytes(&self) -> u64 {
+        let totals = self.totals();
+        // Codes, twice when packed; starts, order, reference, results in two forms.
+        (2.0 * totals.residues + 80.0 * totals.pairs) as u64
+    }
+
+    fn device_bytes(&self) -> u64 {
+        let totals = self.totals();
+        (totals.residues + 36.0 * totals.pairs) as u64
+    }
+
+    fn supports(
+        &self,
+        implementation: &Implementation,
+        _device: &DeviceInfo,
+    ) -> Result<(), Unsupported> {
+        match implementation.language {
+            Language::Native => Ok(()),
+            _ => Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name))),
+        }
+    }
+
+    fn input(&self, seed: u64) -> Result<Box<dyn Input>, CaseError> {
+        let pairs = match &self.source {
+            Source::Files { pairs, .. } => Arc::clone(pairs),
+            Source::Random(s) => Arc::new(s.generate(self.scoring.alphabet, seed)),
+        };
+        Ok(Box::new(AlignmentInput::new(pairs, self.mode, Arc::clone(&self.scoring))))
+    }
+}

@@ -1,0 +1,139 @@
+//! Concrete pairs: programs that align them, the check and what is kept.
+
+use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+
+use super::FAMILY;
+use super::case::Totals;
+use super::cpu::SimdProgram;
+use super::reference::{Alignment, align_all};
+use super::scoring::{Mode, Scoring};
+use super::sequences::{Pairs, Sequences};
+use crate::work::{
+    Check, DeviceInfo, Implementation, Input, Keep, Language, Mismatch, Program, Tuning,
+    Unsupported, Work,
+};
+
+/// Bytes of one result: score, query end, target end as little-endian i32.
+pub(super) const RESULT_BYTES: usize = 12;
+
+/// Pairs with mode and scoring, and the reference once it was asked for.
+pub(super) struct AlignmentInput {
+    pairs: Arc<Pairs>,
+    mode: Mode,
+    scoring: Arc<Scoring>,
+    reference: OnceLock<Vec<Alignment>>,
+}
+
+impl AlignmentInput {
+    pub fn new(pairs: Arc<Pairs>, mode: Mode, scoring: Arc<Scoring>) -> Self {
+        Self { pairs, mode, scoring, reference: OnceLock::new() }
+    }
+
+    fn reference(&self) -> &[Alignment] {
+        self.reference.get_or_init(|| align_all(&self.pairs, self.mode, &self.scoring))
+    }
+}
+
+/// The results in `outputs`, in the order of the pairs.
+fn results(outputs: &[Vec<u8>], pairs: usize) -> Result<Vec<Alignment>, String> {
+    let [bytes] = outputs else {
+        return Err(format!("expected 1 output, found {}", outputs.len()));
+    };
+    if bytes.len() != pairs * RESULT_BYTES {
+        let expected = pairs * RESULT_BYTES;
+        return Err(format!("expected {expected} bytes for {pairs} pairs, found {}", bytes.len()));
+    }
+    let word = |at: &[u8]| i32::from_le_bytes([at[0], at[1], at[2], at[3]]);
+    Ok(bytes
+        .chunks_exact(RESULT_BYTES)
+        .map(|at| Alignment {
+            score: word(at),
+            query_end: word(&at[4..]),
+            target_end: word(&at[8..]),
+        })
+        .collect())
+}
+
+impl Input for AlignmentInput {
+    fn work(&self) -> Work {
+        Totals::of(&self.pairs).work()
+    }
+
+    fn program(
+        &self,
+        implementation: &Implementation,
+        _device: &DeviceInfo,
+        _tuning: &Tuning,
+    ) -> Result<Program, Unsupported> {
+        let (pairs, scoring) = (Arc::clone(&self.pairs), Arc::clone(&self.scoring));
+        match implementation.language {
+            Language::Native => {
+                Ok(Program::Native(Box::new(SimdProgram::new(pairs, self.mode, scoring))))
+            }
+            _ => Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name))),
+        }
+    }
+
+    fn check(&self, outputs: &[Vec<u8>]) -> Result<Check, Mismatch> {
+        let found = results(outputs, self.pairs.len()).map_err(Mismatch)?;
+        let expected = self.reference();
+        for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+            if found != expected {
+                let print = |a: &Alignment| {
+                    format!("score {} at ({}, {})", a.score, a.query_end, a.target_end)
+                };
+                return Err(Mismatch(format!(
+                    "pair {i} ({} against {}, {} × {} residues): expected {}, found {}",
+                    self.pairs.queries.id(i),
+                    self.pairs.targets.id(i),
+                    self.pairs.queries.get(i).len(),
+                    self.pairs.targets.get(i).len(),
+                    print(expected),
+                    print(found)
+                )));
+            }
+        }
+        Ok(Check {
+            method: "bit-equal".into(),
+            compared: 3 * found.len() as u64,
+            max_abs_err: 0.0,
+            max_rel_err: 0.0,
+            bound: 0.0,
+        })
+    }
+
+    fn keep(&self, outputs: &[Vec<u8>], keep: &mut dyn Keep) -> io::Result<()> {
+        let found = results(outputs, self.pairs.len()).map_err(io::Error::other)?;
+        let mut table = io::BufWriter::new(keep.create("alignments.tsv")?);
+        writeln!(table, "query\ttarget\tscore\tquery_end\ttarget_end")?;
+        for (i, a) in found.iter().enumerate() {
+            let (query, target) = (self.pairs.queries.id(i), self.pairs.targets.id(i));
+            writeln!(table, "{query}\t{target}\t{}\t{}\t{}", a.score, a.query_end, a.target_end)?;
+        }
+        table.flush()?;
+        drop(table);
+        self.keep_sequences("queries.fasta", &self.pairs.queries, keep)?;
+        self.keep_sequences("targets.fasta", &self.pairs.targets, keep)
+    }
+}
+
+impl AlignmentInput {
+    fn keep_sequences(
+        &self,
+        name: &str,
+        sequences: &Sequences,
+        keep: &mut dyn Keep,
+    ) -> io::Result<()> {
+        let mut file = io::BufWriter::new(keep.create(name)?);
+        let alphabet = self.scoring.alphabet;
+        for i in 0..sequences.len() {
+            let letters: Vec<u8> =
+                sequences.get(i).iter().map(|&code| alphabet.decode(code)).collect();
+            writeln!(file, ">{}", sequences.id(i))?;
+            file.write_all(&letters)?;
+            file.write_all(b"\n")?;
+        }
+        file.flush()
+    }
+}

@@ -1,0 +1,51 @@
+//! Alignment: affine-gap dynamic programming over batches of pairs of sequences.
+//!
+//! Every implementation gives the same numbers bit for bit; `README.md` in this folder defines
+//! them.
+
+mod case;
+mod cpu;
+mod cpu_lanes;
+mod cpu_portable;
+mod cpu_profile;
+#[cfg(target_arch = "x86_64")]
+mod cpu_x86;
+mod input;
+pub mod reference;
+pub mod scoring;
+pub mod sequences;
+#[cfg(test)]
+mod tests;
+
+use crate::params::Params;
+use crate::work::{Case, CaseError, Family, Files, Implementation, Language};
+
+/// The family's name in suites, keys and messages.
+const FAMILY: &str = "alignment";
+
+/// The family of pairwise alignments.
+pub struct AlignmentFamily;
+
+static IMPLEMENTATIONS: [Implementation; 1] = [Implementation {
+    name: "cpu/simd",
+    language: Language::Native,
+    summary: "a pair per SIMD lane, 8 bits widening to 16 and 32; AVX-512BW, AVX2 or portable",
+}];
+
+impl Family for AlignmentFamily {
+    fn name(&self) -> &'static str {
+        FAMILY
+    }
+
+    fn summary(&self) -> &'static str {
+        "affine-gap alignment of sequence pairs: local, global, semi-global; DNA and protein"
+    }
+
+    fn implementations(&self) -> &'static [Implementation] {
+        &IMPLEMENTATIONS
+    }
+
+    fn case(&self, params: &Params, files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
+        Ok(Box::new(case::AlignmentCase::read(params, files)?))
+    }
+}

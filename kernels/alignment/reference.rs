@@ -1,0 +1,93 @@
+//! The plain computation: Gotoh's recurrences in i32, one column of state, one cell at a time.
+
+use rayon::prelude::*;
+
+use super::scoring::{Mode, Scoring};
+use super::sequences::Pairs;
+
+/// What is known of one pair after alignment.
+///
+/// Ends are 0-based and inclusive. Of several best cells the one with the smallest target end
+/// counts, then the one with the smallest query end. −1 means none: a local score of 0, an empty
+/// sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alignment {
+    /// Score of the best alignment.
+    pub score: i32,
+    /// Last aligned residue of the query.
+    pub query_end: i32,
+    /// Last aligned residue of the target.
+    pub target_end: i32,
+}
+
+/// Aligns every pair.
+pub fn align_all(pairs: &Pairs, mode: Mode, scoring: &Scoring) -> Vec<Alignment> {
+    (0..pairs.len())
+        .into_par_iter()
+        .map(|i| align(pairs.queries.get(i), pairs.targets.get(i), mode, scoring))
+        .collect()
+}
+
+/// The answer where a sequence is empty, which needs no table; `None` where neither is.
+///
+/// Local: 0 and no ends. Global: one gap as long as the other sequence. Semi-global: the same for
+/// an empty target; an empty query fits anywhere, scores 0 and has no ends.
+pub fn without_table(query: usize, target: usize, mode: Mode, s: &Scoring) -> Option<Alignment> {
+    if query > 0 && target > 0 {
+        return None;
+    }
+    let (query_end, target_end) = (query as i32 - 1, target as i32 - 1);
+    Some(match mode {
+        Mode::Global => Alignment { score: -s.gap(query + target), query_end, target_end },
+        Mode::SemiGlobal if query > 0 => {
+            Alignment { score: -s.gap(query), query_end, target_end: -1 }
+        }
+        _ => Alignment { score: 0, query_end: -1, target_end: -1 },
+    })
+}
+
+/// Aligns one pair.
+pub fn align(query: &[u8], target: &[u8], mode: Mode, s: &Scoring) -> Alignment {
+    if let Some(answer) = without_table(query.len(), target.len(), mode, s) {
+        return answer;
+    }
+    // Far below any score, far enough from i32::MIN that subtracting a gap cannot wrap.
+    const NEVER: i32 = i32::MIN / 2;
+    let local = mode == Mode::Local;
+    let last = query.len() - 1;
+    // Column −1: the best score of the query's first i + 1 residues against no target.
+    let mut h: Vec<i32> =
+        (1..=query.len()).map(|length| if local { 0 } else { -s.gap(length) }).collect();
+    // Best score of alignments that end in a gap in the query (target residue unpaired).
+    let mut e = vec![NEVER; query.len()];
+    let mut best =
+        Alignment { score: if local { 0 } else { NEVER }, query_end: -1, target_end: -1 };
+    for (j, &letter) in target.iter().enumerate() {
+        let boundary = |columns| if mode == Mode::Global { -s.gap(columns) } else { 0 };
+        let (mut diagonal, mut up) = (boundary(j), boundary(j + 1));
+        let mut f = NEVER;
+        for (i, &residue) in query.iter().enumerate() {
+            e[i] = (e[i] - s.gap_extend).max(h[i] - s.gap_open);
+            f = (f - s.gap_extend).max(up - s.gap_open);
+            let mut score = (diagonal + s.score(residue, letter)).max(e[i]).max(f);
+            if local {
+                score = score.max(0);
+                if score > best.score {
+                    best = Alignment { score, query_end: i as i32, target_end: j as i32 };
+                }
+            }
+            diagonal = h[i];
+            h[i] = score;
+            up = score;
+        }
+        let counts = match mode {
+            Mode::Local => false,
+            Mode::Global => j + 1 == target.len(),
+            Mode::SemiGlobal => h[last] > best.score,
+        };
+        if counts {
+            best = Alignment { score: h[last], query_end: last as i32, target_end: j as i32 };
+        }
+    }
+    best
+}

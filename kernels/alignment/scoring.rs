@@ -1,0 +1,223 @@
+//! Modes, alphabets, residue codes and substitution scores.
+
+use crate::params::{BadParam, ParamReader, Params};
+
+/// Residue codes fit in five bits on every device.
+pub(super) const CODES: usize = 32;
+/// DNA letter that matches nothing, not even itself.
+pub(super) const N: u8 = 4;
+
+/// Which ends of the two sequences are free of cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Best-scoring stretch of both (Smith–Waterman).
+    Local,
+    /// Both end to end (Needleman–Wunsch).
+    Global,
+    /// Query end to end; leading and trailing target are free.
+    SemiGlobal,
+}
+
+/// Names of the modes, in the order of [`Mode`]'s variants.
+pub(super) const MODES: [&str; 3] = ["local", "global", "semi-global"];
+
+impl Mode {
+    /// The name used in keys.
+    pub fn name(self) -> &'static str {
+        MODES[self as usize]
+    }
+
+    pub(super) fn from_index(index: usize) -> Self {
+        [Self::Local, Self::Global, Self::SemiGlobal][index]
+    }
+}
+
+/// What the letters are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alphabet {
+    /// A, C, G, T (U reads as T); every other IUPAC letter reads as N.
+    Dna,
+    /// The 20 amino acids, B, Z, X and `*`; J, O and U read as X.
+    Protein,
+}
+
+/// Names of the alphabets, in the order of [`Alphabet`]'s variants.
+pub(super) const ALPHABETS: [&str; 2] = ["dna", "protein"];
+
+/// Letters by code.
+const DNA: &[u8; 5] = b"ACGTN";
+const PROTEIN: &[u8; 24] = b"ARNDCQEGHILKMFPSTWYVBZX*";
+
+impl Alphabet {
+    /// The name used in keys.
+    pub fn name(self) -> &'static str {
+        ALPHABETS[self as usize]
+    }
+
+    /// The code of `letter` (either case), or `None` if it belongs to no sequence.
+    pub fn encode(self, letter: u8) -> Option<u8> {
+        let upper = letter.to_ascii_uppercase();
+        match self {
+            Self::Dna => match upper {
+                b'A' => Some(0),
+                b'C' => Some(1),
+                b'G' => Some(2),
+                b'T' | b'U' => Some(3),
+                _ if b"NRYSWKMBDHV".contains(&upper) => Some(N),
+                _ => None,
+            },
+            Self::Protein => {
+                let known = if b"JOU".contains(&upper) { b'X' } else { upper };
+                PROTEIN.iter().position(|&p| p == known).map(|p| p as u8)
+            }
+        }
+    }
+
+    /// The letter of `code`.
+    pub fn decode(self, code: u8) -> u8 {
+        match self {
+            Self::Dna => DNA[usize::from(code)],
+            Self::Protein => PROTEIN[usize::from(code)],
+        }
+    }
+
+    /// How many codes random sequences are drawn from (the unambiguous letters).
+    pub(super) fn letters(self) -> u64 {
+        match self {
+            Self::Dna => 4,
+            Self::Protein => 20,
+        }
+    }
+}
+
+/// Scores of substitutions and costs of gaps.
+///
+/// A gap of length k costs `gap_open + (k − 1) · gap_extend`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scoring {
+    /// What the letters are.
+    pub alphabet: Alphabet,
+    /// DNA only: score of equal letters, at least 1.
+    pub matched: i32,
+    /// DNA only: score of unequal letters and of anything with N, at most 0.
+    pub mismatch: i32,
+    /// Cost of the first residue of a gap, at least `gap_extend`.
+    pub gap_open: i32,
+    /// Cost of each further residue of a gap, at least 0.
+    pub gap_extend: i32,
+    /// `table[query code · 32 + target code]`; codes outside the alphabet score `min()`.
+    table: Vec<i8>,
+}
+
+impl Scoring {
+    /// DNA scores.
+    pub fn dna(matched: i32, mismatch: i32, gap_open: i32, gap_extend: i32) -> Self {
+        let mut table = vec![mismatch as i8; CODES * CODES];
+        for code in 0..usize::from(N) {
+            table[code * CODES + code] = matched as i8;
+        }
+        Self { alphabet: Alphabet::Dna, matched, mismatch, gap_open, gap_extend, table }
+    }
+
+    /// BLOSUM62 scores.
+    pub fn blosum62(gap_open: i32, gap_extend: i32) -> Self {
+        let mut table = vec![-4; CODES * CODES];
+        for (row, line) in BLOSUM62.iter().enumerate() {
+            for (column, &score) in line.iter().enumerate() {
+                table[row * CODES + column] = score;
+                table[column * CODES + row] = score;
+            }
+        }
+        Self { alphabet: Alphabet::Protein, matched: 11, mismatch: -4, gap_open, gap_extend, table }
+    }
+
+    /// Reads `scoring = { … }`; `None` gives the alphabet's defaults (1/−4/7/1, BLOSUM62 11/1).
+    ///
+    /// # Errors
+    /// An unknown key or a value out of range.
+    pub(super) fn read(alphabet: Alphabet, params: &ParamReader<'_>) -> Result<Self, BadParam> {
+        let none = Params::default();
+        let known: &[&str] = match alphabet {
+            Alphabet::Dna => &["match", "mismatch", "gap_open", "gap_extend"],
+            Alphabet::Protein => &["matrix", "gap_open", "gap_extend"],
+        };
+        let reader = match params.table("scoring", known)? {
+            Some(reader) => reader,
+            None => ParamReader::new("alignment", &none, known)?,
+        };
+        let default_open = if alphabet == Alphabet::Dna { 7 } else { 11 };
+        let gap_open = reader.int("gap_open", 0..=100, Some(default_open))? as i32;
+        let gap_extend = reader.int("gap_extend", 0..=100, Some(1))? as i32;
+        if gap_open < gap_extend {
+            return Err(
+                reader.bad("gap_open", format!("must be at least gap_extend = {gap_extend}"))
+            );
+        }
+        match alphabet {
+            Alphabet::Dna => {
+                let matched = reader.int("match", 1..=100, Some(1))? as i32;
+                let mismatch = reader.int("mismatch", -100..=0, Some(-4))? as i32;
+                Ok(Self::dna(matched, mismatch, gap_open, gap_extend))
+            }
+            Alphabet::Protein => {
+                reader.choice("matrix", &["blosum62"], Some(0))?;
+                Ok(Self::blosum62(gap_open, gap_extend))
+            }
+        }
+    }
+
+    /// The part of the key that says how is scored.
+    pub(super) fn key(&self) -> String {
+        let gaps = format!("gap_open={} gap_extend={}", self.gap_open, self.gap_extend);
+        match self.alphabet {
+            Alphabet::Dna => {
+                format!("match={} mismatch={} {gaps}", self.matched, self.mismatch)
+            }
+            Alphabet::Protein => format!("matrix=blosum62 {gaps}"),
+        }
+    }
+
+    /// Score of a query code against a target code.
+    pub fn score(&self, query: u8, target: u8) -> i32 {
+        i32::from(self.table[usize::from(query) * CODES + usize::from(target)])
+    }
+
+    /// All scores, 32 × 32, by query code, then target code.
+    pub(super) fn table(&self) -> &[i8] {
+        &self.table
+    }
+
+    /// Cost of a gap of `length` residues (0 for none).
+    pub fn gap(&self, length: usize) -> i32 {
+        if length == 0 { 0 } else { self.gap_open + (length as i32 - 1) * self.gap_extend }
+    }
+}
+
+/// BLOSUM62, lower triangle, letters in the order of `PROTEIN`.
+#[rustfmt::skip]
+const BLOSUM62: [&[i8]; 24] = [
+    &[4],
+    &[-1, 5],
+    &[-2, 0, 6],
+    &[-2, -2, 1, 6],
+    &[0, -3, -3, -3, 9],
+    &[-1, 1, 0, 0, -3, 5],
+    &[-1, 0, 0, 2, -4, 2, 5],
+    &[0, -2, 0, -1, -3, -2, -2, 6],
+    &[-2, 0, 1, -1, -3, 0, 0, -2, 8],
+    &[-1, -3, -3, -3, -1, -3, -3, -4, -3, 4],
+    &[-1, -2, -3, -4, -1, -2, -3, -4, -3, 2, 4],
+    &[-1, 2, 0, -1, -3, 1, 1, -2, -1, -3, -2, 5],
+    &[-1, -1, -2, -3, -1, 0, -2, -3, -2, 1, 2, -1, 5],
+    &[-2, -3, -3, -3, -2, -3, -3, -3, -1, 0, 0, -3, 0, 6],
+    &[-1, -2, -2, -1, -3, -1, -1, -2, -2, -3, -3, -1, -2, -4, 7],
+    &[1, -1, 1, 0, -1, 0, 0, 0, -1, -2, -2, 0, -1, -2, -1, 4],
+    &[0, -1, 0, -1, -1, -1, -1, -2, -2, -1, -1, -1, -1, -2, -1, 1, 5],
+    &[-3, -3, -4, -4, -2, -2, -3, -2, -2, -3, -2, -3, -1, 1, -4, -3, -2, 11],
+    &[-2, -2, -2, -3, -2, -1, -2, -3, 2, -1, -1, -2, -1, 3, -3, -2, -2, 2, 7],
+    &[0, -3, -3, -3, -1, -2, -2, -3, -3, 3, 1, -2, 1, -1, -2, -2, 0, -3, -1, 4],
+    &[-2, -1, 3, 4, -3, 0, 1, -1, 0, -3, -4, 0, -3, -3, -2, 0, -1, -4, -3, -3, 4],
+    &[-1, 0, 0, 1, -3, 3, 4, -2, 0, -3, -3, 1, -1, -3, -1, 0, -1, -3, -2, -2, 1, 4],
+    &[0, -1, -1, -1, -2, -1, -1, -1, -1, -1, -1, -1, -1, -1, -2, 0, 0, -2, -1, -1, -1, -1, -1],
+    &[-4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, 1],
+];

@@ -1,0 +1,233 @@
+//! Encoded sequences and where they come from: random pairs, or FASTA and FASTQ files.
+
+use std::io::Read;
+
+use needletail::errors::{ParseError, ParseErrorKind};
+use sha2::{Digest, Sha256};
+
+use super::FAMILY;
+use super::scoring::Alphabet;
+use crate::random::Random;
+use crate::work::{CaseError, Files};
+
+/// No sequence may be longer (scores must fit i32 on every device).
+pub(super) const MAX_LENGTH: usize = 1 << 20;
+
+/// Many encoded sequences end to end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sequences {
+    codes: Vec<u8>,
+    /// Start of each sequence in `codes`, and the end of the last.
+    starts: Vec<usize>,
+    /// Names from the file; empty for generated sequences, which go by their index.
+    ids: Vec<String>,
+}
+
+impl Default for Sequences {
+    fn default() -> Self {
+        Self { codes: Vec::new(), starts: vec![0], ids: Vec::new() }
+    }
+}
+
+impl Sequences {
+    /// Adds a sequence of codes.
+    pub fn push(&mut self, codes: &[u8]) {
+        self.codes.extend_from_slice(codes);
+        self.starts.push(self.codes.len());
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The codes of sequence `index`.
+    pub fn get(&self, index: usize) -> &[u8] {
+        &self.codes[self.starts[index]..self.starts[index + 1]]
+    }
+
+    /// Residues of all sequences together.
+    pub fn residues(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// The name of sequence `index`: from its file, else the index itself.
+    pub fn id(&self, index: usize) -> String {
+        self.ids.get(index).cloned().unwrap_or_else(|| index.to_string())
+    }
+}
+
+/// Queries and targets, matched by order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pairs {
+    /// What is aligned.
+    pub queries: Sequences,
+    /// What it is aligned to; as many as queries.
+    pub targets: Sequences,
+}
+
+impl Pairs {
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.queries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Cells of all dynamic programming tables: the sum of |query| · |target|.
+    pub fn cells(&self) -> f64 {
+        (0..self.len())
+            .map(|i| self.queries.get(i).len() as f64 * self.targets.get(i).len() as f64)
+            .sum()
+    }
+}
+
+/// How random pairs are made.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Synthetic {
+    pub pairs: usize,
+    /// Query length; the shortest where `query_max` is given.
+    pub query: usize,
+    /// Longest query; lengths are uniform from `query` to this.
+    pub query_max: Option<usize>,
+    pub target: usize,
+    /// Chance per residue of a sequencing error.
+    pub error: f64,
+    pub seed: u64,
+}
+
+impl Synthetic {
+    /// Random targets, each with a query cut out of it. Of the errors 4 in 5 are substitutions
+    /// (of which some hit the same letter), 1 in 10 inserts and 1 in 10 deletes a residue. Where
+    /// the query is longer than what is left of the target, random residues follow.
+    pub fn generate(&self, alphabet: Alphabet, seed: u64) -> Pairs {
+        let mut random = Random::new(seed, self.seed);
+        let letters = alphabet.letters();
+        let mut pairs = Pairs::default();
+        let (mut target, mut query) = (Vec::new(), Vec::new());
+        for _ in 0..self.pairs {
+            target.clear();
+            target.extend((0..self.target).map(|_| random.below(letters) as u8));
+            let longest = self.query_max.unwrap_or(self.query);
+            let length = self.query + random.below((longest - self.query + 1) as u64) as usize;
+            let slack = self.target.saturating_sub(length);
+            let mut from = random.below(slack as u64 + 1) as usize;
+            query.clear();
+            while query.len() < length {
+                let wrong = random.unit() < self.error;
+                match (wrong, if wrong { random.below(10) } else { 0 }) {
+                    (true, 9) => from += 1,
+                    (true, kind) => {
+                        query.push(random.below(letters) as u8);
+                        from += usize::from(kind != 8);
+                    }
+                    (false, _) => {
+                        let next = target.get(from).copied();
+                        query.push(next.unwrap_or_else(|| random.below(letters) as u8));
+                        from += 1;
+                    }
+                }
+            }
+            pairs.queries.push(&query);
+            pairs.targets.push(&target);
+        }
+        pairs
+    }
+}
+
+/// A sequence file in memory.
+#[derive(Debug)]
+pub(super) struct SequenceFile {
+    /// The file's own name (without folders) and the first 12 hex digits of its SHA-256.
+    pub key: String,
+    pub sequences: Sequences,
+}
+
+impl SequenceFile {
+    /// Reads the FASTA or FASTQ file `name`, plain or gzip.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a record that is cut or malformed, a letter outside the
+    /// alphabet, a sequence that is too long: each with the line.
+    pub fn read(name: &str, alphabet: Alphabet, files: &dyn Files) -> Result<Self, CaseError> {
+        let io = |source| CaseError::Io { family: FAMILY, name: name.into(), source };
+        let bad = |problem| CaseError::BadInput { family: FAMILY, name: name.into(), problem };
+        let mut bytes = Vec::new();
+        files.open(name).map_err(io)?.read_to_end(&mut bytes).map_err(io)?;
+        let hash: String =
+            Sha256::digest(&bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let base = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let sequences = parse(&bytes, alphabet).map_err(bad)?;
+        Ok(Self { key: format!("{base}@{hash}"), sequences })
+    }
+}
+
+fn parse(bytes: &[u8], alphabet: Alphabet) -> Result<Sequences, String> {
+    let mut sequences = Sequences::default();
+    let mut codes = Vec::new();
+    let mut reader = needletail::parse_fastx_reader(bytes).map_err(|e| in_words(&e))?;
+    while let Some(record) = reader.next() {
+        let record = record.map_err(|e| in_words(&e))?;
+        let first_line = record.start_line_number();
+        let header = String::from_utf8_lossy(record.id());
+        let id = header.split_ascii_whitespace().next().unwrap_or_default().to_owned();
+        codes.clear();
+        let mut line = first_line + 1;
+        for &letter in record.raw_seq() {
+            match (letter, alphabet.encode(letter)) {
+                (_, Some(code)) => codes.push(code),
+                (b'\n', None) => line += 1,
+                (b'\r', None) => {}
+                (_, None) => {
+                    return Err(format!(
+                        "line {line}: record `{id}` holds '{}', which is no {} letter; correct or \
+                         remove the record",
+                        letter.escape_ascii(),
+                        alphabet.name()
+                    ));
+                }
+            }
+        }
+        if codes.len() > MAX_LENGTH {
+            return Err(format!(
+                "line {first_line}: record `{id}` has {} residues, more than {MAX_LENGTH}; cut it \
+                 into windows",
+                codes.len()
+            ));
+        }
+        sequences.push(&codes);
+        sequences.ids.push(id);
+    }
+    Ok(sequences)
+}
+
+/// What the parser found wrong, where, and what would do.
+fn in_words(error: &ParseError) -> String {
+    let record = match &error.position.id {
+        Some(id) => format!("record `{id}`: "),
+        None => String::new(),
+    };
+    let problem = match error.kind {
+        ParseErrorKind::Io => return format!("cannot be unpacked or read: {}", error.msg),
+        ParseErrorKind::EmptyFile => return "holds no record; give FASTA or FASTQ".into(),
+        ParseErrorKind::UnknownFormat => {
+            return "does not start with '>' or '@'; give FASTA or FASTQ, plain or gzip".into();
+        }
+        ParseErrorKind::UnexpectedEnd => "ends in mid-record; copy the file again".into(),
+        ParseErrorKind::InvalidStart => "does not start with '@' or '>'".into(),
+        ParseErrorKind::InvalidSeparator => "its third line does not start with '+'".into(),
+        ParseErrorKind::UnequalLengths => {
+            let text = error.msg.to_lowercase();
+            format!("{text}; the record is damaged or cut")
+        }
+    };
+    format!("line {}: {record}{problem}", error.position.line.max(1))
+}

@@ -1,0 +1,309 @@
+//! The reference against another program and hand-computed cases; everything against the reference.
+
+use std::io::{self, Read};
+
+use proptest::prelude::*;
+
+use super::cpu::{align_with, instruction_sets};
+use super::reference::{Alignment, align, align_all};
+use super::scoring::{Alphabet, Mode, Scoring};
+use super::sequences::{Pairs, Synthetic};
+use super::*;
+use crate::params::Value;
+
+const MODES: [Mode; 3] = [Mode::Local, Mode::Global, Mode::SemiGlobal];
+
+fn encode(alphabet: Alphabet, text: &str) -> Vec<u8> {
+    text.bytes().map(|letter| alphabet.encode(letter).expect("a letter of the alphabet")).collect()
+}
+
+fn answer(score: i32, query_end: i32, target_end: i32) -> Alignment {
+    Alignment { score, query_end, target_end }
+}
+
+fn dna_pairs(texts: &[(String, String)]) -> Pairs {
+    let mut pairs = Pairs::default();
+    for (query, target) in texts {
+        pairs.queries.push(&encode(Alphabet::Dna, query));
+        pairs.targets.push(&encode(Alphabet::Dna, target));
+    }
+    pairs
+}
+
+/// All instruction sets give what the reference gives.
+fn assert_all_equal(pairs: &Pairs, mode: Mode, scoring: &Scoring) {
+    let expected = align_all(pairs, mode, scoring);
+    for (set, widths) in instruction_sets().into_iter().enumerate() {
+        let found = align_with(widths, pairs, mode, scoring);
+        for i in 0..pairs.len() {
+            assert_eq!(
+                found[i],
+                expected[i],
+                "set {set}, {mode:?}, pair {i}: {:?} against {:?}",
+                pairs.queries.get(i),
+                pairs.targets.get(i)
+            );
+        }
+    }
+}
+
+#[test]
+fn reference_agrees_with_parasail() {
+    // Made by parasail 1.3.4 for Python: sw, nw, sg_dx; N scores as a mismatch.
+    let mut lines = 0;
+    for line in include_str!("fixtures/parasail.tsv").lines().skip(1) {
+        let field: Vec<&str> = line.split('\t').collect();
+        let number = |at: usize| field[at].parse::<i32>().expect("a number");
+        let mode = MODES.into_iter().find(|m| m.name() == field[0]).expect("a mode");
+        let scoring = match field[1] {
+            "dna" => Scoring::dna(number(2), number(3), number(4), number(5)),
+            _ => Scoring::blosum62(number(4), number(5)),
+        };
+        let alphabet = scoring.alphabet;
+        let (query, target) = (encode(alphabet, field[6]), encode(alphabet, field[7]));
+        let found = align(&query, &target, mode, &scoring);
+        assert_eq!(found.score, number(8), "{line}");
+        if found.score > 0 {
+            // Where several cells are best, parasail does not say which it names.
+            let at = |q: i32, t: i32| {
+                align(&query[..=q as usize], &target[..=t as usize], mode, &scoring).score
+            };
+            assert!(found.target_end <= number(10), "{line}");
+            assert_eq!(at(found.query_end, found.target_end), found.score, "{line}");
+        }
+        lines += 1;
+    }
+    assert_eq!(lines, 216);
+}
+
+#[test]
+fn reference_agrees_with_hand_computed_cases() {
+    let s = Scoring::dna(1, -4, 7, 1);
+    let run = |query: &str, target: &str, mode, s: &Scoring| {
+        align(&encode(Alphabet::Dna, query), &encode(Alphabet::Dna, target), mode, s)
+    };
+    // Three matches, at columns 2 to 4, in either case of letters.
+    assert_eq!(run("acg", "TTACGT", Mode::Local, &s), answer(3, 2, 4));
+    // Two stretches score 2; the first in the target counts.
+    assert_eq!(run("ACTTAC", "GGACGG", Mode::Local, &s), answer(2, 1, 3));
+    // N matches nothing, not even N.
+    assert_eq!(run("NNN", "NNN", Mode::Local, &s), answer(0, -1, -1));
+    assert_eq!(run("ANG", "ANG", Mode::Global, &s), answer(1 - 4 + 1, 2, 2));
+    // A gap of 3 costs 7 + 2·1.
+    assert_eq!(run("AAAACCCC", "AAAAGTGCCCC", Mode::Global, &s), answer(8 - 9, 7, 10));
+    assert_eq!(run("A", "ACGT", Mode::Global, &s), answer(1 - 9, 0, 3));
+    // The leading TTT and the trailing GG are free; one mismatch in between.
+    assert_eq!(run("ACGA", "TTTACCAGG", Mode::SemiGlobal, &s), answer(3 - 4, 3, 6));
+    // BLOSUM62: W–W 11, C–C 9.
+    let protein = Scoring::blosum62(11, 1);
+    let wc = encode(Alphabet::Protein, "WC");
+    assert_eq!(align(&wc, &wc, Mode::Global, &protein), answer(20, 1, 1));
+}
+
+#[test]
+fn empty_sequences_have_defined_answers() {
+    let s = Scoring::dna(1, -4, 7, 1);
+    for mode in MODES {
+        assert_eq!(align(&[], &[], mode, &s), answer(0, -1, -1), "{mode:?}");
+    }
+    assert_eq!(align(&[0, 1], &[], Mode::Local, &s), answer(0, -1, -1));
+    assert_eq!(align(&[0, 1], &[], Mode::Global, &s), answer(-8, 1, -1));
+    assert_eq!(align(&[], &[0, 1, 2], Mode::Global, &s), answer(-9, -1, 2));
+    assert_eq!(align(&[0, 1], &[], Mode::SemiGlobal, &s), answer(-8, 1, -1));
+    assert_eq!(align(&[], &[0, 1, 2], Mode::SemiGlobal, &s), answer(0, -1, -1));
+}
+
+/// Pairs at every edge that an implementation may have.
+pub(super) fn edge_pairs() -> Pairs {
+    let mut texts: Vec<(String, String)> = Vec::new();
+    let cycle = |length: usize, step: usize| -> String {
+        (0..length).map(|i| char::from(b"ACGT"[(i * step + i / 3 + i / 7) % 4])).collect()
+    };
+    let lengths = [0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65];
+    for (at, &query) in lengths.iter().enumerate() {
+        for &target in &lengths[at % 3..] {
+            texts.push((cycle(query, 1), cycle(target, 1 + 2 * (at % 2))));
+        }
+    }
+    // Exact copies: scores of 127, 128, 255, 256, 2047 … with a match of 1.
+    for length in [126, 127, 128, 249, 250, 251, 254, 255, 256, 257, 2047, 2048] {
+        texts.push((cycle(length, 1), format!("TT{}", cycle(length, 1))));
+    }
+    texts.push(("N".repeat(9), "N".repeat(17)));
+    texts.push(("ANNAC".into(), "ANNACANNAC".into()));
+    texts.push(("A".repeat(40), "A".repeat(70)));
+    dna_pairs(&texts)
+}
+
+#[test]
+fn every_instruction_set_agrees_on_edges() {
+    let pairs = edge_pairs();
+    for mode in MODES {
+        for s in [(1, -4, 7, 1), (2, -3, 5, 2), (5, 0, 1, 0), (100, -100, 100, 100), (1, -1, 1, 1)]
+        {
+            assert_all_equal(&pairs, mode, &Scoring::dna(s.0, s.1, s.2, s.3));
+        }
+    }
+}
+
+#[test]
+fn scores_beyond_8_and_16_bits_are_computed_again() {
+    // 100 a match: 300, 32,700, 32,800, 65,500 and 70,000, over the top of u8, i16 and u16.
+    let text = |length: usize| "ACGTTGCA".chars().cycle().take(length).collect::<String>();
+    let texts: Vec<_> = [3, 327, 328, 655, 656, 700].map(|n| (text(n), text(n + 5))).into();
+    let scoring = Scoring::dna(100, -100, 100, 1);
+    let pairs = dna_pairs(&texts);
+    assert_eq!(align_all(&pairs, Mode::Local, &scoring)[5].score, 70_000);
+    for mode in MODES {
+        assert_all_equal(&pairs, mode, &scoring);
+    }
+}
+
+#[test]
+fn a_target_beyond_65536_columns_has_right_ends() {
+    let mut target = vec![0u8; 70_000];
+    target[69_000..69_008].copy_from_slice(&[1, 2, 3, 1, 2, 3, 1, 2]);
+    let mut pairs = Pairs::default();
+    pairs.queries.push(&[1, 2, 3, 1, 2, 3, 1, 2]);
+    pairs.targets.push(&target);
+    let scoring = Scoring::dna(1, -4, 7, 1);
+    assert_eq!(align_all(&pairs, Mode::Local, &scoring)[0], answer(8, 7, 69_007));
+    for mode in MODES {
+        assert_all_equal(&pairs, mode, &scoring);
+    }
+}
+
+#[test]
+fn random_proteins_agree() {
+    let made =
+        Synthetic { pairs: 150, query: 1, query_max: Some(90), target: 75, error: 0.3, seed: 3 };
+    let pairs = made.generate(Alphabet::Protein, 11);
+    for mode in MODES {
+        assert_all_equal(&pairs, mode, &Scoring::blosum62(11, 1));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn random_pairs_agree(
+        texts in prop::collection::vec(("[ACGTN]{0,40}", "[ACGTN]{0,50}"), 1..70),
+        matched in 1..=6i32, mismatch in -6..=0i32, extend in 0..=3i32, more in 0..=8i32,
+    ) {
+        let scoring = Scoring::dna(matched, mismatch, extend + more, extend);
+        let pairs = dna_pairs(&texts);
+        for mode in MODES {
+            assert_all_equal(&pairs, mode, &scoring);
+        }
+    }
+}
+
+/// Files by name, in memory.
+struct Shelf(Vec<(&'static str, Vec<u8>)>);
+
+impl Files for Shelf {
+    fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        match self.0.iter().find(|(known, _)| *known == name) {
+            Some((_, bytes)) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+fn table(entries: &[(&str, Value)]) -> Params {
+    let mut params = Params::default();
+    for (key, value) in entries {
+        params.set(key, value.clone());
+    }
+    params
+}
+
+fn file_case(shelf: &Shelf) -> Result<Box<dyn Case>, CaseError> {
+    let text = |name: &str| Value::Text(name.into());
+    let input = table(&[("queries", text("in/reads.fastq")), ("targets", text("windows.fasta"))]);
+    AlignmentFamily.case(&table(&[("input", Value::Table(input))]), shelf)
+}
+
+#[test]
+fn keys_are_canonical() {
+    let input = table(&[
+        ("pairs", Value::Int(20000)),
+        ("query", Value::Int(150)),
+        ("target", Value::Int(300)),
+    ]);
+    let case = AlignmentFamily
+        .case(&table(&[("input", Value::Table(input.clone()))]), &Shelf(Vec::new()))
+        .expect("a good case");
+    assert_eq!(
+        case.key(),
+        "alignment mode=local alphabet=dna match=1 mismatch=-4 gap_open=7 gap_extend=1 \
+         pairs=20000 query=150 target=300 error=0.02 seed=1"
+    );
+    let protein = Value::Text("protein".into());
+    let case = AlignmentFamily
+        .case(&table(&[("alphabet", protein), ("input", Value::Table(input))]), &Shelf(Vec::new()))
+        .expect("a good case");
+    assert!(case.key().contains("alphabet=protein matrix=blosum62 gap_open=11 gap_extend=1 pairs"));
+    assert_eq!(case.work().useful, 20000.0 * 150.0 * 300.0);
+}
+
+#[test]
+fn bad_parameters_are_named() {
+    let wrong = |params: &[(&str, Value)]| {
+        let error = AlignmentFamily.case(&table(params), &Shelf(Vec::new())).err();
+        error.expect("an error").to_string()
+    };
+    let inner = |key: &str, value: i64| Value::Table(table(&[(key, Value::Int(value))]));
+    assert!(wrong(&[("mode", Value::Text("globl".into()))]).contains("did you mean `global`?"));
+    assert!(wrong(&[("scoring", inner("gap_opn", 7))]).contains("did you mean `gap_open`?"));
+    assert!(wrong(&[("scoring", inner("gap_open", 0))]).contains("at least gap_extend = 1"));
+    assert!(wrong(&[("input", inner("pairs", 0))]).contains("pairs = 0"));
+    assert!(wrong(&[]).contains("`pairs` is missing"));
+}
+
+#[test]
+fn files_are_read_and_named_in_the_key() {
+    let reads = b"@r1 first\nacgt\n+\nIIII\n@r2\nNNAC\n+\nIIII\n".to_vec();
+    let windows = b">w1\nTTAC\nGTTT\n>w2\nGGACC\n".to_vec();
+    let shelf = Shelf(vec![("in/reads.fastq", reads), ("windows.fasta", windows)]);
+    let case = file_case(&shelf).expect("good files");
+    // Digits from sha256sum.
+    let key = case.key();
+    assert!(
+        key.ends_with("queries=reads.fastq@c659d0976aa7 targets=windows.fasta@21347b559651"),
+        "{key}"
+    );
+    let input = case.input(0).expect("an input");
+    let right: Vec<u8> =
+        [4i32, 3, 5, 2, 3, 3].iter().flat_map(|number| number.to_le_bytes()).collect();
+    assert_eq!(input.check(std::slice::from_ref(&right)).expect("a right answer").compared, 6);
+    let mut wrong = right.clone();
+    wrong[12] = 3;
+    let message = input.check(&[wrong]).expect_err("a wrong answer").to_string();
+    assert!(message.contains("pair 1 (r2 against w2, 4 × 5 residues)"), "{message}");
+}
+
+#[test]
+fn bad_files_are_named_with_their_line() {
+    let good = b">w1\nTTACGT\n>w2\nGGACC\n".to_vec();
+    let message = |reads: &[u8]| {
+        let shelf =
+            Shelf(vec![("in/reads.fastq", reads.to_vec()), ("windows.fasta", good.clone())]);
+        file_case(&shelf).err().expect("an error").to_string()
+    };
+    let cut = message(b"@r1\nACGT\n+\nIIII\n@r2\nAC");
+    assert!(
+        cut.contains("in/reads.fastq: line 6: record `r2`") && cut.contains("mid-record"),
+        "{cut}"
+    );
+    let short = message(b"@r1\nACGT\n+\nIIII\n@r2\nACGT\n+\nII\n");
+    assert!(short.contains("line 5: record `r2`: ") && short.contains("damaged"), "{short}");
+    let letter = message(b">r1\nACGT\nAC!T\n>r2\nA\n");
+    assert!(letter.contains("line 3: record `r1` holds '!'"), "{letter}");
+    let count = message(b">r1\nACGT\n");
+    assert!(count.contains("holds 1 records, but windows.fasta holds 2"), "{count}");
+    assert!(message(b"").contains("holds no record"));
+    assert!(message(b"PK\x03\x04").contains("does not start with '>' or '@'"));
+    let missing = file_case(&Shelf(Vec::new())).err().expect("an error").to_string();
+    assert!(missing.contains("in/reads.fastq"), "{missing}");
+}
