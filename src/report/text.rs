@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, ContentArrangement, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets};
 
-use super::{Align, Block, Content, Look, Table, Tone, document};
+use super::{Align, Block, Column, Content, Look, Table, Tone, document};
 
 /// VM sizes of each kind shown a workload: a screen's worth; the other forms have all.
 const SIZES: usize = 3;
+
+/// Characters of a word that a narrow terminal does not break.
+const LONGEST_WORD: u16 = 26;
 
 /// Writes headings, paragraphs and tables; tables are cut to the terminal's width.
 pub fn write(content: &Content, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -46,22 +49,45 @@ fn drawn(table: &Table, look: Look) -> String {
         drawing.set_width(width);
     }
     drawing.set_header(table.columns.iter().map(|column| column.title));
-    for row in &table.rows {
-        drawing.add_row(row.iter().map(|cell| clean(cell)));
-    }
+    let cells: Vec<Vec<String>> = table.rows.iter().map(|row| unbroken(table, row)).collect();
+    drawing.add_rows(&cells);
     for (index, column) in table.columns.iter().enumerate() {
         let Some(drawn) = drawing.column_mut(index) else { continue };
-        drawn.set_padding((if index == 0 { 0 } else { 1 }, 1));
+        let left = if index == 0 { 0 } else { 1 };
+        drawn.set_padding((left, 1));
+        // Words stay whole; only where a column holds a very long one is it broken.
+        let least = longest_word(table, &cells, index).min(LONGEST_WORD) + left + 1;
+        drawn.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
         drawn.set_cell_alignment(match column.align {
             Align::Left => CellAlignment::Left,
             Align::Right => CellAlignment::Right,
         });
     }
-    let mut lines: Vec<String> = drawing.lines().map(|line| line.trim_end().to_owned()).collect();
+    let mut lines: Vec<String> =
+        drawing.lines().map(|line| line.trim_end().replace(NO_BREAK, " ")).collect();
     if let Some(head) = lines.first_mut() {
         *head = painted(head, "4", look);
     }
     lines.join("\n")
+}
+
+/// Stands for a space inside a number, so that `12.0 ms` is not broken after `12.0`.
+const NO_BREAK: char = '\u{a0}';
+
+/// The cells of a row, numbers in one piece.
+fn unbroken(table: &Table, row: &[String]) -> Vec<String> {
+    let cell = |(cell, column): (&String, &Column)| match column.align {
+        Align::Left => clean(cell),
+        Align::Right => clean(cell).replace(' ', &NO_BREAK.to_string()),
+    };
+    row.iter().zip(&table.columns).map(cell).collect()
+}
+
+/// Characters of the longest word in a column.
+fn longest_word(table: &Table, cells: &[Vec<String>], column: usize) -> u16 {
+    let texts = cells.iter().map(|row| row[column].as_str());
+    let words = texts.chain([table.columns[column].title]).flat_map(|text| text.split(' '));
+    words.map(|word| word.chars().count()).max().unwrap_or(0).try_into().unwrap_or(u16::MAX)
 }
 
 /// `text` in an ANSI style, where colours are wanted.

@@ -82,21 +82,32 @@ fn one(document: &mut Document, verdict: &Verdict, rows: usize) {
     explain(document, verdict);
 }
 
+/// A column of the ranking: its title, whether a screen has room for it, its cells.
+type RankingColumn = (&'static str, bool, fn(&SkuCost) -> String);
+
+const RANKING: &[RankingColumn] = &[
+    ("VM size", true, |cost| cost.sku.clone()),
+    ("provider", false, |cost| cost.provider.clone()),
+    ("computes on", true, computes_on),
+    (">USD/h", true, |cost| cost.price_usd_per_h.map_or_else(|| UNKNOWN.into(), usd)),
+    ("priced", false, priced),
+    (">USD/job", true, |cost| median(cost.usd_per_job, usd)),
+    (">90 % interval", true, |cost| interval(cost.usd_per_job, usd)),
+    (">at full load", true, |cost| median(cost.usd_per_job_full_load, usd)),
+    (">USD/month", true, |cost| median(cost.usd_per_month, usd)),
+    (">90 % interval", false, |cost| interval(cost.usd_per_month, usd)),
+    (">job takes", true, |cost| median(cost.latency_s, seconds)),
+    (">nodes", false, |cost| cost.nodes.map_or_else(|| UNKNOWN.into(), |n| thousands(n as f64))),
+    ("bound by", true, |cost| cost.binding.map_or_else(|| UNKNOWN.into(), |b| word(&b))),
+    ("time is", true, origin),
+];
+
 /// The best sizes of each side with what they cost.
 fn ranking(document: &mut Document, verdict: &Verdict, rows: usize) {
-    let mut table = Table::new(&[
-        "VM size",
-        "computes on",
-        ">USD/h",
-        "priced",
-        ">USD/job",
-        ">at full load",
-        ">USD/month",
-        ">job takes",
-        ">nodes",
-        "bound by",
-        "time is",
-    ]);
+    let columns = RANKING.iter().filter(|(_, screen, _)| *screen || rows == usize::MAX);
+    let columns: Vec<&RankingColumn> = columns.collect();
+    let titles: Vec<&'static str> = columns.iter().map(|(title, _, _)| *title).collect();
+    let mut table = Table::new(&titles);
     let (mut gpus, mut cpus, mut cut) = (0, 0, 0);
     for cost in verdict.ranking.iter().filter(|cost| cost.eligible) {
         let shown = match cost.side {
@@ -108,19 +119,7 @@ fn ranking(document: &mut Document, verdict: &Verdict, rows: usize) {
             continue;
         }
         *shown += 1;
-        table.row([
-            format!("{} {}", cost.provider, cost.sku),
-            computes_on(cost),
-            cost.price_usd_per_h.map_or_else(|| UNKNOWN.into(), usd),
-            priced(cost),
-            interval(cost.usd_per_job, usd),
-            interval(cost.usd_per_job_full_load, usd),
-            interval(cost.usd_per_month, usd),
-            interval(cost.latency_s, seconds),
-            cost.nodes.map_or_else(|| UNKNOWN.into(), |n| thousands(n as f64)),
-            cost.binding.map_or_else(|| UNKNOWN.into(), |b| word(&b)),
-            origin(cost),
-        ]);
+        table.rows.push(columns.iter().map(|(_, _, cell)| cell(cost)).collect());
     }
     document.table(table);
     let mut remarks = excluded(verdict);
@@ -182,7 +181,9 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Some(needed), Some(speedup)) = (turn.needed_speedup, turn.speedup) {
         let (needed, speedup) = (ratio(needed), ratio(speedup));
-        lines.push(format!("speed: the GPU must be {needed} the best CPU size; it is {speedup}"));
+        lines.push(format!(
+            "speed: to win, the GPU must be {needed} as fast as the best CPU size; it is {speedup}"
+        ));
     }
     if let Some(jobs) = turn.last_crossing_jobs_per_day {
         let side = turn.demand_bands.last().map_or("the other", |band| side_name(band.cheaper));
@@ -292,13 +293,10 @@ fn median(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
     estimate.map_or_else(|| UNKNOWN.into(), |e| print(e.median))
 }
 
-/// The median with its 90 % interval, where it has one.
+/// The 90 % interval, where it has a width.
 fn interval(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
-    estimate.map_or_else(
-        || UNKNOWN.into(),
-        |e| {
-            let (lo, mid, hi) = (print(e.lo90), print(e.median), print(e.hi90));
-            if lo == hi { mid } else { format!("{mid} ({lo} to {hi})") }
-        },
-    )
+    match estimate.map(|e| (print(e.lo90), print(e.hi90))) {
+        Some((lo, hi)) if lo != hi => format!("{lo} to {hi}"),
+        _ => UNKNOWN.into(),
+    }
 }
