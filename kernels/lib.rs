@@ -8,12 +8,13 @@ pub mod alignment;
 pub mod params;
 pub mod random;
 pub mod recording;
+pub mod transcode;
 pub mod work;
 
 use work::Family;
 
 /// Every family, in the order shown. A new one is a folder, a `pub mod` line and a line here.
-pub static FAMILIES: &[&dyn Family] = &[&alignment::AlignmentFamily];
+pub static FAMILIES: &[&dyn Family] = &[&transcode::Transcode, &alignment::AlignmentFamily];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {

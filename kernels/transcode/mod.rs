@@ -1,0 +1,53 @@
+//! Motion-JPEG in, scaled, Motion-JPEG out: a whole chain on compressed bytes.
+//!
+//! Parse, Huffman decode, inverse DCT, scale, forward DCT, Huffman encode, file. All integers, so
+//! every implementation yields the same file, byte for byte. What each step computes is stated in
+//! `README.md` beside this file.
+
+use crate::params::Params;
+use crate::work::{Case, CaseError, Family, Files, Implementation, Language};
+
+mod case;
+pub mod container;
+mod cpu;
+mod dct;
+mod huffman;
+pub mod jpeg;
+mod lanes;
+mod reference;
+mod scale;
+mod synth;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+/// The family's name.
+const FAMILY: &str = "transcode";
+
+/// The family.
+pub struct Transcode;
+
+/// Every implementation, in the order shown.
+static IMPLEMENTATIONS: [Implementation; 1] = [Implementation {
+    name: "cpu/simd",
+    language: Language::Native,
+    summary: "table-driven Huffman, SIMD transforms, parallel over frames and rows",
+}];
+
+impl Family for Transcode {
+    fn name(&self) -> &'static str {
+        FAMILY
+    }
+
+    fn summary(&self) -> &'static str {
+        "Motion-JPEG in, scaled, Motion-JPEG out: decode, cubic scaler, encode, all in integers"
+    }
+
+    fn implementations(&self) -> &'static [Implementation] {
+        &IMPLEMENTATIONS
+    }
+
+    fn case(&self, params: &Params, files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
+        Ok(Box::new(case::parse(params, files)?))
+    }
+}

@@ -1,0 +1,371 @@
+//! The family against other programs: ffmpeg and libjpeg-turbo.
+
+use std::collections::HashMap;
+use std::io::{self, Cursor, Read, Write};
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::params::{Params, Value};
+use crate::work::{DeviceInfo, DeviceKind, Input, Keep, Native, Program, Tuning};
+
+/// Files by name, in memory.
+struct Folder(HashMap<&'static str, Vec<u8>>);
+
+impl Files for Folder {
+    fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        let found = self.0.get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(Cursor::new(found)))
+    }
+}
+
+/// Kept files by name.
+#[derive(Default)]
+struct Kept(HashMap<String, Vec<u8>>);
+
+impl Keep for Kept {
+    fn create(&mut self, name: &str) -> io::Result<Box<dyn Write + '_>> {
+        Ok(Box::new(self.0.entry(name.to_owned()).or_default()))
+    }
+}
+
+fn params(entries: &[(&str, Value)]) -> Params {
+    let mut params = Params::default();
+    for (key, value) in entries {
+        params.set(key, value.clone());
+    }
+    params
+}
+
+fn cpu() -> DeviceInfo {
+    DeviceInfo {
+        id: "cpu".into(),
+        backend: "cpu".into(),
+        kind: DeviceKind::Cpu,
+        name: String::new(),
+        vendor: None,
+        architecture: None,
+        driver: None,
+        memory_bytes: None,
+        threads: None,
+        cores: None,
+        compute_units: None,
+        compute_capability: None,
+        cache_bytes: None,
+        languages: vec![Language::Native],
+        libraries: vec![],
+        features: vec![],
+        max_workgroup_invocations: None,
+        max_shared_bytes: None,
+        max_buffer_bytes: None,
+    }
+}
+
+fn synthetic(frames: i64, width: i64, height: i64) -> Params {
+    let input = [("frames", frames), ("width", width), ("height", height)];
+    let input = input.map(|(key, value)| (key, Value::Int(value)));
+    params(&[("input", Value::Table(params(&input)))])
+}
+
+fn native(input: &dyn Input) -> Box<dyn Native> {
+    match input.program(&IMPLEMENTATIONS[0], &cpu(), &Tuning::default()).unwrap() {
+        Program::Native(native) => native,
+        Program::Recording(_) => panic!("cpu/simd is native"),
+    }
+}
+
+fn case_of(params: &Params) -> Box<dyn Case> {
+    Transcode.case(params, &Folder(HashMap::new())).unwrap()
+}
+
+/// What `program` prints when given `input`; fails where it is missing or complains.
+fn pipe(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{program}: {e}; ./test.sh installs it"));
+    let mut stdin = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        // A program that stops reading early closes the pipe; its exit code then says why.
+        scope.spawn(move || stdin.write_all(input));
+        child.wait_with_output().unwrap()
+    });
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaint.is_empty(), "{program}: {complaint}");
+    output.stdout
+}
+
+/// A clip as users make it, 6 frames of moving test pattern with noise.
+fn clip(size: &str, pixels: &str, format: &str, threads: &str) -> Vec<u8> {
+    let source = format!("testsrc2=s={size}:r=25:d=0.24,noise=alls=20:allf=t");
+    let head = ["-v", "error", "-f", "lavfi", "-i", &source, "-pix_fmt", pixels];
+    let tail = ["-c:v", "mjpeg", "-q:v", "3", "-threads", threads, "-thread_type", "slice"];
+    let end = ["-f", format, "pipe:1"];
+    pipe("ffmpeg", &[&head[..], &tail, &end].concat(), &[])
+}
+
+fn video(file: Vec<u8>, extra: &[(&str, Value)]) -> Result<Box<dyn Case>, String> {
+    let input = params(&[("video", Value::Text("clip".into()))]);
+    let mut params = params(extra);
+    params.set("input", Value::Table(input));
+    let files = Folder(HashMap::from([("clip", file)]));
+    Transcode.case(&params, &files).map_err(|e| e.to_string())
+}
+
+/// Runs the CPU implementation, checks it, and returns input and output as kept.
+fn kept(case: &dyn Case) -> HashMap<String, Vec<u8>> {
+    let input = case.input(0).unwrap();
+    let mut native = native(&*input);
+    native.run().unwrap();
+    assert_eq!(input.check(&native.outputs()).unwrap().method, "bit-equal");
+    let mut kept = Kept::default();
+    input.keep(&native.outputs(), &mut kept).unwrap();
+    kept.0
+}
+
+/// Frames of an AVI file as ffmpeg decodes them, held to be free of any error.
+fn ffmpeg_frames(avi: &[u8], pixels: &str) -> Vec<u8> {
+    let strict = ["-v", "error", "-xerror", "-err_detect", "explode", "-i", "pipe:0"];
+    let raw = ["-f", "rawvideo", "-pix_fmt", pixels, "pipe:1"];
+    pipe("ffmpeg", &[&strict[..], &raw].concat(), avi)
+}
+
+#[test]
+fn the_cpu_equals_the_reference() {
+    for (width, height) in [(320, 176), (333, 241), (16, 16), (1, 1), (200, 8)] {
+        let input = case_of(&synthetic(3, width, height)).input(7).unwrap();
+        let mut native = native(&*input);
+        native.run().unwrap();
+        let check = input.check(&native.outputs()).unwrap();
+        assert_eq!(check.method, "bit-equal");
+        native.poison();
+        assert!(input.check(&native.outputs()).is_err());
+    }
+}
+
+#[test]
+fn ffmpeg_plays_what_was_kept() {
+    for (size, pixels, format, threads) in [
+        ("320x176", "yuvj420p", "avi", "4"),
+        ("334x242", "yuvj420p", "mjpeg", "4"),
+        ("334x242", "yuvj422p", "avi", "4"),
+        ("320x180", "yuvj420p", "avi", "1"),
+    ] {
+        let sizes = [("out_width", Value::Int(200)), ("out_height", Value::Int(120))];
+        let case = video(clip(size, pixels, format, threads), &sizes).unwrap();
+        let kept = kept(&*case);
+        assert!(kept.contains_key(&format!("input.{format}")));
+        let chroma = if pixels == "yuvj420p" { 2 * 100 * 60 } else { 2 * 100 * 120 };
+        let frames = ffmpeg_frames(&kept["output.avi"], pixels);
+        assert_eq!(frames.len(), 6 * (200 * 120 + chroma), "{size} {pixels}");
+    }
+}
+
+#[test]
+fn the_picture_is_ffmpegs_picture() {
+    // Same size, quality 100: two decoders and one encoder apart, by half a grey level or so.
+    for pixels in ["yuvj420p", "yuvj422p"] {
+        let file = clip("334x242", pixels, "avi", "4");
+        let sizes = [("out_width", 334), ("out_height", 242), ("quality", 100)];
+        let case = video(file.clone(), &sizes.map(|(k, v)| (k, Value::Int(v)))).unwrap();
+        let ours = ffmpeg_frames(&kept(&*case)["output.avi"], pixels);
+        let theirs = ffmpeg_frames(&file, pixels);
+        assert_eq!(ours.len(), theirs.len());
+        let worst = ours.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(worst <= 4, "{pixels}: {worst}");
+    }
+}
+
+#[test]
+fn decoded_luma_is_libjpegs() {
+    for (pixels, threads) in [("yuvj420p", "4"), ("yuvj422p", "4"), ("yuvj420p", "1")] {
+        let file = clip("334x242", pixels, "mjpeg", threads);
+        let movie = container::parse(&file).unwrap();
+        assert_eq!(movie.frames.len(), 6);
+        let mut start = 0;
+        for frame in &movie.frames {
+            let pgm = pipe("djpeg", &["-dct", "int", "-grayscale"], &file[start..frame.end]);
+            let expected = pgm.strip_prefix(b"P5\n334 242\n255\n").unwrap();
+            let planes = reference::decode(&file, frame).unwrap();
+            let (stride, _) = frame.layout.padded_size(0);
+            let rows = planes.0[0].chunks(stride).take(242);
+            let found: Vec<u8> = rows.flat_map(|row| row[..334].to_vec()).collect();
+            assert!(found == expected, "{pixels}: differs");
+            start = frame.end;
+        }
+    }
+}
+
+#[test]
+fn the_encoder_writes_libjpegs_bytes() {
+    // Grey as RGB has the same luma and chroma 128 everywhere.
+    let (width, height) = (96, 64);
+    let mut random = crate::random::Random::new(5, 0);
+    let luma: Vec<u8> = (0..width * height)
+        .map(|i| (40 + (i % width) + (i / width) + random.below(90) as usize) as u8)
+        .collect();
+    let layout = jpeg::Layout::standard(width, height, jpeg::Sampling::S420);
+    let mut ppm = format!("P6\n{width} {height}\n255\n").into_bytes();
+    ppm.extend(luma.iter().flat_map(|&y| [y; 3]));
+    let planes = reference::Planes([luma, vec![128; 48 * 32], vec![128; 48 * 32]]);
+    for quality in [10, 50, 85, 100] {
+        let quality_text = quality.to_string();
+        let options = ["-baseline", "-dct", "int", "-restart", "1", "-quality", &quality_text];
+        let theirs = pipe("cjpeg", &options, &ppm);
+        let ours = reference::encode(&planes, &layout, quality);
+        let (a, b) = (jpeg::parse(&ours).unwrap(), jpeg::parse(&theirs).unwrap());
+        assert_eq!(a.quant, b.quant);
+        assert_eq!(a.intervals.len(), 4);
+        let from = |bytes: &[u8], frame: &jpeg::Frame| bytes[frame.intervals[0].start..].to_vec();
+        assert!(from(&ours, &a) == from(&theirs, &b), "quality {quality}");
+    }
+}
+
+#[test]
+fn what_is_not_baseline_is_refused_by_name() {
+    let ppm = [b"P6\n32 32\n255\n".as_slice(), &[90; 32 * 32 * 3]].concat();
+    let message = |options: &[&str]| video(pipe("cjpeg", options, &ppm), &[]).err().unwrap();
+    assert!(message(&["-progressive"]).contains("frame 0: progressive JPEG is not supported"));
+    assert!(message(&["-arithmetic"]).contains("frame 0: arithmetic-coded JPEG"));
+    assert!(message(&["-sample", "1x1"]).contains("sampling factors 1x1,1x1,1x1"));
+    let mut deep = pipe("cjpeg", &[], &ppm);
+    let sof = deep.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    deep[sof + 4] = 12;
+    let message = video(deep, &[]).err().unwrap();
+    assert_eq!(
+        message,
+        "transcode: input file clip: frame 0: 12-bit samples are not supported; only 8-bit"
+    );
+}
+
+#[test]
+fn damaged_files_are_named_with_the_frame() {
+    let file = clip("64x48", "yuvj420p", "avi", "4");
+    let cut = video(file[..file.len() * 2 / 3].to_vec(), &[]).err().unwrap();
+    assert!(cut.starts_with("transcode: input file clip: frame "), "{cut}");
+    assert!(cut.contains("truncated"), "{cut}");
+    let text = video(b"not a video".to_vec(), &[]).err().unwrap();
+    assert!(text.contains("is neither AVI nor raw Motion-JPEG"), "{text}");
+    assert!(video(vec![], &[]).err().unwrap().contains("is empty"));
+    // A hole in the picture data of frame 2 is found when the input is read.
+    let mut file = file;
+    let movie = container::parse(&file).unwrap();
+    file[movie.frames[2].intervals[1].clone()].fill(0xfe);
+    let error = video(file, &[]).unwrap().input(0).err().unwrap().to_string();
+    assert!(error.starts_with("transcode: input file clip: frame 2: "), "{error}");
+}
+
+#[test]
+fn unknown_and_contradictory_keys_are_refused() {
+    let input = params(&[("video", Value::Text("v".into())), ("frames", Value::Int(3))]);
+    let params = params(&[("input", Value::Table(input))]);
+    let error = Transcode.case(&params, &Folder(HashMap::new())).err().unwrap().to_string();
+    assert!(error.contains("frames = 3: describes synthetic video"), "{error}");
+    let mut params = synthetic(1, 32, 32);
+    params.set("outwidth", Value::Int(3));
+    let error = Transcode.case(&params, &Folder(HashMap::new())).err().unwrap().to_string();
+    assert!(error.contains("did you mean `out_width`?"), "{error}");
+}
+
+#[test]
+fn keys_say_everything_that_matters() {
+    assert_eq!(
+        case_of(&synthetic(30, 1920, 1080)).key(),
+        "transcode codec=mjpeg width=1920 height=1080 out_width=960 out_height=540 quality=85 \
+         frames=30 sampling=420 input_quality=90 seed=1"
+    );
+}
+
+#[test]
+fn filters_halve_and_keep() {
+    let half = scale::Filter::new(16, 8);
+    // Catmull–Rom at 0.25, 0.75, 1.25 and 1.75, halved, in 1/16384.
+    assert_eq!(half.weights[8..16], [-192, -576, 1856, 7104, 7104, 1856, -576, -192]);
+    assert_eq!(half.first, [-3, -1, 1, 3, 5, 7, 9, 11]);
+    let plane: Vec<u8> = (0..48u8).map(|i| i.wrapping_mul(37)).collect();
+    let (down, across) = (scale::Filter::new(6, 6), scale::Filter::new(8, 8));
+    assert_eq!(scale::scale(&plane, 8, &down, &across), plane);
+}
+
+#[test]
+fn synthetic_video_weighs_what_footage_does() {
+    let case = case_of(&synthetic(2, 1920, 1080));
+    let bytes = case.input(0).unwrap().work().bytes_in / 2.0;
+    assert!((150e3..200e3).contains(&bytes), "{bytes} bytes a frame");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn transforms_on_lanes_are_the_reference(
+        block in prop::array::uniform32(any::<[i16; 2]>()),
+        quant in prop::array::uniform32(prop::array::uniform2(1u16..=255)),
+        samples in prop::array::uniform32(any::<[u8; 2]>()),
+    ) {
+        let block: [i16; 64] = block.concat().try_into().unwrap();
+        let quant: [u16; 64] = quant.concat().try_into().unwrap();
+        let samples: [u8; 64] = samples.concat().try_into().unwrap();
+        let found = lanes::inverse(&block, &quant.map(|q| q as i16));
+        prop_assert_eq!(found.concat(), dct::inverse(&block, &quant));
+        let mut flat = [0; 64];
+        flat[0] = block[0];
+        let found = lanes::inverse_flat(block[0], quant[0] as i16);
+        prop_assert_eq!([found; 64], dct::inverse(&flat, &quant));
+        let rows: [[u8; 8]; 8] = std::array::from_fn(|y| std::array::from_fn(|x| samples[y * 8 + x]));
+        let found = lanes::forward(&rows, &lanes::Divisors::new(&quant));
+        let spectrum = dct::forward(&samples);
+        for (&at, &quant) in tables::ZIGZAG.iter().zip(&quant) {
+            let at = usize::from(at);
+            prop_assert_eq!(found[at], dct::quantise(spectrum[at], quant));
+        }
+    }
+
+    #[test]
+    fn no_damage_panics(
+        hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let small = synth::Synthetic { frames: 3, width: 48, height: 40, seed: 3, quality: 60 };
+        let mut file = synth::movie(&small).unwrap();
+        for (at, value) in hits {
+            let at = at.index(file.len());
+            file[at] = value;
+        }
+        if let Some(cut) = cut {
+            file.truncate(cut.index(file.len()));
+        }
+        if let Ok(movie) = container::parse(&file) {
+            // Whatever the two decoders make of damage, they agree on what they accept.
+            for frame in movie.frames.iter().filter(|f| f.layout.blocks() < 1000) {
+                let slow = reference::decode(&file, frame);
+                let mut planes = cpu::Planes::default();
+                let fast = cpu::decode(&file, frame, &mut planes);
+                prop_assert_eq!(slow.is_ok(), fast.is_ok());
+                if let Ok(slow) = slow {
+                    prop_assert_eq!(slow.0, planes);
+                }
+            }
+        }
+    }
+}
+
+/// Not a test of anything: `cargo test -- --ignored fps --nocapture` prints a speed.
+#[test]
+#[ignore = "prints a speed"]
+fn fps() {
+    let input = case_of(&synthetic(30, 1920, 1080)).input(0).unwrap();
+    println!("{} bytes a frame", input.work().bytes_in / 30.0);
+    let mut native = native(&*input);
+    native.run().unwrap();
+    input.check(&native.outputs()).unwrap();
+    for _ in 0..8 {
+        let start = std::time::Instant::now();
+        native.run().unwrap();
+        println!("{:.1} fps", 30.0 / start.elapsed().as_secs_f64());
+    }
+}
