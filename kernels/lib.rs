@@ -5,6 +5,7 @@
 //! path or a price.
 
 pub mod alignment;
+pub mod matmul;
 pub mod params;
 pub mod random;
 pub mod recording;
@@ -14,7 +15,8 @@ pub mod work;
 use work::Family;
 
 /// Every family, in the order shown. A new one is a folder, a `pub mod` line and a line here.
-pub static FAMILIES: &[&dyn Family] = &[&transcode::Transcode, &alignment::AlignmentFamily];
+pub static FAMILIES: &[&dyn Family] =
+    &[&matmul::MATMUL, &transcode::Transcode, &alignment::AlignmentFamily];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {

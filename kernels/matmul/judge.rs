@@ -1,0 +1,113 @@
+//! Tolerances of floating-point results, shared by matmul and convolution.
+//!
+//! Both bounds grow from what IEEE f32 arithmetic does in any summation order, and are tight
+//! enough that TF32 (10 mantissa bits) or bf16 (7) operands cannot pass for f32.
+
+use crate::work::{Check, Mismatch};
+
+/// Bounds on the error of sums of `k` products.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tolerance {
+    /// Bound on ‖out − ref‖ / ‖ref‖.
+    pub norm: f64,
+    /// Bound on |out − ref| of one element over ‖a_row‖·‖b_column‖.
+    pub element: f64,
+}
+
+impl Tolerance {
+    /// f32 operands, f32 sums of `k` products.
+    pub fn f32(k: usize) -> Self {
+        Self { norm: 5e-7 * (k as f64).sqrt(), element: 5e-6 }
+    }
+
+    /// bf16 operands, f32 sums, against the exact product of the rounded operands. The element
+    /// bound catches single wrong values, which the norm of a large result would hide.
+    pub fn bf16() -> Self {
+        Self { norm: 1e-2, element: 1e-3 }
+    }
+}
+
+/// Collects compared values; NaN never passes.
+pub(crate) struct Judge {
+    tolerance: Tolerance,
+    squared_err: f64,
+    squared_ref: f64,
+    compared: u64,
+    max_abs_err: f64,
+}
+
+impl Judge {
+    pub fn new(tolerance: Tolerance) -> Self {
+        Self { tolerance, squared_err: 0.0, squared_ref: 0.0, compared: 0, max_abs_err: 0.0 }
+    }
+
+    /// Compares one output value with its reference; `scale` is ‖a_row‖·‖b_column‖ and `place`
+    /// names the value in the message.
+    pub fn value(
+        &mut self,
+        out: f32,
+        reference: f64,
+        scale: f64,
+        place: impl FnOnce() -> String,
+    ) -> Result<(), Mismatch> {
+        let err = (f64::from(out) - reference).abs();
+        let bound = self.tolerance.element * scale;
+        if exceeds(err, bound) {
+            let place = place();
+            return Err(Mismatch(format!(
+                "{place} is {out}, expected {reference:.9}: off by {err:.3e}, allowed {bound:.3e}"
+            )));
+        }
+        self.squared_err += err * err;
+        self.squared_ref += reference * reference;
+        self.compared += 1;
+        self.max_abs_err = self.max_abs_err.max(err);
+        Ok(())
+    }
+
+    /// The norm-wise verdict over all compared values.
+    pub fn finish(self, method: &str) -> Result<Check, Mismatch> {
+        let max_rel_err = ratio(self.squared_err.sqrt(), self.squared_ref.sqrt());
+        let bound = self.tolerance.norm;
+        if exceeds(max_rel_err, bound) {
+            return Err(Mismatch(format!(
+                "relative error {max_rel_err:.3e} over {} values, allowed {bound:.3e}",
+                self.compared
+            )));
+        }
+        Ok(Check {
+            method: method.into(),
+            compared: self.compared,
+            max_abs_err: self.max_abs_err,
+            max_rel_err,
+            bound,
+        })
+    }
+}
+
+/// Whether an error is past its bound; NaN always is.
+pub(crate) fn exceeds(err: f64, bound: f64) -> bool {
+    err.is_nan() || err > bound
+}
+
+/// `err / norm`, 0 for two zeros.
+pub(crate) fn ratio(err: f64, norm: f64) -> f64 {
+    if err == 0.0 { 0.0 } else { err / norm }
+}
+
+/// The only output as `len` f32 values.
+pub(crate) fn single_f32_output(outputs: &[Vec<u8>], len: usize) -> Result<Vec<f32>, Mismatch> {
+    match outputs {
+        [bytes] if bytes.len() == len * 4 => Ok(floats(bytes)),
+        _ => Err(Mismatch(format!(
+            "expected one output of {} bytes, found {:?}",
+            len * 4,
+            outputs.iter().map(Vec::len).collect::<Vec<_>>()
+        ))),
+    }
+}
+
+/// Little-endian f32 values.
+pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}

@@ -1,0 +1,411 @@
+//! Register tiles: the innermost loops of matrix products, for the widest SIMD there is.
+//!
+//! Packed operands are 4-byte words: an f32, or two bf16 along k (`vdpbf16ps`).
+#![expect(unsafe_code, reason = "SIMD intrinsics and raw tile addresses")]
+
+use std::sync::OnceLock;
+
+use half::bf16;
+
+/// One tile of C += A·B with A packed `[k][MR]` and B packed `[k][nr]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile {
+    /// Words along k.
+    pub depth: usize,
+    /// First word of the packed A panel; words of one k are `MR` apart from those of the next.
+    pub a: *const f32,
+    /// First word of the packed B panel.
+    pub b: *const f32,
+    /// Top left element of the tile in C.
+    pub c: *mut f32,
+    /// Elements between rows of C.
+    pub ldc: usize,
+    /// Columns to store, at most `nr`; the B panel is zero beyond them.
+    pub columns: usize,
+    /// Whether C is overwritten (first block of k) or added to.
+    pub overwrite: bool,
+}
+
+/// Rows of an A panel, the same for every instruction set so that packing need not ask.
+pub(crate) const MR: usize = 8;
+/// Vectors across a B panel.
+pub(super) const NV: usize = 3;
+/// Rows of B that a streaming step takes together.
+pub(crate) const STREAM_ROWS: usize = 4;
+
+/// # Safety
+/// The CPU has the instruction set, and all addresses of the tile are valid: `depth · MR` words
+/// of A, `depth · nr` words of B (64-byte aligned), `rows × columns` elements of C.
+pub(super) type TileFn = unsafe fn(&Tile);
+/// # Safety
+/// As [`Stream`] says.
+pub(super) type StreamFn = unsafe fn(&Stream);
+
+/// One step of a product with few rows: `acc[row][..width] += Σ_r a[row][r] · b_r[..width]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream {
+    /// Coefficients, row-major with stride `lda`; `STREAM_ROWS` of each row are used.
+    pub a: *const f32,
+    /// Elements between rows of `a`.
+    pub lda: usize,
+    /// First element of the first row of B (f32 or bf16 as the function says).
+    pub b: *const u8,
+    /// Elements between rows of B.
+    pub ldb: usize,
+    /// Accumulators, rows `width` apart.
+    pub acc: *mut f32,
+    /// Columns, a multiple of [`Kernels::lanes`].
+    pub width: usize,
+}
+
+/// The functions of one instruction set.
+pub(crate) struct Kernels {
+    /// Columns of a B panel.
+    pub nr: usize,
+    /// f32 lanes of a register.
+    pub lanes: usize,
+    /// Rows whose sums fit the registers.
+    pub(super) rows: usize,
+    /// `[rows − 1][vectors of columns − 1]`, f32.
+    pub(super) tiles: [[TileFn; NV]; MR],
+    /// The same for pairs of bf16, where the CPU has the instruction.
+    pub(super) pair_tiles: Option<[[TileFn; NV]; MR]>,
+    /// `[rows − 1]`, B in f32.
+    pub(super) streams: [StreamFn; MR],
+    /// `[rows − 1]`, B in bf16.
+    pub(super) streams_bf16: [StreamFn; MR],
+}
+
+impl Kernels {
+    /// The best for this CPU.
+    pub fn get() -> &'static Self {
+        static KERNELS: OnceLock<Kernels> = OnceLock::new();
+        KERNELS.get_or_init(|| available().swap_remove(0))
+    }
+
+    /// Whether two bf16 can be multiplied and summed by one instruction.
+    pub fn has_bf16_pairs(&self) -> bool {
+        self.pair_tiles.is_some()
+    }
+
+    /// Computes `rows` (1 to [`MR`]) rows of a tile.
+    ///
+    /// # Safety
+    /// All addresses are valid: `depth · MR` words of A, `depth · nr` words of B, and in C
+    /// `columns` elements of `rows` rows, which no other thread touches meanwhile. `pairs` needs
+    /// [`Kernels::has_bf16_pairs`].
+    pub unsafe fn tile(&self, rows: usize, pairs: bool, tile: &Tile) {
+        let table = match &self.pair_tiles {
+            Some(table) if pairs => table,
+            _ => &self.tiles,
+        };
+        for first in (0..rows).step_by(self.rows) {
+            let count = self.rows.min(rows - first);
+            let run = table[count - 1][tile.columns.div_ceil(self.lanes) - 1];
+            // SAFETY: the table was chosen for this CPU; the caller vouches for the addresses.
+            unsafe {
+                let (a, c) = (tile.a.add(first), tile.c.add(first * tile.ldc));
+                run(&Tile { a, c, ..*tile });
+            }
+        }
+    }
+
+    /// One streaming step over `rows` (1 to [`MR`]) rows.
+    ///
+    /// # Safety
+    /// All addresses are valid: [`STREAM_ROWS`] coefficients of each row, as many rows of B with
+    /// `width` elements, and `rows · width` accumulators; `width` is a multiple of `lanes`.
+    pub unsafe fn stream(&self, rows: usize, bf16: bool, step: &Stream) {
+        let table = if bf16 { &self.streams_bf16 } else { &self.streams };
+        // SAFETY: the table was chosen for this CPU; the caller vouches for the addresses.
+        unsafe { table[rows - 1](step) }
+    }
+}
+
+/// A vector register of f32 (or packed pairs of bf16) and what the tiles need of it.
+pub(super) trait Lanes {
+    /// f32 lanes.
+    const LANES: usize;
+    /// The register.
+    type V: Copy;
+    /// All zero.
+    unsafe fn zero() -> Self::V;
+    /// Loads, unaligned.
+    unsafe fn load(p: *const f32) -> Self::V;
+    /// Loads bf16 and widens them.
+    unsafe fn load_bf16(p: *const bf16) -> Self::V;
+    /// One word in all lanes.
+    unsafe fn splat(p: *const f32) -> Self::V;
+    /// `a·b + c`.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Lane-wise sum of f32.
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// Stores, unaligned.
+    unsafe fn store(p: *mut f32, v: Self::V);
+}
+
+/// # Safety
+/// As [`Kernels::tile`]; the CPU has the instructions of `L`.
+#[inline(always)]
+pub(super) unsafe fn tile<L: Lanes, const R: usize, const VECTORS: usize>(t: &Tile) {
+    // SAFETY: the caller vouches for the addresses that `t` spans.
+    unsafe {
+        let mut acc = [[L::zero(); VECTORS]; R];
+        let (mut a, mut b) = (t.a, t.b);
+        for _ in 0..t.depth {
+            let mut bv = [L::zero(); VECTORS];
+            for (j, bv) in bv.iter_mut().enumerate() {
+                *bv = L::load(b.add(j * L::LANES));
+            }
+            for (r, acc) in acc.iter_mut().enumerate() {
+                let av = L::splat(a.add(r));
+                for (acc, bv) in acc.iter_mut().zip(bv) {
+                    *acc = L::fma(av, bv, *acc);
+                }
+            }
+            a = a.add(MR);
+            b = b.add(NV * L::LANES);
+        }
+        for (r, acc) in acc.iter().enumerate() {
+            let row = t.c.add(r * t.ldc);
+            for (j, v) in acc.iter().enumerate() {
+                store_some::<L>(row.add(j * L::LANES), *v, t.columns - j * L::LANES, t.overwrite);
+            }
+        }
+    }
+}
+
+/// Writes or adds the first `count` lanes of `v`.
+///
+/// # Safety
+/// `count` (or `LANES`, if fewer) elements at `p` are valid.
+#[inline(always)]
+unsafe fn store_some<L: Lanes>(p: *mut f32, v: L::V, count: usize, overwrite: bool) {
+    // SAFETY: as the caller says; a partial vector goes through memory of its own.
+    unsafe {
+        if count >= L::LANES {
+            L::store(p, if overwrite { v } else { L::add(L::load(p), v) });
+        } else {
+            let mut lanes = [0f32; 16];
+            L::store(lanes.as_mut_ptr(), v);
+            for (i, lane) in lanes[..count].iter().enumerate() {
+                *p.add(i) = if overwrite { *lane } else { *p.add(i) + lane };
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`Kernels::stream`]; the CPU has the instructions of `L`.
+#[inline(always)]
+pub(super) unsafe fn stream<L: Lanes, const R: usize, const BF16: bool>(s: &Stream) {
+    // SAFETY: the caller vouches for the addresses that `s` spans.
+    unsafe {
+        let size = if BF16 { 2 } else { 4 };
+        let mut a = [[L::zero(); STREAM_ROWS]; R];
+        for (r, a) in a.iter_mut().enumerate() {
+            for (q, a) in a.iter_mut().enumerate() {
+                *a = L::splat(s.a.add(r * s.lda + q));
+            }
+        }
+        let mut j = 0;
+        while j < s.width {
+            let mut bv = [L::zero(); STREAM_ROWS];
+            for (q, bv) in bv.iter_mut().enumerate() {
+                let p = s.b.add((q * s.ldb + j) * size);
+                *bv = if BF16 { L::load_bf16(p.cast()) } else { L::load(p.cast()) };
+            }
+            for (r, a) in a.iter().enumerate() {
+                let p = s.acc.add(r * s.width + j);
+                let mut acc = L::load(p);
+                for (a, b) in a.iter().zip(bv) {
+                    acc = L::fma(*a, b, acc);
+                }
+                L::store(p, acc);
+            }
+            j += L::LANES;
+        }
+    }
+}
+
+/// Tiles of one instruction set: the generic loop, compiled with its features.
+macro_rules! tiles {
+    ($module:ident, $lanes:ty $(, $feature:literal)?) => {
+        mod $module {
+            use super::*;
+
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn run<const R: usize, const VECTORS: usize>(t: &Tile) {
+                // SAFETY: as the type of the table demands of its caller.
+                unsafe { tile::<$lanes, R, VECTORS>(t) }
+            }
+            const fn row<const R: usize>() -> [TileFn; NV] {
+                [run::<R, 1>, run::<R, 2>, run::<R, 3>]
+            }
+            #[rustfmt::skip]
+            pub const TABLE: [[TileFn; NV]; MR] = [
+                row::<1>(), row::<2>(), row::<3>(), row::<4>(),
+                row::<5>(), row::<6>(), row::<7>(), row::<8>(),
+            ];
+        }
+    };
+}
+
+/// Streaming steps of one instruction set, likewise.
+macro_rules! streams {
+    ($module:ident, $lanes:ty $(, $feature:literal)?) => {
+        mod $module {
+            use super::*;
+
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn step<const R: usize, const BF16: bool>(s: &Stream) {
+                // SAFETY: as the type of the table demands of its caller.
+                unsafe { stream::<$lanes, R, BF16>(s) }
+            }
+            #[rustfmt::skip]
+            pub const fn table<const BF16: bool>() -> [StreamFn; MR] {
+                [
+                    step::<1, BF16>, step::<2, BF16>, step::<3, BF16>, step::<4, BF16>,
+                    step::<5, BF16>, step::<6, BF16>, step::<7, BF16>, step::<8, BF16>,
+                ]
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use {streams, tiles};
+
+/// Four lanes that any compiler target has (NEON registers on aarch64).
+struct Portable;
+
+impl Lanes for Portable {
+    const LANES: usize = 4;
+    type V = [f32; 4];
+    #[inline(always)]
+    unsafe fn zero() -> Self::V {
+        [0.0; 4]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self::V {
+        // SAFETY: the caller vouches for four elements.
+        unsafe { p.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16) -> Self::V {
+        // SAFETY: the caller vouches for four elements.
+        unsafe { p.cast::<[bf16; 4]>().read_unaligned() }.map(bf16::to_f32)
+    }
+    #[inline(always)]
+    unsafe fn splat(p: *const f32) -> Self::V {
+        // SAFETY: the caller vouches for the element.
+        [unsafe { p.read_unaligned() }; 4]
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // Where the target has no such instruction, `mul_add` would be a library call.
+        let fused = cfg!(target_arch = "aarch64");
+        std::array::from_fn(|i| if fused { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] })
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: Self::V) {
+        // SAFETY: the caller vouches for four elements.
+        unsafe { p.cast::<[f32; 4]>().write_unaligned(v) }
+    }
+}
+
+tiles!(portable, Portable);
+streams!(portable_streams, Portable);
+
+/// What every CPU can run.
+const PORTABLE: Kernels = Kernels {
+    nr: NV * Portable::LANES,
+    lanes: Portable::LANES,
+    rows: MR,
+    tiles: portable::TABLE,
+    pair_tiles: None,
+    streams: portable_streams::table::<false>(),
+    streams_bf16: portable_streams::table::<true>(),
+};
+
+/// The sets that this CPU has, the best first.
+fn available() -> Vec<Kernels> {
+    #[cfg(target_arch = "x86_64")]
+    let mut all = super::simd_x86::available();
+    #[cfg(not(target_arch = "x86_64"))]
+    let mut all = Vec::new();
+    all.push(PORTABLE);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_computes_the_same_tile() {
+        for kernels in available() {
+            for (rows, columns) in [(1, 1), (3, kernels.lanes + 1), (8, kernels.nr), (5, 2)] {
+                // Small whole numbers, so that every order of summation is exact.
+                let a: Vec<f32> = (0..5 * MR).map(|i| (i % 7) as f32 - 3.0).collect();
+                let b: Vec<f32> = (0..5 * kernels.nr).map(|i| (i % 5) as f32 - 2.0).collect();
+                let mut c = vec![1f32; rows * columns];
+                let (a_at, b_at) = (a.as_ptr(), b.as_ptr());
+                let mut tile = Tile {
+                    depth: 5,
+                    a: a_at,
+                    b: b_at,
+                    c: c.as_mut_ptr(),
+                    ldc: columns,
+                    columns,
+                    overwrite: true,
+                };
+                // SAFETY: the vectors above have the sizes that the tile spans.
+                unsafe {
+                    kernels.tile(rows, false, &tile);
+                    tile.overwrite = false;
+                    kernels.tile(rows, false, &tile);
+                }
+                for (i, c) in c.iter().enumerate() {
+                    let (r, j) = (i / columns, i % columns);
+                    let sum: f32 = (0..5).map(|k| a[k * MR + r] * b[k * kernels.nr + j]).sum();
+                    assert_eq!(*c, 2.0 * sum, "{rows}x{columns} at {r}, {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_streams_the_same_sums() {
+        for kernels in available() {
+            let width = 2 * kernels.lanes;
+            let b: Vec<f32> = (0..STREAM_ROWS * width).map(|i| (i % 5) as f32 - 2.0).collect();
+            let half: Vec<bf16> = b.iter().map(|v| bf16::from_f32(*v)).collect();
+            let a: Vec<f32> = (0..MR * STREAM_ROWS).map(|i| (i % 7) as f32).collect();
+            for rows in 1..=MR {
+                for (is_bf16, b_at) in [(false, b.as_ptr().cast()), (true, half.as_ptr().cast())] {
+                    let mut sums = vec![1f32; rows * width];
+                    let step = Stream {
+                        a: a.as_ptr(),
+                        lda: STREAM_ROWS,
+                        b: b_at,
+                        ldb: width,
+                        acc: sums.as_mut_ptr(),
+                        width,
+                    };
+                    // SAFETY: the vectors above have the sizes that the step spans.
+                    unsafe { kernels.stream(rows, is_bf16, &step) };
+                    for (i, sum) in sums.iter().enumerate() {
+                        let (r, j) = (i / width, i % width);
+                        let of = |q: usize| a[r * STREAM_ROWS + q] * b[q * width + j];
+                        assert_eq!(*sum, 1.0 + (0..STREAM_ROWS).map(of).sum::<f32>());
+                    }
+                }
+            }
+        }
+    }
+}
