@@ -1,0 +1,185 @@
+//! Bad input: one message that names the file, the field, the value and the next step.
+
+use super::{breakeven, file, fixture, folder, message, names, run, small_suite};
+
+#[test]
+fn an_unknown_suite_is_answered_with_the_nearest() {
+    let folder = folder();
+    let message = message(&run(folder.path(), &["run", "quik"], 2));
+    names(&message, &["no suite `quik`", "did you mean `quick`?", "or give a .toml file"]);
+}
+
+#[test]
+fn an_unknown_workload_is_answered_with_what_there_is() {
+    let folder = folder();
+    let message = message(&run(folder.path(), &["classify", "nightly"], 2));
+    names(&message, &["no workload `nightly`", "built-in workloads:", "or give a .toml file"]);
+}
+
+#[test]
+fn an_unknown_family_is_answered_with_the_nearest() {
+    let folder = folder();
+    let suite = file(folder.path(), "s.toml", "[[case]]\nfamily = \"alinment\"\n");
+    let message = message(&run(folder.path(), &["run", &suite, "--device", "cpu"], 2));
+    names(&message, &["case 1", "no family `alinment`", "did you mean `alignment`?"]);
+}
+
+#[test]
+fn a_flag_value_that_does_not_exist_is_refused_with_the_choices() {
+    let folder = folder();
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["list", "skus", "--format", "yaml"], &["'yaml'", "--format", "text, json"]),
+        (&["classify", "--expect", "maybe"], &["'maybe'", "--expect", "measure-first"]),
+        (&["classify", "--price-kind", "free"], &["'free'", "--price-kind", "reserved-1y"]),
+        (&["classify", "--provider", "oracle"], &["'oracle'", "--provider", "azure"]),
+        (&["classify", "--discount", "12"], &["'12'", "--discount", "0.12 for 12 %"]),
+        (&["classify", "--margin=-0.1"], &["'-0.1'", "--margin"]),
+        (&["run", "quick", "--max-seconds", "0"], &["'0'", "--max-seconds", "above 0"]),
+        (&["run", "quick", "--frobnicate"], &["--frobnicate"]),
+        (&["list", "famlies"], &["'famlies'", "families"]),
+    ];
+    for (arguments, parts) in cases {
+        let assert = run(folder.path(), arguments, 2);
+        names(&super::stderr(&assert), parts);
+    }
+}
+
+#[test]
+fn a_region_without_prices_is_refused_with_the_nearest() {
+    let folder = folder();
+    let message = message(&run(folder.path(), &["classify", "--region", "eastsu"], 2));
+    names(&message, &["--region eastsu", "did you mean `eastus", "regions of azure:"]);
+}
+
+#[test]
+fn a_typo_in_a_key_of_a_suite_names_file_key_and_the_right_one() {
+    let folder = folder();
+    let suite = file(folder.path(), "s.toml", "budgt_s = 9\n[[case]]\nfamily = \"alignment\"\n");
+    let message_1 = message(&run(folder.path(), &["run", &suite], 2));
+    names(&message_1, &["s.toml", "budgt_s", "budget_s"]);
+
+    let suite = small_suite(folder.path(), "{ pairs = 100, query = 50, traget = 60 }");
+    let message_2 = message(&run(folder.path(), &["run", &suite, "--device", "cpu"], 2));
+    names(&message_2, &["`traget`", "did you mean `target`?"]);
+}
+
+#[test]
+fn sizes_of_zero_and_below_are_refused_by_name() {
+    let folder = folder();
+    for value in ["0", "-5"] {
+        let input = format!("{{ pairs = {value}, query = 50, target = 60 }}");
+        let suite = small_suite(folder.path(), &input);
+        let message = message(&run(folder.path(), &["run", &suite, "--device", "cpu"], 2));
+        names(&message, &["pairs", value]);
+    }
+}
+
+#[test]
+fn a_case_beyond_memory_is_left_out_with_the_bytes() {
+    let folder = folder();
+    let suite = small_suite(folder.path(), "{ pairs = 2000000000, query = 10000, target = 10000 }");
+    let arguments = ["run", &suite, "--device", "cpu", "--no-metadata"];
+    let message = message(&run(folder.path(), &arguments, 4));
+    names(&message, &["nothing can be measured", "memory"]);
+}
+
+#[test]
+fn a_fastq_file_cut_in_mid_record_is_refused_by_file_and_place() {
+    let folder = folder();
+    file(folder.path(), "reads.fastq", "@r1\nACGTACGT\n+\nIIIIIIII\n@r2\nACGT\n");
+    file(folder.path(), "windows.fasta", ">w1\nACGTACGTAC\n>w2\nACGTACGTAC\n");
+    let input = "{ queries = \"reads.fastq\", targets = \"windows.fasta\" }";
+    let suite = small_suite(folder.path(), input);
+    let arguments = ["run", &suite, "--device", "cpu", "--no-metadata"];
+    let message = message(&run(folder.path(), &arguments, 2));
+    names(&message, &["reads.fastq", "record"]);
+}
+
+#[test]
+fn an_input_file_that_is_not_there_is_named_with_its_folder() {
+    let folder = folder();
+    let input = "{ queries = \"absent.fastq\", targets = \"absent.fasta\" }";
+    let suite = small_suite(folder.path(), input);
+    let message = message(&run(folder.path(), &["run", &suite, "--device", "cpu"], 2));
+    names(&message, &["absent.fast"]);
+}
+
+#[test]
+fn a_record_of_a_newer_schema_is_refused_with_the_next_step() {
+    let folder = folder();
+    let text = std::fs::read_to_string(fixture("record.jsonl")).expect("fixture");
+    let newer = text.replacen("\"major\": 1", "\"major\": 2", 1);
+    assert_ne!(text, newer);
+    let record = file(folder.path(), "newer.jsonl", newer);
+    for arguments in [vec!["report", &record], vec!["classify", "--records", &record]] {
+        let message = message(&run(folder.path(), &arguments, 2));
+        names(&message, &["newer.jsonl", "newer breakeven", "update breakeven"]);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_record_is_refused_by_line() {
+    let folder = folder();
+    let other = file(folder.path(), "other.jsonl", "{\"a\": 1}\n");
+    names(&message(&run(folder.path(), &["report", &other], 2)), &["other.jsonl", "line 1"]);
+    let absent = folder.path().join("absent.jsonl").display().to_string();
+    names(&message(&run(folder.path(), &["report", &absent], 2)), &["absent.jsonl"]);
+}
+
+#[test]
+fn a_folder_without_records_has_nothing_to_compare() {
+    let folder = folder();
+    let message = message(&run(folder.path(), &["classify", "--records", "."], 4));
+    names(&message, &["no .jsonl file", "breakeven run"]);
+}
+
+#[test]
+fn a_device_that_is_not_here_is_named_before_anything_is_measured() {
+    let folder = folder();
+    for device in ["cuda:99", "vulkan:99", "cpu:0", "cpu:100000"] {
+        let message = message(&run(folder.path(), &["run", "quick", "--device", device], 2));
+        names(&message, &[device, "breakeven devices"]);
+    }
+    let message = message(&run(folder.path(), &["run", "quick", "--device", "cdua:0"], 2));
+    names(&message, &["cdua:0", "did you mean `cuda`?"]);
+    assert!(!folder.path().join("breakeven-results").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_fails_before_measuring() {
+    let folder = folder();
+    file(folder.path(), "occupied", "a file, not a folder");
+    let suite = small_suite(folder.path(), "{ pairs = 100, query = 50, target = 60 }");
+    let common = ["--no-metadata", "--device", "cpu", "-o", "occupied/out"];
+    let begin = std::time::Instant::now();
+    let assert = breakeven(folder.path()).args(["run", &suite]).args(common).assert().code(1);
+    names(&message(&assert), &["cannot write occupied/out", "-o DIR"]);
+    assert!(begin.elapsed().as_secs() < 5, "it measured first");
+}
+
+#[test]
+fn a_full_disk_is_an_error_of_its_own() {
+    let folder = folder();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_breakeven"))
+        .args(["list", "skus", "--format", "json"])
+        .current_dir(folder.path())
+        .stdout(full)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    names(&text, &["error: cannot write to standard output", "No space left"]);
+}
+
+#[test]
+fn a_record_is_never_overwritten() {
+    let folder = folder();
+    let suite = small_suite(folder.path(), "{ pairs = 100, query = 50, target = 60 }");
+    file(folder.path(), "record.jsonl", "precious\n");
+    let arguments = ["run", &suite, "--device", "cpu", "--no-metadata", "-o", "."];
+    let message = message(&run(folder.path(), &arguments, 2));
+    names(&message, &["record.jsonl exists", "-o DIR"]);
+    let kept = std::fs::read_to_string(folder.path().join("record.jsonl")).expect("still there");
+    assert_eq!(kept, "precious\n");
+}

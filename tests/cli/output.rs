@@ -1,0 +1,115 @@
+//! Streams and forms: data on standard output, everything else on standard error.
+
+use std::io::Read;
+use std::process::Stdio;
+
+use super::{breakeven, fixture, folder, message, names, run, stdout};
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = folder();
+    for command in ["advise", "devices", "list", "run", "classify", "report"] {
+        let text = stdout(&run(folder.path(), &[command, "--help"], 0));
+        names(&text, &[command, "--format", "--quiet", "--no-color", "-o, --output"]);
+    }
+    let text = stdout(&run(folder.path(), &["--help"], 0));
+    names(&text, &["exit codes: 0 done", "130 interrupted"]);
+    assert!(!text.contains("--mock"), "the mock devices are for tests");
+}
+
+#[test]
+fn listings_are_data_in_every_form() {
+    let folder = folder();
+    for what in ["families", "implementations", "suites", "workloads", "skus"] {
+        let text = stdout(&run(folder.path(), &["list", what, "--format", "json"], 0));
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert!(value.as_array().is_some_and(|rows| !rows.is_empty()), "list {what} is empty");
+    }
+    let text = stdout(&run(folder.path(), &["list", "skus", "--format", "csv"], 0));
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().expect("a header").get(1), Some("sku"));
+    assert!(reader.records().all(|row| row.is_ok_and(|row| row.len() == 11)));
+    let text = stdout(&run(folder.path(), &["list", "skus", "--format", "markdown"], 0));
+    names(&text, &["| provider | sku |", "| azure | Standard_NC4as_T4_v3 |"]);
+}
+
+#[test]
+fn an_unknown_price_stays_empty() {
+    let folder = folder();
+    let text = stdout(&run(folder.path(), &["list", "skus", "--format", "json"], 0));
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for sku in value.as_array().expect("a list") {
+        for price in ["ondemand_usd_per_h", "spot_usd_per_h"] {
+            let unknown = sku[price].is_null();
+            let known =
+                sku[price].as_str().and_then(|p| p.parse().ok()).is_some_and(|p: f64| p > 0.0);
+            assert!(unknown || known, "{sku}");
+        }
+    }
+}
+
+#[test]
+fn devices_say_what_is_here_and_what_is_missing() {
+    let folder = folder();
+    let text = stdout(&run(folder.path(), &["devices", "--format", "json"], 0));
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let devices = value["devices"].as_array().expect("a list");
+    assert!(devices.iter().any(|device| device["id"] == "cpu"), "{text}");
+    assert!(
+        value["notes"].as_array().expect("a list").iter().all(|note| note["message"].is_string())
+    );
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = folder();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_breakeven"))
+        .args(["list", "skus", "--format", "json"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let status = child.wait().expect("it ends");
+    let mut text = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut text).expect("UTF-8");
+    assert_eq!((status.code(), text.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_report_is_printed_and_saved_in_every_form() {
+    let folder = folder();
+    let record = fixture("record.jsonl");
+    let assert = run(folder.path(), &["report", &record, "-o", "out"], 0);
+    names(&stdout(&assert), &["Suite quick on Standard_NC4as_T4_v3", "CPU against GPU"]);
+    for name in ["report.md", "report.json", "report.csv"] {
+        let text = std::fs::read_to_string(folder.path().join("out").join(name)).expect(name);
+        names(&text, &["cuda/tiled"]);
+    }
+}
+
+#[test]
+fn quiet_leaves_standard_error_empty() {
+    let folder = folder();
+    let record = fixture("record.jsonl");
+    let assert =
+        breakeven(folder.path()).args(["report", &record, "-o", "out", "--quiet"]).assert().code(0);
+    assert_eq!(super::stderr(&assert), "");
+}
+
+#[test]
+fn an_expectation_that_is_not_met_is_exit_code_3_with_the_verdict_still_printed() {
+    let folder = folder();
+    let workload = super::file(
+        folder.path(),
+        "waiting.toml",
+        "summary = \"one thread, nothing to compute\"\n[[stage]]\nserial_cpu_s = 120\n\
+         [demand]\njobs_per_day = 100\n",
+    );
+    let record = fixture("record.jsonl");
+    let arguments = ["classify", &workload, "--records", &record, "--expect", "gpu"];
+    let assert = run(folder.path(), &arguments, 3);
+    names(&message(&assert), &["--expect gpu", "waiting is "]);
+    names(&stdout(&assert), &["waiting"]);
+}
