@@ -81,6 +81,10 @@ pub trait Session {
     fn one_off(&self) -> &OneOff;
     /// Kernel launches and library calls of one execution (0 for native programs).
     fn launches(&self) -> u32;
+    /// [`Device::state`] while the program is loaded; all `None` where unknown.
+    fn state(&mut self) -> DeviceState {
+        DeviceState::default()
+    }
 }
 
 /// What a time covers. Times of different modes are never mixed.

@@ -1,13 +1,19 @@
 //! Measuring: verify → calibrate → warm up → sample → stop → verify. Emits events, prints nothing.
 
 use std::io;
-use std::sync::atomic::AtomicBool;
 
 use breakeven_kernels::work::Keep;
 
 use crate::backend::{BackendError, Device, Mode};
-use crate::plan::{Job, Plan};
+use crate::plan::Job;
 use crate::record::Row;
+
+mod job;
+mod row;
+mod run;
+mod sample;
+
+pub use run::run;
 
 /// Opens a device by id.
 pub type Open<'a> = dyn FnMut(&str) -> Result<Box<dyn Device>, BackendError> + 'a;
@@ -84,20 +90,4 @@ pub struct Outcome {
     pub complete: bool,
     /// Why not complete.
     pub reason: Option<String>,
-}
-
-/// Measures every job of `plan` and reports each as a row, skips first.
-///
-/// Stops early when `interrupted` becomes true (the outcome is then incomplete).
-///
-/// # Errors
-/// The observer's own error (a full disk, say) stops the run and is returned.
-pub fn run<E>(
-    _plan: &Plan,
-    _open: &mut Open<'_>,
-    _options: &mut Options<'_>,
-    _observer: &mut dyn FnMut(Event) -> Result<(), E>,
-    _interrupted: &AtomicBool,
-) -> Result<Outcome, E> {
-    Ok(Outcome::default())
 }

@@ -1,6 +1,6 @@
 //! The host processor: Rust code in a rayon pool, and BLAS libraries found at run time.
 
-use breakeven_kernels::work::{DeviceInfo, DeviceKind, Language, LibraryName, Program};
+use breakeven_kernels::work::{DeviceInfo, DeviceKind, Language, Program};
 use rayon::ThreadPool;
 
 use super::{Backend, BackendError, Device, Probe, Session};

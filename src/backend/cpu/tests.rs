@@ -2,7 +2,7 @@
 
 use breakeven_kernels::recording::{Command, Recording, Role};
 use breakeven_kernels::recording::{GemmType, LibraryCall, shared};
-use breakeven_kernels::work::Native;
+use breakeven_kernels::work::{LibraryName, Native};
 
 use super::*;
 use crate::backend::Mode;

@@ -1,0 +1,343 @@
+//! One job: choose a variant, verify, sample each mode, verify again.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use breakeven_kernels::work::{DeviceInfo, DeviceKind, Input, Language, Program, Tuning};
+
+use super::sample::{self, Limits, Sampled, Stop};
+use super::{Event, Options, Stage, row};
+use crate::backend::{BackendError, Device, Mode, Session};
+use crate::plan::Job;
+use crate::record::{Row, Status, Time};
+
+/// Share of a job's time that trying variants may take.
+const TRIALS_SHARE: f64 = 0.25;
+/// Executions of a variant on trial; the fastest counts.
+const TRIAL_RUNS: u32 = 3;
+/// Least time for a mode, so that a late job still says something, in seconds.
+const LEAST_MODE_S: f64 = 0.02;
+/// Seconds of warm-up that clocks need to settle.
+const WARMUP_CPU_S: f64 = 0.3;
+const WARMUP_GPU_S: f64 = 0.5;
+
+/// When a job should end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    start: Instant,
+    share_s: f64,
+    hard_s: Option<f64>,
+}
+
+impl Deadline {
+    /// `share_s` from now, and by the hard limit `hard_s` from now at the latest.
+    pub(super) fn new(share_s: f64, hard_s: Option<f64>) -> Self {
+        Self { start: Instant::now(), share_s, hard_s }
+    }
+
+    fn left_s(&self) -> f64 {
+        (self.share_s - self.start.elapsed().as_secs_f64()).max(0.0)
+    }
+
+    fn hard_limit_passed(&self) -> bool {
+        self.hard_s.is_some_and(|hard| self.start.elapsed().as_secs_f64() >= hard)
+    }
+}
+
+/// What a job is measured with.
+pub(super) struct Context<'a> {
+    pub job: &'a Job,
+    pub input: &'a dyn Input,
+    pub deadline: Deadline,
+    pub interrupted: &'a AtomicBool,
+}
+
+/// How a job ended.
+pub(super) enum End {
+    /// With a row.
+    Row(Row),
+    /// With a row, and the device is gone for the reason given.
+    Lost(Row, String),
+    /// Ctrl-C; no row.
+    Interrupted,
+}
+
+/// Why a job stops short of a full row.
+enum Break<E> {
+    Observer(E),
+    Stop(Stop),
+    Status(Status, String),
+}
+
+impl<E> From<BackendError> for Break<E> {
+    fn from(error: BackendError) -> Self {
+        Self::Stop(Stop::Backend(error))
+    }
+}
+
+impl<E> From<Stop> for Break<E> {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+/// Measures one job on an opened device.
+///
+/// # Errors
+/// The observer's own.
+pub(super) fn measure<E>(
+    context: &Context<'_>,
+    device: &mut dyn Device,
+    options: &mut Options<'_>,
+    observer: &mut dyn FnMut(Event) -> Result<(), E>,
+) -> Result<End, E> {
+    let mut out = row::empty(context.job, context.input.work());
+    let mut steps = Steps { context, observer, row: &mut out };
+    let result = steps.all(device, options);
+    out.peak_memory_bytes = crate::host::Host::default().peak_memory_bytes();
+    let (status, reason) = match result {
+        Ok(()) => return Ok(End::Row(out)),
+        Err(Break::Observer(error)) => return Err(error),
+        Err(Break::Stop(Stop::Interrupted)) => return Ok(End::Interrupted),
+        Err(Break::Stop(Stop::Backend(error @ BackendError::DeviceLost { .. }))) => {
+            let reason = error.to_string();
+            out.status = Status::Failed;
+            out.reason = Some(reason.clone());
+            return Ok(End::Lost(out, reason));
+        }
+        Err(Break::Stop(Stop::Backend(error @ BackendError::OutOfMemory { .. }))) => {
+            (Status::Skipped, error.to_string())
+        }
+        Err(Break::Stop(Stop::Backend(error))) => (Status::Failed, error.to_string()),
+        Err(Break::Status(status, reason)) => (status, reason),
+    };
+    out.status = status;
+    out.reason = Some(reason);
+    Ok(End::Row(out))
+}
+
+/// The steps of one job, filling its row.
+struct Steps<'a, E> {
+    context: &'a Context<'a>,
+    observer: &'a mut dyn FnMut(Event) -> Result<(), E>,
+    row: &'a mut Row,
+}
+
+impl<E> Steps<'_, E> {
+    fn tell(&mut self, event: Event) -> Result<(), Break<E>> {
+        (self.observer)(event).map_err(Break::Observer)
+    }
+
+    fn all(&mut self, device: &mut dyn Device, options: &mut Options<'_>) -> Result<(), Break<E>> {
+        let info = device.info().clone();
+        let (tuning, trials_s) = self.choose_tuning(device, &info)?;
+        self.tell(Event::Stage(Stage::Load))?;
+        self.row.clock_hz[0] = device.state().clock_hz;
+        let program = self.program(&info, &tuning)?;
+        self.row.tuning = Some(tuning).filter(|t| !t.name.is_empty());
+        let mut session = device.load(program)?;
+        self.row.one_off = row::one_off(session.one_off(), trials_s);
+        self.row.launches = session.launches();
+        let modes = session.modes();
+        // The whole path where it can be told apart, else the only call there is.
+        let whole = modes.iter().find(|m| **m == Mode::EndToEnd).or(modes.first());
+        let whole = whole.copied().unwrap_or(Mode::EndToEnd);
+        self.tell(Event::Stage(Stage::Verify))?;
+        let start = Instant::now();
+        session.reset()?;
+        let first = session.run(whole, 1)?;
+        let first_s =
+            if first.total_s > 0.0 { first.total_s } else { start.elapsed().as_secs_f64() };
+        let outputs = session.outputs()?;
+        self.keep(options, &outputs)?;
+        self.check(&outputs)?;
+        drop(outputs);
+        self.sample_modes(&mut *session, &info, first_s)?;
+        self.tell(Event::Stage(Stage::Verify))?;
+        session.reset()?;
+        session.run(modes.last().copied().unwrap_or(whole), 1)?;
+        self.check(&session.outputs()?)?;
+        let timed = &self.row.times;
+        let any = [&timed.kernel_cold, &timed.kernel_warm, &timed.end_to_end, &timed.pipelined];
+        if any.iter().any(|t| t.is_some()) {
+            self.row.status = Status::Ok;
+        } else {
+            self.row.reason =
+                Some("verified, but the time limit passed before it was timed".into());
+        }
+        drop(session);
+        if self.row.clock_hz[1].is_none() {
+            self.row.clock_hz[1] = device.state().clock_hz;
+        }
+        self.name_unknowns();
+        Ok(())
+    }
+
+    fn program(&self, info: &DeviceInfo, tuning: &Tuning) -> Result<Program, Break<E>> {
+        let implementation = self.context.job.implementation;
+        let program = self.context.input.program(implementation, info, tuning);
+        let mut program = program.map_err(|u| Break::Status(Status::Skipped, u.0))?;
+        if let (Program::Recording(recording), Language::Library(library)) =
+            (&mut program, implementation.language)
+        {
+            recording.library.get_or_insert(library);
+        }
+        Ok(program)
+    }
+
+    /// The fastest of the variants that the time allows to try, and what trying took.
+    fn choose_tuning(
+        &mut self,
+        device: &mut dyn Device,
+        info: &DeviceInfo,
+    ) -> Result<(Tuning, Option<f64>), Break<E>> {
+        let tunings = self.context.input.tunings(self.context.job.implementation, info);
+        let first = tunings.first().cloned().unwrap_or_default();
+        if tunings.len() < 2 {
+            return Ok((first, None));
+        }
+        self.tell(Event::Stage(Stage::Tune))?;
+        let start = Instant::now();
+        let limit_s = TRIALS_SHARE * self.context.deadline.left_s();
+        let mut best = (f64::INFINITY, first);
+        for tuning in tunings {
+            if start.elapsed().as_secs_f64() > limit_s {
+                break;
+            }
+            // A variant that cannot run here is no failure of the job: others may.
+            let Ok(program) = self.program(info, &tuning) else { continue };
+            match try_out(device, program) {
+                Ok(time_s) if time_s < best.0 => best = (time_s, tuning),
+                Ok(_) => {}
+                Err(error @ BackendError::DeviceLost { .. }) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok((best.1, Some(start.elapsed().as_secs_f64())))
+    }
+
+    fn keep(&mut self, options: &mut Options<'_>, outputs: &[Vec<u8>]) -> Result<(), Break<E>> {
+        let Some(keep_for) = &mut options.keep else { return Ok(()) };
+        let kept = keep_for(self.context.job)
+            .and_then(|mut keep| self.context.input.keep(outputs, &mut *keep));
+        match kept {
+            Ok(()) => self.tell(Event::Kept),
+            Err(error) => self.tell(Event::KeepFailed(error.to_string())),
+        }
+    }
+
+    /// Compares with the reference; the first proof is the one recorded.
+    fn check(&mut self, outputs: &[Vec<u8>]) -> Result<(), Break<E>> {
+        match self.context.input.check(outputs) {
+            Ok(check) => {
+                self.row.check.get_or_insert(check);
+                Ok(())
+            }
+            Err(mismatch) => {
+                // Times of a wrong computation are no measurements.
+                self.row.check = None;
+                self.row.times = crate::record::Times::default();
+                Err(Break::Status(Status::WrongOutput, mismatch.0))
+            }
+        }
+    }
+
+    /// Samples every mode that the session can tell apart.
+    fn sample_modes(
+        &mut self,
+        session: &mut dyn Session,
+        info: &DeviceInfo,
+        first_s: f64,
+    ) -> Result<(), Break<E>> {
+        let modes = session.modes();
+        for (index, mode) in modes.iter().copied().enumerate() {
+            if self.context.deadline.hard_limit_passed() {
+                break;
+            }
+            self.tell(Event::Stage(Stage::Sample(mode)))?;
+            let left = (modes.len() - index) as f64;
+            let limits = Limits {
+                wall_s: (self.context.deadline.left_s() / left).max(LEAST_MODE_S),
+                warmup_s: if info.kind == DeviceKind::Cpu { WARMUP_CPU_S } else { WARMUP_GPU_S },
+                first_s,
+                interrupted: self.context.interrupted,
+            };
+            let before = session.state();
+            let sampled = sample::sample(session, mode, &limits)?;
+            let after = session.state();
+            self.row.clock_hz[0] = self.row.clock_hz[0].or(before.clock_hz);
+            self.row.clock_hz[1] = after.clock_hz.or(self.row.clock_hz[1]);
+            let energy_j = before.energy_j.zip(after.energy_j).map(|(from, to)| to - from);
+            self.put(mode, &sampled, energy_j);
+        }
+        if info.kind == DeviceKind::Cpu {
+            self.fill_same_calls(modes);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, mode: Mode, sampled: &Sampled, energy_j: Option<f64>) {
+        let runs = f64::from(sampled.warmup_runs) + sampled.executions as f64;
+        let energy_j = energy_j.filter(|j| *j > 0.0).map(|j| j / runs);
+        let host_cpu_s = Some(sampled.host_cpu_s);
+        match mode {
+            Mode::KernelCold => {}
+            Mode::KernelWarm => {
+                self.row.host_cpu_s = self.row.host_cpu_s.or(host_cpu_s);
+                self.row.energy_j = energy_j.or(self.row.energy_j);
+            }
+            // Costs are computed from the pipelined time, so its host share is the one that counts.
+            Mode::EndToEnd | Mode::Pipelined => self.row.host_cpu_s = host_cpu_s,
+        }
+        let slot = match mode {
+            Mode::KernelCold => &mut self.row.times.kernel_cold,
+            Mode::KernelWarm => &mut self.row.times.kernel_warm,
+            Mode::EndToEnd => &mut self.row.times.end_to_end,
+            Mode::Pipelined => &mut self.row.times.pipelined,
+        };
+        *slot = row::time(sampled);
+    }
+
+    /// On a CPU nothing crosses a link: what a session does not tell apart is the same call.
+    fn fill_same_calls(&mut self, modes: &[Mode]) {
+        let times = &mut self.row.times;
+        let same = |from: &Option<Time>, name| from.as_ref().map(|t| row::same_call(t, name));
+        if !modes.contains(&Mode::EndToEnd) {
+            times.end_to_end = same(&times.kernel_warm, "kernel_warm");
+        }
+        if !modes.contains(&Mode::Pipelined) {
+            let measured = modes.contains(&Mode::EndToEnd);
+            times.pipelined = if measured {
+                same(&times.end_to_end, "end_to_end")
+            } else {
+                same(&times.kernel_warm, "kernel_warm")
+            };
+        }
+    }
+
+    fn name_unknowns(&mut self) {
+        let row = &mut *self.row;
+        let mut note = |missing: bool, name: &str, reason: &str| {
+            if missing {
+                row.unknown.push(format!("{name}: {reason}"));
+            }
+        };
+        note(row.energy_j.is_none(), "energy_j", "no energy counter is read on this device");
+        note(row.clock_hz[1].is_none(), "clock_hz", "the device does not tell");
+        note(row.peak_memory_bytes.is_none(), "peak_memory_bytes", "the system does not tell");
+    }
+}
+
+/// Best time of a few executions of a variant, in seconds.
+fn try_out(device: &mut dyn Device, program: Program) -> Result<f64, BackendError> {
+    let mut session = device.load(program)?;
+    let modes = session.modes();
+    let mode = modes.iter().find(|m| **m == Mode::KernelWarm).or(modes.first());
+    let mode = mode.copied().unwrap_or(Mode::KernelWarm);
+    session.run(mode, 1)?;
+    let mut best_s = f64::INFINITY;
+    for _ in 0..TRIAL_RUNS {
+        best_s = best_s.min(session.run(mode, 1)?.total_s);
+    }
+    Ok(best_s)
+}
