@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod environment;
 mod file;
+mod metadata;
 
 pub use file::{RecordError, Writer, parse, read};
 
