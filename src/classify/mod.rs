@@ -1,41 +1,82 @@
 //! The verdict: which kind of node a workload should target, with reasons, probability and money.
 //! Closed form; no disk, clock or printing.
 
+mod breakeven;
+mod candidate;
+mod explain;
+mod judge;
+#[cfg(test)]
+mod tests;
 mod verdict;
+mod words;
 
 pub use verdict::*;
 
 use crate::catalog::Catalog;
+use crate::cost::Estimate;
+use crate::cost::evidence;
 use crate::record::Record;
 use crate::workload::ResolvedWorkload;
+use candidate::Candidate;
 
 /// Judges `workload` from what `records` measured, on the sizes and prices of `catalog`.
 ///
 /// Never fails: what cannot be known makes the verdict `measure-first`, with the reason.
 pub fn classify(
     workload: &ResolvedWorkload,
-    _records: &[Record],
-    _catalog: &Catalog,
+    records: &[Record],
+    catalog: &Catalog,
     options: &Options,
 ) -> Verdict {
+    let devices = evidence::devices(records, catalog);
+    let candidates = candidate::candidates(workload, catalog, &devices, options);
+    let demand = &workload.workload.demand;
+    let jobs_per_h = demand.jobs_per_day / 24.0;
+    let outcome = judge::judge(&candidates, jobs_per_h, demand.latency_slo_s, options);
+    let break_even = breakeven::break_even(workload, &candidates, &outcome, &devices, options);
+    let terms = |c: Option<&Candidate>| c.map(|c| explain::terms(c, workload)).unwrap_or_default();
     Verdict {
         workload: workload.workload.name.clone(),
         summary: workload.workload.summary.clone(),
-        verdict: Kind::MeasureFirst,
-        headline: "measure first: nothing is known about the time on either kind of node".into(),
-        sentences: Vec::new(),
-        lean: None,
-        probability_gpu: None,
-        probability_cpu: None,
-        gpu_saves_usd_per_month: None,
-        jobs_per_day: workload.workload.demand.jobs_per_day,
-        best_gpu: None,
-        best_cpu: None,
-        ranking: Vec::new(),
-        reasons: Vec::new(),
-        break_even: BreakEven::default(),
-        measure_next: Vec::new(),
-        explain: Vec::new(),
+        verdict: outcome.verdict,
+        headline: words::headline(&outcome),
+        sentences: words::sentences(&outcome, &break_even, demand),
+        lean: outcome.contest.map(|c| c.lean()),
+        probability_gpu: outcome.contest.map(|c| c.probability_gpu()),
+        probability_cpu: outcome.contest.map(|c| c.probability_cpu()),
+        gpu_saves_usd_per_month: savings(outcome.gpu, outcome.cpu),
+        jobs_per_day: demand.jobs_per_day,
+        best_gpu: outcome.gpu.map(Candidate::row),
+        best_cpu: outcome.cpu.map(Candidate::row),
+        ranking: ranking(&candidates),
+        reasons: words::reasons(&outcome, &candidates),
+        measure_next: words::suggestions(&outcome, &workload.workload.name, options),
+        explain: [terms(outcome.gpu), terms(outcome.cpu)].concat(),
+        break_even,
         options: options.clone(),
     }
+}
+
+fn savings(gpu: Option<&Candidate>, cpu: Option<&Candidate>) -> Option<Estimate> {
+    let (g, c) = (gpu?.usd_per_month()?, cpu?.usd_per_month()?);
+    Some(Estimate { median: c.median - g.median, lo90: c.lo90 - g.hi90, hi90: c.hi90 - g.lo90 })
+}
+
+/// Sizes that may be chosen by cost, then the excluded ones with a cost, then the unknown.
+fn ranking(candidates: &[Candidate]) -> Vec<SkuCost> {
+    let mut rows: Vec<SkuCost> = candidates.iter().map(Candidate::row).collect();
+    let key = |r: &SkuCost| {
+        let usd = |e: Option<Estimate>| e.map_or(f64::INFINITY, |e| e.median);
+        (!r.eligible, usd(r.usd_per_month), usd(r.usd_per_job_full_load))
+    };
+    rows.sort_by(|a, b| {
+        let (a_key, b_key) = (key(a), key(b));
+        a_key
+            .0
+            .cmp(&b_key.0)
+            .then(a_key.1.total_cmp(&b_key.1))
+            .then(a_key.2.total_cmp(&b_key.2))
+            .then(a.sku.cmp(&b.sku))
+    });
+    rows
 }

@@ -3,6 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod evidence;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod money;
+pub mod node;
+pub mod peaks;
+pub mod prior;
+pub mod stage;
+#[cfg(test)]
+mod tests;
+
 /// Where a number comes from, from the surest to the least sure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -26,6 +37,61 @@ pub struct Estimate {
     pub lo90: f64,
     /// 95th percentile.
     pub hi90: f64,
+}
+
+/// One of three points of every uncertain number at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// 5th percentile.
+    Lo,
+    /// Median.
+    Mid,
+    /// 95th percentile.
+    Hi,
+}
+
+impl Estimate {
+    /// A number known exactly.
+    pub fn exact(value: f64) -> Self {
+        Self { median: value, lo90: value, hi90: value }
+    }
+
+    /// `median` within a factor either way (factor ≥ 1).
+    pub fn within(median: f64, factor: f64) -> Self {
+        Self { median, lo90: median / factor, hi90: median * factor }
+    }
+
+    /// The interval from `lo90` to `hi90` (both above 0) with their geometric mean as median.
+    pub fn between(lo90: f64, hi90: f64) -> Self {
+        Self { median: (lo90 * hi90).sqrt(), lo90, hi90 }
+    }
+
+    /// The value at `level`.
+    pub fn at(&self, level: Level) -> f64 {
+        match level {
+            Level::Lo => self.lo90,
+            Level::Mid => self.median,
+            Level::Hi => self.hi90,
+        }
+    }
+
+    /// Every point through `f`, which must not fall where its argument rises.
+    pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
+        Self { median: f(self.median), lo90: f(self.lo90), hi90: f(self.hi90) }
+    }
+
+    /// This interval made at least as wide as a factor either way, in quadrature (log-normal).
+    pub fn widened(&self, factor: f64) -> Self {
+        let wide = |side: f64| (side.ln().powi(2) + factor.ln().powi(2)).sqrt().exp();
+        if self.median <= 0.0 {
+            return *self;
+        }
+        Self {
+            median: self.median,
+            lo90: self.median / wide(self.median / self.lo90),
+            hi90: self.median * wide(self.hi90 / self.median),
+        }
+    }
 }
 
 /// What limits a job on a node.

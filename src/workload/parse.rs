@@ -94,7 +94,12 @@ fn stage(file: &str, number: usize, item: &Toml) -> Result<Stage, WorkloadError>
         params,
         calls: reader.positive("calls")?.unwrap_or(1.0),
         transfer,
-        gpus_per_job: reader.positive("gpus_per_job")?.unwrap_or(1.0),
+        gpus_per_job: match reader.positive("gpus_per_job")? {
+            Some(gpus) if gpus.fract() != 0.0 => {
+                return Err(reader.bad("gpus_per_job", "must be a whole number"));
+            }
+            gpus => gpus.unwrap_or(1.0),
+        },
     }))
 }
 

@@ -1,0 +1,343 @@
+//! A workload on one VM size: whether the size may be chosen, and what it costs.
+
+use crate::catalog::{Aks, Catalog, Gpu, Price, Sku};
+use crate::cost::evidence::MeasuredDevice;
+use crate::cost::node::{self, JobOn, Obstacle};
+use crate::cost::{Estimate, Level, Resource, money};
+use crate::workload::{ResolvedWorkload, Stage};
+
+use super::{Options, Reason, Side, SkuCost};
+
+/// Prices older than this are flagged.
+const STALE_DAYS: i64 = 180;
+
+/// How a size stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It may be chosen.
+    Eligible,
+    /// It violates a hard constraint.
+    Infeasible,
+    /// Price or time is unknown: no win for anybody.
+    Unknown,
+}
+
+/// A size with all that is known about the workload on it.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate<'a> {
+    pub sku: &'a Sku,
+    pub side: Side,
+    pub price: Option<&'a Price>,
+    pub usd_per_h: Option<f64>,
+    pub price_stale: bool,
+    pub job: Option<JobOn>,
+    pub standing: Standing,
+    pub reasons: Vec<Reason>,
+    jobs_per_h: f64,
+}
+
+/// A reason from a code and words.
+pub(super) fn reason(code: &str, text: impl Into<String>) -> Reason {
+    Reason { code: code.into(), text: text.into() }
+}
+
+/// Judges every size of the asked-for provider.
+pub(super) fn candidates<'a>(
+    resolved: &ResolvedWorkload,
+    catalog: &'a Catalog,
+    devices: &[MeasuredDevice],
+    options: &Options,
+) -> Vec<Candidate<'a>> {
+    catalog
+        .skus
+        .iter()
+        .filter(|s| s.not_judged.is_none())
+        .filter(|s| options.provider.as_ref().is_none_or(|p| &s.provider == p))
+        .map(|sku| candidate(resolved, sku, catalog, devices, options))
+        .collect()
+}
+
+fn candidate<'a>(
+    resolved: &ResolvedWorkload,
+    sku: &'a Sku,
+    catalog: &'a Catalog,
+    devices: &[MeasuredDevice],
+    options: &Options,
+) -> Candidate<'a> {
+    let workload = &resolved.workload;
+    let linux = workload.node.os != "windows";
+    let price = sku.price(options.price_kind, options.region.as_deref()).filter(|_| linux);
+    let stale_days = price
+        .zip(options.today.as_deref())
+        .and_then(|(p, today)| p.age_days(today))
+        .filter(|days| *days > STALE_DAYS);
+    let mut c = Candidate {
+        sku,
+        side: if sku.has_gpu() { Side::Gpu } else { Side::Cpu },
+        price,
+        usd_per_h: price.map(|p| p.price_usd_per_h * (1.0 - options.discount)),
+        price_stale: stale_days.is_some(),
+        job: None,
+        standing: Standing::Eligible,
+        reasons: Vec::new(),
+        jobs_per_h: workload.demand.jobs_per_day / 24.0,
+    };
+    c.check_size(workload, catalog);
+    match node::job_on(resolved, sku, catalog, devices) {
+        Ok(job) => {
+            c.check_latency(&job, workload.demand.latency_slo_s);
+            c.job = Some(job);
+        }
+        Err(Obstacle { code, text, infeasible }) => {
+            c.lower(if infeasible { Standing::Infeasible } else { Standing::Unknown });
+            c.reasons.push(reason(code, text));
+        }
+    }
+    if price.is_none() {
+        c.lower(Standing::Unknown);
+        c.reasons.push(price_unknown(sku, options, linux));
+    }
+    if let (Some(days), Some(price)) = (stale_days, price) {
+        c.reasons.push(reason(
+            "price-stale",
+            format!("the price is of {}, {days} days old; refresh it", price.as_of),
+        ));
+    }
+    c
+}
+
+fn price_unknown(sku: &Sku, options: &Options, linux: bool) -> Reason {
+    let region = options.region.as_deref().map(|r| format!(" in {r}")).unwrap_or_default();
+    let known: Vec<String> =
+        sku.prices.iter().map(|p| format!("{:?} in {}", p.kind, p.region)).collect();
+    let kind = format!("{:?}", options.price_kind).to_lowercase();
+    let text = if !linux {
+        "the catalog has Linux prices only; give Windows prices with --prices".to_owned()
+    } else if known.is_empty() {
+        "no price of this size is known; give one with --prices".to_owned()
+    } else {
+        format!(
+            "no {kind} price{region} is known (known: {}); give one with --prices",
+            known.join(", ").to_lowercase()
+        )
+    };
+    reason("price-unknown", text)
+}
+
+impl Candidate<'_> {
+    /// An infeasible size stays so whatever else is unknown about it.
+    fn lower(&mut self, to: Standing) {
+        if self.standing != Standing::Infeasible {
+            self.standing = to;
+        }
+    }
+
+    fn check_size(&mut self, workload: &crate::workload::Workload, catalog: &Catalog) {
+        let sku = self.sku;
+        if sku.retired {
+            self.lower(Standing::Infeasible);
+            let text = "the provider has retired this size, though a price may be listed";
+            self.reasons.push(reason("sku-retired", text));
+        }
+        match sku.aks {
+            Aks::Unsupported => {
+                self.lower(Standing::Infeasible);
+                let text = "AKS does not support this size";
+                self.reasons.push(reason("sku-not-supported-on-aks", text));
+            }
+            Aks::OwnDriver => self.reasons.push(reason(
+                "own-driver",
+                "AKS does not install this GPU's driver; install it yourself",
+            )),
+            Aks::Unclear => self.reasons.push(reason(
+                "aks-support-unclear",
+                "sources disagree on AKS support; try one node first",
+            )),
+            Aks::Supported | Aks::NotApplicable => {}
+        }
+        let computes = workload.stages.iter().any(|s| matches!(s, Stage::Compute(_)));
+        if sku.has_gpu() && !computes && workload.node.needs.is_empty() {
+            self.lower(Standing::Infeasible);
+            let text = "no stage of the workload runs on a GPU; it would only be paid for";
+            self.reasons.push(reason("gpu-unused", text));
+        }
+        let gpu = sku.gpu_model.as_deref().and_then(|m| catalog.gpu(m));
+        for engine in &workload.node.needs {
+            match engines(engine, sku, gpu) {
+                Some(0) => {
+                    self.lower(Standing::Infeasible);
+                    let text = format!("the workload needs {engine} and this size has none");
+                    self.reasons.push(reason("needs-encoder-engine", text));
+                }
+                None => {
+                    self.lower(Standing::Unknown);
+                    let text = format!("whether this size has {engine} is not known");
+                    self.reasons.push(reason("needs-encoder-engine", text));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn check_latency(&mut self, job: &JobOn, slo_s: Option<f64>) {
+        let Some(slo_s) = slo_s else { return };
+        let latency = job.latency();
+        if latency.median > slo_s {
+            // Surely too slow is a violated constraint; perhaps too slow is an unknown.
+            let sure = latency.lo90 > slo_s;
+            self.lower(if sure { Standing::Infeasible } else { Standing::Unknown });
+            self.reasons.push(reason(
+                "misses-latency",
+                format!(
+                    "one job takes {} where {} is asked for",
+                    super::words::seconds(latency.median),
+                    super::words::seconds(slo_s)
+                ),
+            ));
+        }
+    }
+
+    /// USD a month at `jobs_per_h` with device and network times at these levels.
+    pub fn usd_per_month_at(&self, jobs_per_h: f64, device: Level, io: Level) -> Option<f64> {
+        let job = self.job.as_ref()?;
+        let (node_jobs_per_h, _) = job.jobs_per_h(&job.usage(device, io));
+        Some(money::usd_per_month(money::nodes(jobs_per_h, node_jobs_per_h), self.usd_per_h?))
+    }
+
+    /// The same at the workload's demand and by medians.
+    pub fn median_usd_per_month(&self) -> Option<f64> {
+        self.usd_per_month_at(self.jobs_per_h, Level::Mid, Level::Mid)
+    }
+
+    /// Interval of the monthly cost at the demand.
+    pub fn usd_per_month(&self) -> Option<Estimate> {
+        let at = |l| self.usd_per_month_at(self.jobs_per_h, l, l);
+        Some(Estimate { median: at(Level::Mid)?, lo90: at(Level::Lo)?, hi90: at(Level::Hi)? })
+    }
+
+    /// USD a month if the size came in any smaller step down to 2 vCPUs at the same price per
+    /// vCPU: what a smaller size of the series, missing from the catalog, would cost.
+    pub fn usd_per_month_in_small_steps(&self) -> Option<f64> {
+        let (x, _) = self.job.as_ref()?.throughput();
+        let exact = self.jobs_per_h / (x.median * money::TARGET_UTILISATION);
+        let smallest = 2.0 / f64::from(self.sku.vcpus.max(2));
+        Some(money::usd_per_month(exact.max(smallest), self.usd_per_h?))
+    }
+
+    /// USD a job at full load by medians.
+    pub fn usd_per_job_full_load(&self) -> Option<Estimate> {
+        let price = self.usd_per_h?;
+        let (x, _) = self.job.as_ref()?.throughput();
+        Some(Estimate {
+            median: money::usd_per_job_full_load(price, x.median),
+            lo90: money::usd_per_job_full_load(price, x.hi90),
+            hi90: money::usd_per_job_full_load(price, x.lo90),
+        })
+    }
+
+    /// Nodes at the demand by medians, and the share of their capacity in use.
+    pub fn nodes(&self) -> Option<(f64, f64)> {
+        let (x, _) = self.job.as_ref()?.throughput();
+        let nodes = money::nodes(self.jobs_per_h, x.median);
+        Some((nodes, self.jobs_per_h / (nodes * x.median)))
+    }
+
+    /// Whether it is a share of a GPU.
+    pub fn fractional(&self) -> bool {
+        self.sku.gpu_count.is_some_and(|n| n < 1.0)
+    }
+
+    /// The row of the ranking.
+    pub fn row(&self) -> SkuCost {
+        let job = self.job.as_ref();
+        let throughput = job.map(JobOn::throughput);
+        let jobs_per_day = self.jobs_per_h * 24.0;
+        let month = self.usd_per_month();
+        let nodes = self.nodes();
+        let mut reasons = self.reasons.clone();
+        if let (Some((x, binding)), Some((nodes, used))) = (throughput, nodes) {
+            reasons.extend(self.binding_reason(binding, x.median));
+            if nodes == 1.0 && used < 0.35 {
+                reasons.push(reason(
+                    "idle-dominated",
+                    format!("one node is busy {:.1} % of the time", used * 100.0),
+                ));
+            }
+        }
+        SkuCost {
+            provider: self.sku.provider.clone(),
+            sku: self.sku.name.clone(),
+            side: self.side,
+            device: self.device(),
+            price: self.price.cloned(),
+            price_stale: self.price_stale,
+            price_usd_per_h: self.usd_per_h,
+            origin: job.map(|j| j.origin),
+            implementations: job
+                .map(|j| j.stages.iter().map(|s| s.implementation.clone()).collect())
+                .unwrap_or_default(),
+            latency_s: job.map(JobOn::latency),
+            jobs_per_h: throughput.map(|(x, _)| x),
+            jobs_at_once: job.and_then(|j| j.at_once).map(|k| k as u64),
+            nodes: nodes.map(|(n, _)| n as u64),
+            utilisation: nodes.map(|(_, used)| used),
+            usd_per_job: month
+                .filter(|_| jobs_per_day > 0.0)
+                .map(|m| m.map(|usd| usd / money::DAYS_PER_MONTH / jobs_per_day)),
+            usd_per_job_full_load: self.usd_per_job_full_load(),
+            usd_per_month: month,
+            binding: throughput.map(|(_, r)| r),
+            eligible: self.standing == Standing::Eligible,
+            reasons,
+        }
+    }
+
+    /// What computes on this size.
+    pub fn device(&self) -> String {
+        let sku = self.sku;
+        match (&sku.gpu_model, sku.gpu_count) {
+            (Some(gpu), Some(1.0)) => gpu.clone(),
+            (Some(gpu), Some(n)) if n < 1.0 => format!("1/{:.0} {gpu}", 1.0 / n),
+            (Some(gpu), Some(n)) => format!("{n} × {gpu}"),
+            (Some(gpu), None) => format!("{gpu} (share unknown)"),
+            (None, _) => {
+                let cpu = sku.cpu_model.as_deref().unwrap_or("unknown CPU");
+                format!("{cpu}, {} threads", sku.vcpus)
+            }
+        }
+    }
+
+    fn binding_reason(&self, binding: Resource, x: f64) -> Option<Reason> {
+        let rate = super::words::number(x);
+        let (code, text) = match binding {
+            Resource::Compute => ("compute-bound", "arithmetic of the device sets the pace"),
+            Resource::MemoryBandwidth => {
+                ("memory-bound", "memory traffic of the device sets the pace")
+            }
+            Resource::Link => ("transfer-bound", "the link between host and GPU sets the pace"),
+            Resource::Launch => ("launch-bound", "kernel launches set the pace"),
+            Resource::HostCpu => {
+                ("split", "the few vCPUs beside the GPU set the pace; move their work to CPU nodes")
+            }
+            Resource::Serial => ("serial-bound", "work on one thread sets the pace"),
+            Resource::Io => ("io-bound", "network or disk sets the pace"),
+            Resource::MemoryCapacity => {
+                ("memory-limits-concurrency", "memory limits the jobs at once")
+            }
+        };
+        Some(reason(code, format!("{text} ({rate} jobs an hour at full load)")))
+    }
+}
+
+/// Engines of a size: 0 for a CPU size, `None` where the data sheet does not tell.
+fn engines(engine: &str, sku: &Sku, gpu: Option<&Gpu>) -> Option<u32> {
+    if !sku.has_gpu() {
+        return Some(0);
+    }
+    match engine {
+        "nvenc" => gpu?.nvenc_engines,
+        "nvdec" => gpu?.nvdec_engines,
+        // Chips without an encoder (A100, H100, H200, B200) have no graphics pipeline either.
+        _ => gpu?.nvenc_engines.map(|n| n.min(1)),
+    }
+}

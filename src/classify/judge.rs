@@ -1,0 +1,242 @@
+//! Probability and verdict from the best candidate of each side.
+
+use super::candidate::{Candidate, Standing};
+use super::{Kind, Options, Side};
+use crate::cost::Level;
+
+/// Needed probability of a clear verdict.
+const SURE: f64 = 0.95;
+/// Standard deviations from the median to the 95th percentile.
+pub(super) const Z95: f64 = 1.644_853_626_951_472_7;
+
+/// How the two sides compare: log of CPU cost over GPU cost, by median and with its spread.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Contest {
+    /// ln(CPU ÷ GPU) of the monthly medians; above 0 the GPU is cheaper.
+    pub log_ratio: f64,
+    /// Standard deviation towards a dearer GPU or cheaper CPU.
+    pub sigma_down: f64,
+    /// Standard deviation towards a cheaper GPU or dearer CPU.
+    pub sigma_up: f64,
+    /// P that the best GPU size meets the latency objective.
+    pub gpu_in_time: f64,
+    /// P that the best CPU size does.
+    pub cpu_in_time: f64,
+    /// ln(1 / (1 − margin)).
+    pub log_margin: f64,
+}
+
+impl Contest {
+    /// Compares the best of both; `None` where a cost is unknown.
+    ///
+    /// Each side's own error is one error; network and disk are the same error on both sides, so
+    /// they are moved together.
+    pub fn new(
+        gpu: &Candidate,
+        cpu: &Candidate,
+        jobs_per_h: f64,
+        slo_s: Option<f64>,
+        margin: f64,
+    ) -> Option<Self> {
+        let cost = |c: &Candidate, device, io| c.usd_per_month_at(jobs_per_h, device, io);
+        let (g, c) = (cost(gpu, Level::Mid, Level::Mid)?, cost(cpu, Level::Mid, Level::Mid)?);
+        let spread = |a: f64, b: f64| (a / b).ln().abs() / Z95;
+        let log_ratio = (c / g).ln();
+        let mut io_spread = 0.0_f64;
+        for io in [Level::Lo, Level::Hi] {
+            let moved = (cost(cpu, Level::Mid, io)? / cost(gpu, Level::Mid, io)?).ln();
+            io_spread = io_spread.max((moved - log_ratio).abs() / Z95);
+        }
+        let sigma = |g_level, c_level| -> Option<f64> {
+            let own = spread(cost(gpu, g_level, Level::Mid)?, g);
+            let other = spread(cost(cpu, c_level, Level::Mid)?, c);
+            Some((own * own + other * other + io_spread * io_spread).sqrt())
+        };
+        let in_time = |c: &Candidate| {
+            let (Some(slo), Some(job)) = (slo_s, &c.job) else { return 1.0 };
+            let latency = job.latency();
+            phi_of((slo / latency.median).ln(), spread(latency.hi90, latency.median))
+        };
+        Some(Self {
+            log_ratio,
+            sigma_down: sigma(Level::Hi, Level::Lo)?,
+            sigma_up: sigma(Level::Lo, Level::Hi)?,
+            gpu_in_time: in_time(gpu),
+            cpu_in_time: in_time(cpu),
+            log_margin: -(1.0 - margin).ln(),
+        })
+    }
+
+    /// P(true log ratio ≥ `threshold`) of the two-piece normal.
+    fn above(&self, threshold: f64) -> f64 {
+        let distance = self.log_ratio - threshold;
+        phi_of(distance, if distance >= 0.0 { self.sigma_down } else { self.sigma_up })
+    }
+
+    /// P that the GPU is cheaper by the margin (and in time).
+    pub fn probability_gpu(&self) -> f64 {
+        self.above(self.log_margin) * self.gpu_in_time
+    }
+
+    /// P that the CPU is cheaper by the margin (and in time).
+    pub fn probability_cpu(&self) -> f64 {
+        (1.0 - self.above(-self.log_margin)) * self.cpu_in_time
+    }
+
+    fn probability_either(&self) -> f64 {
+        let inside = self.above(-self.log_margin) - self.above(self.log_margin);
+        inside * self.gpu_in_time * self.cpu_in_time
+    }
+
+    /// Who is cheaper by median.
+    pub fn lean(&self) -> Side {
+        if self.log_ratio > 0.0 { Side::Gpu } else { Side::Cpu }
+    }
+
+    fn verdict(&self) -> Kind {
+        if self.probability_gpu() >= SURE {
+            Kind::Gpu
+        } else if self.probability_cpu() >= SURE {
+            Kind::Cpu
+        } else if self.probability_either() >= SURE {
+            Kind::Either
+        } else {
+            Kind::MeasureFirst
+        }
+    }
+
+    /// Factor on the GPU's price up to which the verdict is `gpu`.
+    pub fn price_factor_gpu(&self) -> f64 {
+        (self.log_ratio - self.log_margin - Z95 * self.sigma_down).exp()
+    }
+
+    /// Factor on the GPU's price from which the verdict is `cpu`.
+    pub fn price_factor_cpu(&self) -> f64 {
+        (self.log_ratio + self.log_margin + Z95 * self.sigma_up).exp()
+    }
+}
+
+/// The outcome before it is put into words.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome<'c, 'a> {
+    pub verdict: Kind,
+    pub gpu: Option<&'c Candidate<'a>>,
+    pub cpu: Option<&'c Candidate<'a>>,
+    pub contest: Option<Contest>,
+    /// Cheapest whole-GPU size, where a share of a GPU won only by being one.
+    pub whole_gpu: Option<&'c Candidate<'a>>,
+    /// CPU size of which a smaller one, not in the catalog, would undo a GPU's win.
+    pub smaller_cpu: Option<&'c Candidate<'a>>,
+}
+
+/// Chooses each side's size by median cost, then judges.
+pub(super) fn judge<'c, 'a>(
+    candidates: &'c [Candidate<'a>],
+    jobs_per_h: f64,
+    slo_s: Option<f64>,
+    options: &Options,
+) -> Outcome<'c, 'a> {
+    let margin = options.margin;
+    let cpu = best(candidates, |c| c.side == Side::Cpu);
+    let gpu = best(candidates, |c| c.side == Side::Gpu);
+    let contest = |gpu: Option<&Candidate>| Contest::new(gpu?, cpu?, jobs_per_h, slo_s, margin);
+    let with = |gpu: Option<&Candidate>| match contest(gpu) {
+        Some(contest) => contest.verdict(),
+        None => one_sided(candidates, gpu.is_some(), cpu.is_some()),
+    };
+    let mut outcome = Outcome {
+        verdict: with(gpu),
+        gpu,
+        cpu,
+        contest: contest(gpu),
+        whole_gpu: None,
+        smaller_cpu: None,
+    };
+    if outcome.verdict == Kind::Gpu && gpu.is_some_and(Candidate::fractional) {
+        let whole = best(candidates, |c| c.side == Side::Gpu && !c.fractional());
+        let wins_whole = whole.is_some() && with(whole) == Kind::Gpu;
+        if !wins_whole {
+            outcome.verdict = Kind::SharedGpu;
+            outcome.whole_gpu = whole;
+        }
+    }
+    if matches!(outcome.verdict, Kind::Gpu | Kind::SharedGpu)
+        && let Some(smaller) = smaller_cpu(candidates, &outcome)
+    {
+        outcome.verdict = Kind::MeasureFirst;
+        outcome.smaller_cpu = Some(smaller);
+    }
+    outcome
+}
+
+/// A CPU size whose smaller sister, if it is sold, would take the GPU's win away; the catalog
+/// does not hold every size, and an unknown price is no win for the other side.
+fn smaller_cpu<'c, 'a>(
+    candidates: &'c [Candidate<'a>],
+    outcome: &Outcome,
+) -> Option<&'c Candidate<'a>> {
+    let contest = outcome.contest?;
+    let have = outcome.cpu?.median_usd_per_month()?;
+    let (usd, candidate) = candidates
+        .iter()
+        .filter(|c| c.side == Side::Cpu && c.standing == Standing::Eligible)
+        .filter_map(|c| Some((c.usd_per_month_in_small_steps()?, c)))
+        .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.sku.name.cmp(&b.1.sku.name)))?;
+    let lower = (usd / have).ln().min(0.0);
+    let against = Contest { log_ratio: contest.log_ratio + lower, ..contest };
+    (against.verdict() != Kind::Gpu).then_some(candidate)
+}
+
+/// A side without a candidate loses only where every size of it violates a hard constraint.
+fn one_sided(candidates: &[Candidate], gpu: bool, cpu: bool) -> Kind {
+    let hopeless = |side| {
+        let mut sizes = candidates.iter().filter(|c| c.side == side).peekable();
+        sizes.peek().is_some() && sizes.all(|c| c.standing == Standing::Infeasible)
+    };
+    if gpu && !cpu && hopeless(Side::Cpu) {
+        Kind::Gpu
+    } else if cpu && !gpu && hopeless(Side::Gpu) {
+        Kind::Cpu
+    } else {
+        Kind::MeasureFirst
+    }
+}
+
+/// The eligible candidate of least median cost at the demand; ties go to the cheaper full load,
+/// then to the name, so that the order of rows does not matter.
+fn best<'c, 'a>(
+    candidates: &'c [Candidate<'a>],
+    wanted: impl Fn(&Candidate) -> bool,
+) -> Option<&'c Candidate<'a>> {
+    candidates
+        .iter()
+        .filter(|c| c.standing == Standing::Eligible && wanted(c))
+        .filter_map(|c| Some((c.median_usd_per_month()?, c.usd_per_job_full_load()?.median, c)))
+        .min_by(|a, b| {
+            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.sku.name.cmp(&b.2.sku.name))
+        })
+        .map(|(_, _, c)| c)
+}
+
+/// Φ(distance / sigma), with the step at sigma 0 (a distance of 0 counts as above).
+fn phi_of(distance: f64, sigma: f64) -> f64 {
+    if sigma > 0.0 {
+        phi(distance / sigma)
+    } else if distance >= 0.0 {
+        1.0
+    } else {
+        0.0
+    }
+}
+
+/// Standard normal distribution function, absolute error below 8e-8 (Abramowitz and Stegun
+/// 26.2.17).
+pub(super) fn phi(z: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
+    let poly = t
+        * (0.319_381_530
+            + t * (-0.356_563_782
+                + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+    let tail = poly * (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    if z >= 0.0 { 1.0 - tail } else { tail }
+}

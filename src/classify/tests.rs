@@ -1,0 +1,351 @@
+//! Verdicts on small catalogs with round figures, and the properties that keep them honest.
+
+use proptest::prelude::*;
+
+use super::judge::{Contest, phi};
+use super::*;
+use crate::catalog::{Aks, Price, PriceKind};
+use crate::cost::fixture::*;
+use crate::cost::{Origin, Resource};
+use crate::workload::{Stage, Transfer};
+
+fn run(cpu_s: f64, gpu_s: f64, factor: f64, cpu_usd: f64, gpu_usd: f64, jobs: f64) -> Verdict {
+    classify(
+        &workload(100.0, jobs, Transfer::ConstantsResident),
+        &measured_pair(cpu_s, gpu_s, factor),
+        &catalog(cpu_usd, gpu_usd),
+        &Options::default(),
+    )
+}
+
+fn close(a: f64, b: f64, within: f64) {
+    assert!((a / b - 1.0).abs() < within, "{a} is not {b}");
+}
+
+#[test]
+fn the_normal_distribution_is_right() {
+    for (z, p) in [(0.0, 0.5), (1.0, 0.841_344_75), (1.644_853_63, 0.95), (-2.0, 0.022_750_13)] {
+        assert!((phi(z) - p).abs() < 1e-7, "phi({z}) = {}", phi(z));
+    }
+}
+
+#[test]
+fn probability_is_the_log_ratio_less_the_margin_over_the_deviation() {
+    let contest = Contest {
+        log_ratio: 2f64.ln(),
+        sigma_down: 0.3,
+        sigma_up: 0.6,
+        gpu_in_time: 1.0,
+        cpu_in_time: 1.0,
+        log_margin: -0.9f64.ln(),
+    };
+    // (0.693147 − 0.105361) / 0.3 = 1.959289, Φ = 0.974961.
+    close(contest.probability_gpu(), 0.974_961, 1e-5);
+    // 1 − Φ((0.693147 + 0.105361) / 0.3 = 2.661693) = 0.003887.
+    close(contest.probability_cpu(), 0.003_887, 1e-3);
+    // Price factor: exp(0.693147 − 0.105361 − 1.644854 · 0.3) = exp(0.094330).
+    close(contest.price_factor_gpu(), 1.098_922, 1e-5);
+}
+
+#[test]
+fn a_fast_measured_gpu_under_load_wins_with_all_numbers_shown() {
+    // CPU: 100 · 0.36 s = 36 s, 100 jobs an hour at $1. GPU: 100 · 0.009 = 0.9 s, 4000 at $4.
+    // 100,000 jobs a day = 4166.7 an hour: ⌈4166.7 / 70⌉ = 60 CPU nodes, ⌈4166.7 / 2800⌉ = 2 GPUs.
+    let v = run(0.36, 0.009, 1.02, 1.0, 4.0, 100_000.0);
+    assert_eq!(v.verdict, Kind::Gpu, "{}", v.headline);
+    let (gpu, cpu) = (v.best_gpu.expect("gpu"), v.best_cpu.expect("cpu"));
+    assert_eq!((gpu.nodes, cpu.nodes), (Some(2), Some(60)));
+    close(gpu.usd_per_month.expect("cost").median, 30.4 * 24.0 * 2.0 * 4.0, 1e-9);
+    close(cpu.usd_per_month.expect("cost").median, 30.4 * 24.0 * 60.0, 1e-9);
+    close(cpu.usd_per_job_full_load.expect("cost").median, 0.01, 1e-9);
+    close(gpu.usd_per_job.expect("cost").median, 24.0 * 8.0 / 100_000.0, 1e-9);
+    assert_eq!(cpu.binding, Some(Resource::Compute));
+    // S* = (4/1) · (u_cpu/u_gpu) / 0.9 with u = λ/(n·X): 0.69444 and 0.52083.
+    close(v.break_even.needed_speedup.expect("S*"), 4.0 * (0.694_444 / 0.520_833) / 0.9, 1e-4);
+    close(v.break_even.speedup.expect("speed-up"), 40.0, 1e-9);
+    // Crossing: four CPU nodes cost what one GPU node costs; a fifth is needed from
+    // 4 · 70 · 24 = 6720 jobs a day on.
+    close(v.break_even.last_crossing_jobs_per_day.expect("crossing"), 6720.0, 1e-3);
+    assert!(v.measure_next.is_empty());
+    for name in ["nodes", "price p after discount", "device time of a call", "full-load rate X"] {
+        assert!(v.explain.iter().any(|t| t.name == name && !t.unit.is_empty()), "{name}");
+    }
+    assert!(v.headline.contains("saves $37,939"), "{}", v.headline);
+}
+
+#[test]
+fn a_little_demand_is_idle_dominated_and_goes_to_the_cheap_node() {
+    let v = run(0.36, 0.009, 1.3, 1.0, 4.0, 100.0);
+    assert_eq!(v.verdict, Kind::Cpu, "{}", v.headline);
+    assert!(v.reasons.iter().any(|r| r.code == "idle-dominated"));
+    assert_eq!(v.probability_cpu, Some(1.0), "one node each, whatever the times are");
+}
+
+#[test]
+fn close_costs_are_either_and_wide_ones_measure_first() {
+    // Both do the same with one node each at nearly the same price.
+    assert_eq!(run(0.1, 0.1, 1.1, 1.0, 1.02, 100.0).verdict, Kind::Either);
+    // Under load and known only within ×3.
+    let v = run(0.1, 0.05, 3.0, 1.0, 1.0, 1e6);
+    assert_eq!(v.verdict, Kind::MeasureFirst);
+    assert_eq!(v.lean, Some(Side::Gpu));
+    assert!(v.headline.contains("leans gpu"), "{}", v.headline);
+}
+
+#[test]
+fn unmeasured_gpus_are_judged_by_priors_and_say_what_to_measure() {
+    let records =
+        [record(None, vec![cpu_device()], vec![row("cpu", "cpu/simd", "matmul a", 0.025, 1.0)])];
+    let v = classify(
+        &workload(100.0, 1e6, Transfer::Resident),
+        &records,
+        &catalog(1.0, 10.0),
+        &Options::default(),
+    );
+    // GPU: 2 ms (prior) against 25 ms: 12 times the jobs for 10 times the price.
+    assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
+    assert_eq!(v.best_gpu.as_ref().and_then(|g| g.origin), Some(Origin::Prior));
+    assert_eq!(v.best_cpu.as_ref().and_then(|c| c.origin), Some(Origin::Predicted));
+    // The GPU at $10: 15 minutes are $2.50; the CPU at $1: 8 minutes are 13 cents.
+    let gpu = v.measure_next.iter().find(|s| s.sku == "G8").expect("suggestion");
+    close(gpu.usd.expect("price"), 2.5, 1e-9);
+    assert_eq!(v.measure_next.len(), 2);
+}
+
+#[test]
+fn an_unknown_is_never_a_win() {
+    let resolved = workload(100.0, 1e5, Transfer::ConstantsResident);
+    let records = measured_pair(0.36, 0.009, 1.02);
+    let mut catalog = catalog(1.0, 4.0);
+    catalog.skus[1].prices.clear();
+    let v = classify(&resolved, &records, &catalog, &Options::default());
+    assert_eq!(v.verdict, Kind::MeasureFirst);
+    assert!(v.reasons.iter().any(|r| r.code == "price-unknown"));
+    assert!(v.ranking.iter().all(|r| r.sku != "G8" || r.usd_per_month.is_none()));
+    let reserved = Options { price_kind: PriceKind::Reserved1y, ..Options::default() };
+    let v = classify(&resolved, &records, &catalog, &reserved);
+    assert_eq!(v.verdict, Kind::MeasureFirst);
+    assert_eq!((v.best_cpu, v.best_gpu), (None, None));
+}
+
+#[test]
+fn retired_and_unsupported_sizes_are_ranked_but_not_chosen() {
+    let resolved = workload(100.0, 1e5, Transfer::ConstantsResident);
+    let records = measured_pair(0.36, 0.009, 1.02);
+    for (retired, aks, code) in [
+        (true, Aks::Supported, "sku-retired"),
+        (false, Aks::Unsupported, "sku-not-supported-on-aks"),
+    ] {
+        let mut catalog = catalog(1.0, 4.0);
+        catalog.skus[1].retired = retired;
+        catalog.skus[1].aks = aks;
+        let v = classify(&resolved, &records, &catalog, &Options::default());
+        // No other GPU size is left: a hard constraint, so the CPU it is.
+        assert_eq!(v.verdict, Kind::Cpu, "{}", v.headline);
+        let row = v.ranking.iter().find(|r| r.sku == "G8").expect("ranked");
+        assert!(!row.eligible && row.usd_per_month.is_some());
+        assert_eq!(row.reasons[0].code, code);
+    }
+}
+
+#[test]
+fn a_share_of_a_gpu_that_wins_where_a_whole_one_does_not_is_shared_gpu() {
+    // A quarter GPU at $0.5 against a whole one at $4 and a CPU at $1; one node of each will do,
+    // and the CPU's is busy: 6667 of 7000 jobs an hour.
+    let mut catalog = catalog(1.0, 4.0);
+    let mut quarter = gpu_sku("G8q", 0.5);
+    quarter.gpu_count = Some(0.25);
+    catalog.skus.push(quarter);
+    let v = classify(
+        &workload(1.0, 160_000.0, Transfer::Resident),
+        &measured_pair(0.36, 0.009, 1.02),
+        &catalog,
+        &Options::default(),
+    );
+    assert_eq!(v.verdict, Kind::SharedGpu, "{}", v.headline);
+    assert!(v.headline.contains("1/4 T100"), "{}", v.headline);
+}
+
+#[test]
+fn a_win_over_a_cpu_size_that_is_only_too_big_is_no_win() {
+    // One CPU node of 8 vCPUs at $1 is nearly idle; a smaller one would beat the GPU at $0.5.
+    let v = run(0.001, 0.000_1, 1.0, 1.0, 0.5, 100.0);
+    assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
+    assert!(v.sentences.iter().any(|s| s.contains("smaller one")), "{:?}", v.sentences);
+}
+
+#[test]
+fn an_encoder_that_a_chip_lacks_rules_it_out() {
+    let mut resolved = workload(1.0, 10.0, Transfer::Resident);
+    resolved.workload.node.needs = vec!["nvenc".into()];
+    let records = measured_pair(0.36, 0.009, 1.02);
+    let mut catalog = catalog(1.0, 4.0);
+    let v = classify(&resolved, &records, &catalog, &Options::default());
+    assert_eq!(v.verdict, Kind::MeasureFirst, "neither kind has one: {}", v.headline);
+    assert!(v.reasons.iter().any(|r| r.code == "needs-encoder-engine"));
+    catalog.gpus[0].nvenc_engines = Some(1);
+    assert_eq!(classify(&resolved, &records, &catalog, &Options::default()).verdict, Kind::Gpu);
+    catalog.gpus[0].nvenc_engines = None;
+    let v = classify(&resolved, &records, &catalog, &Options::default());
+    assert_eq!(v.verdict, Kind::MeasureFirst, "an unknown engine is no win");
+}
+
+#[test]
+fn a_latency_objective_is_a_hard_constraint() {
+    let mut resolved = workload(1.0, 10.0, Transfer::ConstantsResident);
+    // End to end: 0.72 s on the CPU, 0.018 s on the GPU.
+    resolved.workload.demand.latency_slo_s = Some(0.1);
+    let records = measured_pair(0.36, 0.009, 1.02);
+    let v = classify(&resolved, &records, &catalog(1.0, 4.0), &Options::default());
+    assert_eq!(v.verdict, Kind::Gpu, "{}", v.headline);
+    assert!(v.reasons.iter().any(|r| r.code == "misses-latency"));
+    // Perhaps too slow is an unknown, not a violation.
+    let records = measured_pair(0.06, 0.009, 2.0);
+    let v = classify(&resolved, &records, &catalog(1.0, 4.0), &Options::default());
+    assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
+}
+
+#[test]
+fn controls_must_not_land_on_a_gpu() {
+    let embedded = Catalog::embedded().expect("catalog");
+    for stage in
+        [Stage::Serial { serial_cpu_s: 1800.0 }, Stage::Io { io_bytes: 5e10, io_bytes_per_s: None }]
+    {
+        let mut resolved = workload(1.0, 500.0, Transfer::PerCall);
+        resolved.workload.stages = vec![stage];
+        resolved.cases = vec![None];
+        for provider in ["azure", "aws", "gcp"] {
+            let options = Options { provider: Some(provider.into()), ..Options::default() };
+            let v = classify(&resolved, &[], &embedded, &options);
+            assert_eq!(v.verdict, Kind::Cpu, "{provider}: {}", v.headline);
+        }
+    }
+}
+
+#[test]
+fn stale_prices_are_flagged_with_their_age() {
+    let options = Options { today: Some("2026-12-31".into()), ..Options::default() };
+    let resolved = workload(1.0, 10.0, Transfer::Resident);
+    let v = classify(&resolved, &measured_pair(0.1, 0.1, 1.0), &catalog(1.0, 4.0), &options);
+    // 2026-06-18 to 2026-12-31: 12 + 31 + 31 + 30 + 31 + 30 + 31 = 196 days.
+    let stale = v.reasons.iter().find(|r| r.code == "price-stale").expect("flag");
+    assert!(stale.text.contains("2026-06-18") && stale.text.contains("196 days"), "{}", stale.text);
+}
+
+#[test]
+fn zero_jobs_cost_money_a_month_and_null_a_job() {
+    let v = run(0.1, 0.01, 1.0, 1.0, 4.0, 0.0);
+    let cpu = v.best_cpu.expect("cpu");
+    assert_eq!(cpu.usd_per_job, None);
+    close(cpu.usd_per_month.expect("month").median, 30.4 * 24.0, 1e-9);
+}
+
+#[test]
+fn numbers_read_well() {
+    assert_eq!(words::number(1234.5), "1,234");
+    assert_eq!(words::number(0.012_345), "0.0123");
+    assert_eq!(words::number(12.345), "12.3");
+    assert_eq!(words::dollars(-310.4), "−$310");
+    assert_eq!(words::dollars(1_234_567.0), "$1,234,567");
+    assert_eq!(words::seconds(0.0123), "12.3 ms");
+}
+
+/// How sure a verdict is, for properties.
+fn sure(kind: Kind) -> bool {
+    kind != Kind::MeasureFirst
+}
+
+proptest! {
+    #[test]
+    fn a_cheaper_gpu_never_turns_gpu_into_cpu(
+        cpu_s in 0.001..1.0f64, speedup in 0.1..100.0f64, usd in 0.2..20.0f64,
+        factor in 1.0..4.0f64, cheaper in 0.01..1.0f64, jobs in 1.0..1e6f64,
+    ) {
+        let before = run(cpu_s, cpu_s / speedup, factor, 1.0, usd, jobs);
+        let after = run(cpu_s, cpu_s / speedup, factor, 1.0, usd * cheaper, jobs);
+        if before.verdict == Kind::Gpu {
+            prop_assert_eq!(after.verdict, Kind::Gpu);
+        }
+        if after.verdict == Kind::Cpu {
+            prop_assert_eq!(before.verdict, Kind::Cpu);
+        }
+    }
+
+    #[test]
+    fn more_jobs_never_lower_the_total_cost(
+        cpu_s in 0.001..1.0f64, jobs in 1.0..1e6f64, more in 1.0..100.0f64,
+    ) {
+        let cost = |jobs| {
+            let v = run(cpu_s, cpu_s / 9.0, 1.2, 1.0, 4.0, jobs);
+            let month = |r: Option<SkuCost>| r.and_then(|r| r.usd_per_month).map(|m| m.median);
+            (month(v.best_gpu).expect("gpu"), month(v.best_cpu).expect("cpu"))
+        };
+        let (before, after) = (cost(jobs), cost(jobs * more));
+        prop_assert!(after.0 >= before.0 && after.1 >= before.1);
+    }
+
+    #[test]
+    fn a_wider_interval_never_makes_a_verdict_surer(
+        cpu_s in 0.001..1.0f64, speedup in 0.1..100.0f64, usd in 0.2..20.0f64,
+        factor in 1.0..3.0f64, wider in 1.0..3.0f64, jobs in 1.0..1e6f64,
+    ) {
+        let narrow = run(cpu_s, cpu_s / speedup, factor, 1.0, usd, jobs);
+        let wide = run(cpu_s, cpu_s / speedup, factor * wider, 1.0, usd, jobs);
+        if sure(wide.verdict) {
+            prop_assert_eq!(narrow.verdict, wide.verdict);
+        }
+    }
+
+    #[test]
+    fn duplicating_a_size_never_changes_a_verdict(
+        cpu_s in 0.001..1.0f64, speedup in 0.1..100.0f64, usd in 0.2..20.0f64,
+        copies in 1usize..10, which in 0usize..2, jobs in 1.0..1e6f64,
+    ) {
+        let resolved = workload(100.0, jobs, Transfer::ConstantsResident);
+        let records = measured_pair(cpu_s, cpu_s / speedup, 1.5);
+        let single = catalog(1.0, usd);
+        let mut many = single.clone();
+        for _ in 0..copies {
+            many.skus.push(single.skus[which].clone());
+        }
+        let options = Options::default();
+        let (a, b) = (
+            classify(&resolved, &records, &single, &options),
+            classify(&resolved, &records, &many, &options),
+        );
+        prop_assert_eq!((a.verdict, a.probability_gpu), (b.verdict, b.probability_gpu));
+    }
+
+    #[test]
+    fn a_discount_on_everything_changes_money_but_no_verdict(
+        cpu_s in 0.001..1.0f64, speedup in 0.1..100.0f64, discount in 0.0..0.9f64,
+    ) {
+        let resolved = workload(100.0, 1e4, Transfer::ConstantsResident);
+        let records = measured_pair(cpu_s, cpu_s / speedup, 1.5);
+        let full = classify(&resolved, &records, &catalog(1.0, 4.0), &Options::default());
+        let options = Options { discount, ..Options::default() };
+        let less = classify(&resolved, &records, &catalog(1.0, 4.0), &options);
+        prop_assert_eq!(full.verdict, less.verdict);
+        let month = |v: &Verdict| {
+            v.best_gpu.as_ref().and_then(|g| g.usd_per_month).map_or(0.0, |m| m.median)
+        };
+        prop_assert!((month(&less) / month(&full) - (1.0 - discount)).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn regions_choose_the_price() {
+    let mut catalog = catalog(1.0, 4.0);
+    catalog.skus[0].prices.push(Price {
+        region: "westus".into(),
+        kind: PriceKind::Ondemand,
+        price_usd_per_h: 1.5,
+        as_of: "2026-06-18".into(),
+        source: "test".into(),
+    });
+    let options = Options { region: Some("westus".into()), ..Options::default() };
+    let resolved = workload(1.0, 10.0, Transfer::Resident);
+    let v = classify(&resolved, &measured_pair(0.1, 0.1, 1.0), &catalog, &options);
+    assert_eq!(v.best_cpu.and_then(|c| c.price_usd_per_h), Some(1.5));
+    assert_eq!(v.verdict, Kind::MeasureFirst, "the GPU has no price there");
+}

@@ -1,0 +1,269 @@
+//! A job on a node: seconds of each resource, latency, jobs at once, jobs per hour.
+
+use super::evidence::MeasuredDevice;
+use super::peaks::Bound;
+use super::stage::{self, Asked, NoTime, StageOn};
+use super::{Estimate, Level, Origin, Resource};
+use crate::catalog::{Catalog, Sku};
+use crate::workload::{ResolvedWorkload, Stage};
+
+const GIB: f64 = (1u64 << 30) as f64;
+/// Kubernetes on AKS reserves 20 MiB for each of 110 pods and 50 MiB, at most a quarter, and
+/// evicts below 100 MiB (AKS documentation on node resource reservations, from 1.29).
+const RESERVED_GIB: f64 = (20.0 * 110.0 + 50.0) / 1024.0;
+const EVICTION_GIB: f64 = 100.0 / 1024.0;
+/// Share of a GPU's nominal memory that a program can use (ECC, driver, context).
+const GPU_MEMORY_SHARE: f64 = 0.93;
+/// Network or disk bytes per second for each vCPU, where the workload gives no rate: 0.8 Gbit/s,
+/// as Azure's general-purpose sizes have it, up to 36 Gbit/s.
+const IO_BYTES_PER_S_PER_VCPU: f64 = 0.1e9;
+const IO_BYTES_PER_S_MAX: f64 = 4.5e9;
+/// Interval factor of that guess; the same error on every size.
+const IO_GUESS: f64 = 2.0;
+
+/// A workload on one VM size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobOn {
+    /// Compute stages in order.
+    pub stages: Vec<StageOn>,
+    /// Seconds on one thread that no GPU helps.
+    pub serial_s: f64,
+    /// Seconds of network or disk.
+    pub io_s: Estimate,
+    /// Hardware threads of the node.
+    pub threads: f64,
+    /// GPUs that can work at once; 0 on a CPU size.
+    pub gpus: f64,
+    /// Jobs that fit into memory at once; `None` where nothing limits them.
+    pub at_once: Option<f64>,
+    /// Least sure origin of the stages.
+    pub origin: Origin,
+}
+
+/// Why a size cannot run the workload, or cannot be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Reason code.
+    pub code: &'static str,
+    /// In plain words.
+    pub text: String,
+    /// A violated hard constraint; else something is merely unknown.
+    pub infeasible: bool,
+}
+
+/// What one job takes of a node, in seconds of the whole node's resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Usage {
+    /// Seconds by resource.
+    pub seconds: Vec<(Resource, f64)>,
+    /// Start to end of one job.
+    pub latency_s: f64,
+}
+
+/// Works out the job on `sku`.
+///
+/// # Errors
+/// [`Obstacle`] where a stage has no time, memory does not suffice or a GPU is missing.
+pub fn job_on(
+    resolved: &ResolvedWorkload,
+    sku: &Sku,
+    catalog: &Catalog,
+    devices: &[MeasuredDevice],
+) -> Result<JobOn, Obstacle> {
+    let mut job = JobOn {
+        stages: Vec::new(),
+        serial_s: 0.0,
+        io_s: Estimate::exact(0.0),
+        threads: f64::from(sku.vcpus.max(1)),
+        gpus: if sku.has_gpu() { sku.gpu_count.unwrap_or(0.0).max(1.0) } else { 0.0 },
+        at_once: None,
+        origin: Origin::Declared,
+    };
+    for (index, stage) in resolved.workload.stages.iter().enumerate() {
+        match stage {
+            Stage::Serial { serial_cpu_s } => job.serial_s += serial_cpu_s,
+            Stage::Io { io_bytes, io_bytes_per_s } => {
+                let time = match io_bytes_per_s {
+                    Some(rate) => Estimate::exact(io_bytes / rate),
+                    None => Estimate::within(io_bytes / io_rate(sku), IO_GUESS),
+                };
+                job.io_s = Estimate {
+                    median: job.io_s.median + time.median,
+                    lo90: job.io_s.lo90 + time.lo90,
+                    hi90: job.io_s.hi90 + time.hi90,
+                };
+            }
+            Stage::Compute(stage) => {
+                let Some(Some(case)) = resolved.cases.get(index) else {
+                    return Err(unknown(format!("stage {} has no case", index + 1)));
+                };
+                let asked = Asked { number: index + 1, stage, case };
+                let on = if sku.has_gpu() {
+                    if stage.gpus_per_job > job.gpus {
+                        return Err(Obstacle {
+                            code: "too-few-gpus",
+                            text: format!(
+                                "a job takes {} GPUs and the size has {}",
+                                stage.gpus_per_job, job.gpus
+                            ),
+                            infeasible: true,
+                        });
+                    }
+                    stage::on_gpu(asked, sku, catalog, devices)
+                } else {
+                    stage::on_cpu(asked, sku, catalog, devices)
+                }
+                .map_err(obstacle)?;
+                job.origin = job.origin.max(on.origin);
+                job.stages.push(on);
+            }
+        }
+    }
+    job.at_once = at_once(resolved, sku, job.gpus)?;
+    Ok(job)
+}
+
+/// Default rate of network or disk of a size in bytes per second.
+pub fn io_rate(sku: &Sku) -> f64 {
+    (f64::from(sku.vcpus) * IO_BYTES_PER_S_PER_VCPU).min(IO_BYTES_PER_S_MAX)
+}
+
+/// Memory that jobs can have on a node of `memory_gib`.
+pub fn allocatable_gib(memory_gib: f64) -> f64 {
+    memory_gib - RESERVED_GIB.min(0.25 * memory_gib) - EVICTION_GIB
+}
+
+fn unknown(text: String) -> Obstacle {
+    Obstacle { code: "time-unknown", text, infeasible: false }
+}
+
+fn obstacle(reason: NoTime) -> Obstacle {
+    match reason {
+        NoTime::Unknown(text) => unknown(text),
+        NoTime::DtypeUnsupported(text) => {
+            Obstacle { code: "dtype-unsupported", text, infeasible: true }
+        }
+    }
+}
+
+fn at_once(resolved: &ResolvedWorkload, sku: &Sku, gpus: f64) -> Result<Option<f64>, Obstacle> {
+    let needs = &resolved.workload.job;
+    let largest = |bytes: fn(&crate::workload::StageCase) -> u64| {
+        resolved.cases.iter().flatten().map(bytes).max().unwrap_or(0) as f64 / GIB
+    };
+    let declared = |given: f64, derived: f64| if given > 0.0 { given } else { derived };
+    let memory = declared(needs.memory_gib, largest(|c| c.host_bytes));
+    let mut limits = Vec::new();
+    let mut limit = |what: &str, have: Option<f64>, constant: f64, each: f64, times: f64| {
+        if each + constant <= 0.0 {
+            return Ok(());
+        }
+        let Some(have) = have else {
+            return Err(unknown(format!("{what} of the size is not known")));
+        };
+        let fit = if each > 0.0 { ((have - constant) / each).floor() } else { f64::INFINITY };
+        if have < constant || fit < 1.0 {
+            return Err(Obstacle {
+                code: "does-not-fit-memory",
+                text: format!(
+                    "a job needs {:.1} GiB of {what} and {have:.1} GiB can be had",
+                    each + constant
+                ),
+                infeasible: true,
+            });
+        }
+        limits.push(fit * times);
+        Ok(())
+    };
+    let constant_host = if gpus > 0.0 { 0.0 } else { needs.constant_gib };
+    limit("memory", sku.memory_gib.map(allocatable_gib), constant_host, memory, 1.0)?;
+    if gpus > 0.0 {
+        let each = declared(needs.gpu_memory_gib, largest(|c| c.device_bytes));
+        let have = sku.gpu_memory_gib_each.map(|g| g * GPU_MEMORY_SHARE);
+        limit("GPU memory", have, needs.constant_gib, each, gpus)?;
+    }
+    Ok(limits.into_iter().filter(|l| l.is_finite()).min_by(f64::total_cmp))
+}
+
+impl JobOn {
+    /// What a job takes with device times at `device` and network times at `io`.
+    pub fn usage(&self, device: Level, io: Level) -> Usage {
+        let mut latency_s = self.serial_s + self.io_s.at(io);
+        let (mut device_s, mut link_in, mut link_out, mut host) = (0.0, 0.0, 0.0, 0.0);
+        for s in &self.stages {
+            latency_s += s.calls * s.latency_s.at(device);
+            device_s += s.calls * s.device_s.at(device) * s.gpus_per_job.max(1.0);
+            link_in += s.calls * s.link_in_s * s.gpus_per_job;
+            link_out += s.calls * s.link_out_s * s.gpus_per_job;
+            host += s.calls * s.host_cpu_s;
+        }
+        let mut seconds = vec![(Resource::Io, self.io_s.at(io))];
+        if self.gpus > 0.0 {
+            let host_kind =
+                if self.serial_s >= host { Resource::Serial } else { Resource::HostCpu };
+            seconds.push((self.device_resource(), device_s / self.gpus));
+            seconds.push((Resource::Link, f64::max(link_in, link_out) / self.gpus));
+            seconds.push((host_kind, (host + self.serial_s) / self.threads));
+        } else {
+            // A CPU stage's time is that of all threads, so serial work adds to the same resource.
+            let serial_s = self.serial_s / self.threads;
+            let kind = if serial_s >= device_s { Resource::Serial } else { self.device_resource() };
+            seconds.push((kind, device_s + serial_s));
+        }
+        Usage { seconds, latency_s }
+    }
+
+    /// What most of the device's time goes to.
+    fn device_resource(&self) -> Resource {
+        let (mut compute, mut memory, mut launch) = (0.0, 0.0, 0.0);
+        for s in &self.stages {
+            launch += s.calls * s.launch_s;
+            let rest = s.calls * (s.device_s.median - s.launch_s);
+            match s.bound {
+                Some(Bound::Memory) => memory += rest,
+                _ => compute += rest,
+            }
+        }
+        if launch > compute && launch > memory {
+            Resource::Launch
+        } else if memory > compute {
+            Resource::MemoryBandwidth
+        } else {
+            Resource::Compute
+        }
+    }
+
+    /// Jobs per hour of a node and what limits them:
+    /// X = 3600 · min(1 / max_r D_r, k / R). Infinite where a job takes nothing.
+    pub fn jobs_per_h(&self, usage: &Usage) -> (f64, Resource) {
+        let (resource, longest_s) = usage
+            .seconds
+            .iter()
+            .copied()
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .unwrap_or((Resource::Compute, 0.0));
+        let by_memory = self.at_once.map(|k| k / usage.latency_s);
+        match by_memory {
+            Some(rate) if rate < 1.0 / longest_s => (3600.0 * rate, Resource::MemoryCapacity),
+            _ => (3600.0 / longest_s, resource),
+        }
+    }
+
+    /// Jobs per hour of a node as an interval: slow devices give the low end.
+    pub fn throughput(&self) -> (Estimate, Resource) {
+        let at = |device, io| self.jobs_per_h(&self.usage(device, io));
+        let (median, resource) = at(Level::Mid, Level::Mid);
+        let estimate =
+            Estimate { median, lo90: at(Level::Hi, Level::Hi).0, hi90: at(Level::Lo, Level::Lo).0 };
+        (estimate, resource)
+    }
+
+    /// Latency of one job as an interval.
+    pub fn latency(&self) -> Estimate {
+        Estimate {
+            median: self.usage(Level::Mid, Level::Mid).latency_s,
+            lo90: self.usage(Level::Lo, Level::Lo).latency_s,
+            hi90: self.usage(Level::Hi, Level::Hi).latency_s,
+        }
+    }
+}
