@@ -77,7 +77,7 @@ fn sizes_of_zero_and_below_are_refused_by_name() {
 #[test]
 fn a_case_beyond_memory_is_left_out_with_the_bytes() {
     let folder = folder();
-    let suite = small_suite(folder.path(), "{ pairs = 2000000000, query = 10000, target = 10000 }");
+    let suite = small_suite(folder.path(), "{ pairs = 200000000, query = 10000, target = 10000 }");
     let arguments = ["run", &suite, "--device", "cpu", "--no-metadata"];
     let message = message(&run(folder.path(), &arguments, 4));
     names(&message, &["nothing can be measured", "memory"]);
@@ -93,6 +93,30 @@ fn a_fastq_file_cut_in_mid_record_is_refused_by_file_and_place() {
     let arguments = ["run", &suite, "--device", "cpu", "--no-metadata"];
     let message = message(&run(folder.path(), &arguments, 2));
     names(&message, &["reads.fastq", "record"]);
+}
+
+#[test]
+fn a_video_that_is_cut_or_is_no_motion_jpeg_is_refused_by_file_and_place() {
+    let folder = folder();
+    let video = |input: &str| {
+        let text = format!("[[case]]\nfamily = \"transcode\"\ninput = {input}\n");
+        file(folder.path(), "video.toml", text)
+    };
+    let suite = video("{ frames = 4, width = 64, height = 48 }");
+    run(folder.path(), &["run", &suite, "--mock", "cpu", "--keep", "kept", "-o", "out"], 0);
+    let kept = folder.path().join("kept/001-transcode-cpu-simd-cpu");
+    let made = std::fs::read_dir(kept).expect("a folder").map(|e| e.expect("readable").path());
+    let movie = made.filter(|path| path.extension().is_some_and(|e| e == "avi")).min();
+    let whole = std::fs::read(movie.expect("a playable file")).expect("readable");
+
+    file(folder.path(), "cut.avi", &whole[..whole.len() / 2]);
+    let suite = video("{ video = \"cut.avi\" }");
+    let cut = message(&run(folder.path(), &["run", &suite, "--mock", "cpu"], 2));
+    names(&cut, &["cut.avi", "frame", "truncated"]);
+
+    file(folder.path(), "other.avi", "this is no video at all, only a few words of text");
+    let suite = video("{ video = \"other.avi\" }");
+    names(&message(&run(folder.path(), &["run", &suite, "--mock", "cpu"], 2)), &["other.avi"]);
 }
 
 #[test]
