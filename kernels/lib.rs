@@ -7,6 +7,7 @@
 pub mod alignment;
 pub mod matmul;
 pub mod params;
+pub mod peak;
 pub mod random;
 pub mod recording;
 pub mod transcode;
@@ -16,7 +17,7 @@ use work::Family;
 
 /// Every family, in the order shown. A new one is a folder, a `pub mod` line and a line here.
 pub static FAMILIES: &[&dyn Family] =
-    &[&matmul::MATMUL, &transcode::Transcode, &alignment::AlignmentFamily];
+    &[&matmul::MATMUL, &transcode::Transcode, &alignment::AlignmentFamily, &peak::PEAK];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {
