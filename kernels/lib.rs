@@ -5,6 +5,7 @@
 //! path or a price.
 
 pub mod alignment;
+pub mod convolution;
 pub mod matmul;
 pub mod params;
 pub mod peak;
@@ -16,8 +17,13 @@ pub mod work;
 use work::Family;
 
 /// Every family, in the order shown. A new one is a folder, a `pub mod` line and a line here.
-pub static FAMILIES: &[&dyn Family] =
-    &[&matmul::MATMUL, &transcode::Transcode, &alignment::AlignmentFamily, &peak::PEAK];
+pub static FAMILIES: &[&dyn Family] = &[
+    &matmul::MATMUL,
+    &convolution::CONVOLUTION,
+    &transcode::Transcode,
+    &alignment::AlignmentFamily,
+    &peak::PEAK,
+];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {

@@ -5,7 +5,7 @@ mod device;
 mod input;
 pub(crate) mod judge;
 pub(crate) mod panel;
-mod reference;
+pub(crate) mod reference;
 pub(crate) mod simd;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
@@ -19,6 +19,8 @@ use crate::work::{
     Case, CaseError, DeviceInfo, Family, Files, Implementation, Input, Language, LibraryName,
     OpKind, Unsupported, Work,
 };
+
+pub(crate) use input::write_npy;
 
 /// The family, for [`crate::FAMILIES`].
 pub static MATMUL: Matmul = Matmul;

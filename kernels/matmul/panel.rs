@@ -91,12 +91,16 @@ pub(crate) fn product(
     let Sizes { products, n, .. } = sizes;
     assert_eq!(c.len(), products * a.rows * n, "C has the size of all products");
     assert!(!sizes.pairs || kernels.has_bf16_pairs(), "pairs need the instruction");
-    let column_panels = n.div_ceil(kernels.nr);
+    // Panels of like width: a narrow last one would starve the registers.
+    let vectors = n.div_ceil(kernels.lanes);
+    let width = vectors.div_ceil(n.div_ceil(kernels.nr)) * kernels.lanes;
+    let column_panels = n.div_ceil(width);
     let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
     let row_parts =
         wanted.div_ceil(products * column_panels).min(a.rows.div_ceil(MIN_TASK_ROWS)).max(1);
     let rows_per_task = a.rows.div_ceil(row_parts).next_multiple_of(MR);
     let row_parts = a.rows.div_ceil(rows_per_task);
+    let columns = |panel: usize| panel * width..n.min((panel + 1) * width);
     let target = Target(c.as_mut_ptr());
     let tasks = products * row_parts * column_panels;
     let new_panel = || vec![Line::default(); kernels.nr * DEPTH / 16];
@@ -105,7 +109,7 @@ pub(crate) fn product(
         let part = Part {
             product: task / column_panels / row_parts,
             rows: first_row..a.rows.min(first_row + rows_per_task),
-            column: task % column_panels * kernels.nr,
+            columns: columns(task % column_panels),
         };
         part.compute(&sizes, a, panel, &read_b, &target);
     });
@@ -115,7 +119,7 @@ pub(crate) fn product(
 struct Part {
     product: usize,
     rows: Range<usize>,
-    column: usize,
+    columns: Range<usize>,
 }
 
 impl Part {
@@ -128,18 +132,17 @@ impl Part {
         target: &Target,
     ) {
         let kernels = Kernels::get();
-        let columns = kernels.nr.min(sizes.n - self.column);
         // A task before this one may have had more columns.
         panel.fill(Line::default());
         let words = words_of(panel);
         for k in (0..a.depth).step_by(DEPTH) {
             let depth = DEPTH.min(a.depth - k);
             for (i, words) in words.chunks_mut(kernels.nr).enumerate().take(depth) {
-                read_b(self.product, k + i, self.column, &mut words[..columns]);
+                read_b(self.product, k + i, self.columns.start, &mut words[..self.columns.len()]);
             }
             for row in self.rows.clone().step_by(MR) {
                 let a_panel = &a.panel(self.product % sizes.left_operands, row / MR)[k * MR..];
-                let first = (self.product * a.rows + row) * sizes.n + self.column;
+                let first = (self.product * a.rows + row) * sizes.n + self.columns.start;
                 // SAFETY: the panels hold `depth` packed words per row and column; `first` and
                 // the rows and columns after it lie in C (its length was checked) and belong to
                 // this task alone.
@@ -150,7 +153,7 @@ impl Part {
                         b: words.as_ptr(),
                         c: target.0.add(first),
                         ldc: sizes.n,
-                        columns,
+                        columns: self.columns.len(),
                         overwrite: k == 0,
                     };
                     kernels.tile(MR.min(self.rows.end - row), sizes.pairs, &tile);

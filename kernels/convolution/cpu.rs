@@ -1,0 +1,130 @@
+//! The layer on the CPU: one matrix product per image and group, whose right operand (the
+//! patches) exists only as the panel that a thread is about to multiply.
+
+use std::sync::Arc;
+
+use super::Layer;
+use super::depthwise;
+use super::geometry::under;
+use crate::matmul::panel::{self, PackedRows, Sizes};
+use crate::recording::ConvShape;
+use crate::work::Native;
+
+/// A layer ready to run.
+pub(super) struct CpuLayer {
+    layer: Layer,
+    x: Arc<[f32]>,
+    y: Vec<f32>,
+    path: Path,
+}
+
+enum Path {
+    /// One input channel per filter: too little reuse for a matrix product.
+    Depthwise(Vec<f32>),
+    /// Filters as packed rows.
+    Panels(PackedRows),
+}
+
+impl CpuLayer {
+    /// A layer over `x`; weights are constant, so they are packed here and not in every run.
+    pub fn new(layer: Layer, x: Arc<[f32]>, w: &[f32]) -> Self {
+        let path = if layer.group_in() == 1 {
+            Path::Depthwise(w.to_vec())
+        } else {
+            let (rows, depth) = (layer.group_out(), layer.depth());
+            let mut packed = PackedRows::new(layer.0.groups as usize, rows, depth);
+            packed.pack(|group, row, first, words| {
+                let from = (group * rows + row) * depth + first;
+                words.copy_from_slice(&w[from..][..words.len()]);
+            });
+            Path::Panels(packed)
+        };
+        Self { layer, x, y: vec![0.0; layer.y_len()], path }
+    }
+}
+
+impl Native for CpuLayer {
+    fn run(&mut self) -> Result<(), String> {
+        let shape = &self.layer.0;
+        match &self.path {
+            Path::Depthwise(w) => depthwise::run(&self.layer, &self.x, w, &mut self.y),
+            Path::Panels(packed) => {
+                let (groups, channels) = (shape.groups as usize, self.layer.group_in());
+                let sizes = Sizes {
+                    products: shape.batch as usize * groups,
+                    left_operands: groups,
+                    n: self.layer.positions(),
+                    pairs: false,
+                };
+                let plane = (shape.height * shape.width) as usize;
+                let whole = is_pointwise(shape);
+                let x = &self.x;
+                panel::product(sizes, packed, &mut self.y, |product, tap, first, words| {
+                    let first_channel = product * channels;
+                    if whole {
+                        let from = (first_channel + tap) * plane + first;
+                        words.copy_from_slice(&x[from..][..words.len()]);
+                    } else {
+                        let tap = tap as u32;
+                        let taps = shape.kernel_h * shape.kernel_w;
+                        let channel = first_channel + (tap / taps) as usize;
+                        let x = &x[channel * plane..][..plane];
+                        read_taps(shape, x, tap % taps, first as u32, words);
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn poison(&mut self) {
+        self.y.fill(f32::NAN);
+    }
+
+    fn outputs(&self) -> Vec<Vec<u8>> {
+        vec![bytemuck::cast_slice(&self.y).to_vec()]
+    }
+}
+
+/// Whether the patches are the image itself.
+fn is_pointwise(shape: &ConvShape) -> bool {
+    (shape.kernel_h, shape.kernel_w, shape.stride, shape.padding) == (1, 1, 1, 0)
+}
+
+/// What lies under tap `tap` (within one channel `x`) at output positions from `first` on.
+fn read_taps(shape: &ConvShape, x: &[f32], tap: u32, first: u32, words: &mut [f32]) {
+    let (ky, kx) = (tap / shape.kernel_w, tap % shape.kernel_w);
+    let (out_w, width) = (shape.out_w(), shape.width as usize);
+    let (mut oy, mut ox) = (first / out_w, first % out_w);
+    let mut rest = words;
+    while !rest.is_empty() {
+        let (words, after) = rest.split_at_mut(rest.len().min((out_w - ox) as usize));
+        let iy = under(shape, oy, ky);
+        if (0..i64::from(shape.height)).contains(&iy) {
+            let row = &x[iy as usize * width..][..width];
+            read_row(row, under(shape, ox, kx), shape.stride as usize, words);
+        } else {
+            words.fill(0.0);
+        }
+        rest = after;
+        (oy, ox) = (oy + 1, 0);
+    }
+}
+
+/// Every `stride`-th value of `row` from `start` on, zeros outside.
+fn read_row(row: &[f32], start: i64, stride: usize, words: &mut [f32]) {
+    if stride == 1 {
+        let before = (-start).clamp(0, words.len() as i64) as usize;
+        let from = start.clamp(0, row.len() as i64) as usize;
+        let count = (row.len() - from).min(words.len() - before);
+        words[..before].fill(0.0);
+        words[before..before + count].copy_from_slice(&row[from..from + count]);
+        words[before + count..].fill(0.0);
+    } else {
+        for (i, word) in words.iter_mut().enumerate() {
+            let at = start + (i * stride) as i64;
+            // A negative index wraps to one past any row.
+            *word = row.get(at as usize).copied().unwrap_or(0.0);
+        }
+    }
+}

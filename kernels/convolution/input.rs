@@ -1,0 +1,82 @@
+//! Random images and filters of one layer, and what is done with them: run, check, keep.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use super::cpu::CpuLayer;
+use super::reference::Reference;
+use super::{Layer, device};
+use crate::matmul::judge::single_f32_output;
+use crate::matmul::write_npy;
+use crate::random::Random;
+use crate::work::{
+    Case, Check, DeviceInfo, Implementation, Input, Keep, Language, Mismatch, Program, Tuning,
+    Unsupported, Work,
+};
+
+/// One layer with its data.
+pub(super) struct Images {
+    pub layer: Layer,
+    /// Images, NCHW.
+    pub x: Arc<[f32]>,
+    /// Filters, KCRS.
+    pub w: Arc<[f32]>,
+    seed: u64,
+    reference: OnceLock<Reference>,
+}
+
+impl Images {
+    /// Zero-mean images and filters from `seed`.
+    pub fn random(layer: Layer, seed: u64) -> Self {
+        let values = |len: usize, stream: u64| -> Arc<[f32]> {
+            let mut random = Random::new(seed, stream);
+            (0..len).map(|_| random.signed()).collect()
+        };
+        Self {
+            layer,
+            x: values(layer.x_len(), 1),
+            w: values(layer.w_len(), 2),
+            seed,
+            reference: OnceLock::new(),
+        }
+    }
+}
+
+impl Input for Images {
+    fn work(&self) -> Work {
+        self.layer.work()
+    }
+
+    fn program(
+        &self,
+        implementation: &Implementation,
+        device: &DeviceInfo,
+        _tuning: &Tuning,
+    ) -> Result<Program, Unsupported> {
+        device::supports(&self.layer, device)?;
+        Ok(match implementation.language {
+            Language::Native => {
+                Program::Native(Box::new(CpuLayer::new(self.layer, self.x.clone(), &self.w)))
+            }
+            _ => Program::Recording(device::library(self)),
+        })
+    }
+
+    fn check(&self, outputs: &[Vec<u8>]) -> Result<Check, Mismatch> {
+        let reference = self
+            .reference
+            .get_or_init(|| Reference::new(self.layer, self.x.clone(), self.w.clone(), self.seed));
+        reference.check(&single_f32_output(outputs, self.layer.y_len())?)
+    }
+
+    fn keep(&self, outputs: &[Vec<u8>], keep: &mut dyn Keep) -> io::Result<()> {
+        let y = single_f32_output(outputs, self.layer.y_len())
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        let s = &self.layer.0;
+        let dims = |sizes: [u32; 4]| sizes.map(|size| size as usize);
+        let (x, w) = ([s.batch, s.c_in, s.height, s.width], [s.kernel_h, s.kernel_w]);
+        write_npy(keep, "x.npy", &dims(x), &self.x)?;
+        write_npy(keep, "w.npy", &dims([s.c_out, s.c_in / s.groups, w[0], w[1]]), &self.w)?;
+        write_npy(keep, "y.npy", &dims([s.batch, s.c_out, s.out_h(), s.out_w()]), &y)
+    }
+}

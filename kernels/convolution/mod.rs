@@ -1,0 +1,235 @@
+//! convolution: 2-D forward convolution (cross-correlation, as in neural networks), f32, NCHW.
+
+mod cpu;
+mod depthwise;
+mod device;
+mod geometry;
+mod input;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::params::{ParamReader, Params};
+use crate::recording::ConvShape;
+use crate::work::{
+    Case, CaseError, DeviceInfo, Family, Files, Implementation, Input, Language, LibraryName,
+    OpKind, Unsupported, Work,
+};
+
+/// The family, for [`crate::FAMILIES`].
+pub static CONVOLUTION: Convolution = Convolution;
+
+/// y = x ∗ w.
+pub struct Convolution;
+
+const KNOWN: &[&str] = &[
+    "dtype", "layout", "batch", "c_in", "height", "width", "c_out", "kernel", "kernel_h",
+    "kernel_w", "stride", "padding", "dilation", "groups",
+];
+/// Elements of one operand; a device kernel indexes them by u32.
+const MAX_ELEMENTS: u64 = 1 << 31;
+
+static IMPLEMENTATIONS: &[Implementation] = &[
+    Implementation {
+        name: "cpu/simd",
+        language: Language::Native,
+        summary: "implicit matrix product over packed patches; depthwise filters directly",
+    },
+    Implementation {
+        name: "cpu/onednn",
+        language: Language::Library(LibraryName::OneDnn),
+        summary: "convolution primitive of an installed oneDNN",
+    },
+    Implementation {
+        name: "cuda/cudnn",
+        language: Language::Library(LibraryName::Cudnn),
+        summary: "cuDNN forward convolution, TF32 off",
+    },
+];
+
+impl Family for Convolution {
+    fn name(&self) -> &'static str {
+        "convolution"
+    }
+
+    fn summary(&self) -> &'static str {
+        "2-D forward convolution, f32 NCHW (stride, padding, dilation, groups)"
+    }
+
+    fn implementations(&self) -> &'static [Implementation] {
+        IMPLEMENTATIONS
+    }
+
+    fn case(&self, params: &Params, _files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
+        let reader = ParamReader::new("convolution", params, KNOWN)?;
+        reader.choice("dtype", &["f32"], Some(0))?;
+        if reader.text("layout")?.is_some_and(|layout| layout != "nchw") {
+            return Err(reader
+                .bad("layout", "only nchw is computed; write layout = \"nchw\"")
+                .into());
+        }
+        let size = |key: &str, default: Option<u32>| {
+            reader.int(key, 1..=1 << 20, default.map(i64::from)).map(|v| v as u32)
+        };
+        let square = if reader.has("kernel") { Some(size("kernel", None)?) } else { None };
+        if square.is_some() && (reader.has("kernel_h") || reader.has("kernel_w")) {
+            return Err(reader
+                .bad("kernel", "give either kernel, or kernel_h and kernel_w")
+                .into());
+        }
+        if square.is_none() && !reader.has("kernel_h") && !reader.has("kernel_w") {
+            size("kernel", None)?;
+        }
+        let shape = ConvShape {
+            batch: size("batch", Some(1))?,
+            c_in: size("c_in", None)?,
+            height: size("height", None)?,
+            width: size("width", None)?,
+            c_out: size("c_out", None)?,
+            kernel_h: size("kernel_h", square)?,
+            kernel_w: size("kernel_w", square)?,
+            stride: size("stride", Some(1))?,
+            padding: reader.int("padding", 0..=1 << 10, Some(0))? as u32,
+            dilation: reader.int("dilation", 1..=1 << 10, Some(1))? as u32,
+            groups: size("groups", Some(1))?,
+        };
+        check_shape(&reader, &shape)?;
+        Ok(Box::new(Layer(shape)))
+    }
+}
+
+/// Refuses geometries that have no output, that groups do not divide, or that are too large.
+fn check_shape(reader: &ParamReader, s: &ConvShape) -> Result<(), CaseError> {
+    for (key, channels) in [("c_in", s.c_in), ("c_out", s.c_out)] {
+        if channels % s.groups != 0 {
+            return Err(reader
+                .bad(key, format!("must be a multiple of groups = {}", s.groups))
+                .into());
+        }
+    }
+    for (key, size, taps) in [("height", s.height, s.kernel_h), ("width", s.width, s.kernel_w)] {
+        let span = u64::from(s.dilation) * (u64::from(taps) - 1) + 1;
+        if span > u64::from(size + 2 * s.padding) {
+            let hint = format!("the filter spans {span}, more than {key} + 2·padding");
+            return Err(reader.bad(key, hint).into());
+        }
+    }
+    let product = |sizes: &[u32]| sizes.iter().fold(1u64, |p, s| p.saturating_mul(u64::from(*s)));
+    let x = product(&[s.batch, s.c_in, s.height, s.width]);
+    let y = product(&[s.batch, s.c_out, s.out_h(), s.out_w()]);
+    let w = product(&[s.c_out, s.c_in / s.groups, s.kernel_h, s.kernel_w]);
+    for (key, elements) in [("height", x), ("c_out", y), ("c_out", w)] {
+        if elements >= MAX_ELEMENTS {
+            let hint = format!("makes an operand of {elements} elements; stay under 2^31");
+            return Err(reader.bad(key, hint).into());
+        }
+    }
+    Ok(())
+}
+
+/// One convolution layer: a case of the family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Layer(ConvShape);
+
+impl Layer {
+    /// Input values.
+    fn x_len(&self) -> usize {
+        let s = &self.0;
+        s.batch as usize * s.c_in as usize * s.height as usize * s.width as usize
+    }
+
+    /// Output positions of one channel.
+    fn positions(&self) -> usize {
+        self.0.out_h() as usize * self.0.out_w() as usize
+    }
+
+    /// Output values.
+    fn y_len(&self) -> usize {
+        self.0.batch as usize * self.0.c_out as usize * self.positions()
+    }
+
+    /// Input channels that one filter sees.
+    fn group_in(&self) -> usize {
+        (self.0.c_in / self.0.groups) as usize
+    }
+
+    /// Filters of one group.
+    fn group_out(&self) -> usize {
+        (self.0.c_out / self.0.groups) as usize
+    }
+
+    /// Products summed for one output value.
+    fn depth(&self) -> usize {
+        self.group_in() * self.0.kernel_h as usize * self.0.kernel_w as usize
+    }
+
+    /// Weights.
+    fn w_len(&self) -> usize {
+        self.0.c_out as usize * self.depth()
+    }
+
+    /// Multiply–adds, padding counted as the field does.
+    fn macs(&self) -> f64 {
+        self.y_len() as f64 * self.depth() as f64
+    }
+}
+
+impl Case for Layer {
+    fn key(&self) -> String {
+        let s = &self.0;
+        let mut key = format!(
+            "convolution dtype=f32 batch={} c_in={} height={} width={} c_out={}",
+            s.batch, s.c_in, s.height, s.width, s.c_out
+        );
+        key += &match (s.kernel_h, s.kernel_w) {
+            (h, w) if h == w => format!(" kernel={h}"),
+            (h, w) => format!(" kernel_h={h} kernel_w={w}"),
+        };
+        key += &format!(" stride={} padding={}", s.stride, s.padding);
+        for (name, value) in [("dilation", s.dilation), ("groups", s.groups)] {
+            if value > 1 {
+                key += &format!(" {name}={value}");
+            }
+        }
+        key
+    }
+
+    fn work(&self) -> Work {
+        let flop = 2.0 * self.macs();
+        let [x, w, y] = [self.x_len(), self.w_len(), self.y_len()].map(|len| len as f64 * 4.0);
+        Work {
+            op_kind: OpKind::F32,
+            ops: flop,
+            bytes_touched: x + w + y,
+            bytes_in: x + w,
+            bytes_constant: w,
+            bytes_out: y,
+            useful: flop,
+            useful_unit: "FLOP".into(),
+            items: f64::from(self.0.batch),
+            item_unit: "image".into(),
+        }
+    }
+
+    fn host_bytes(&self) -> u64 {
+        let reference = if reference::is_full(self) { self.y_len() * 8 } else { 0 };
+        // The weights lie packed besides; results are copied once for the check.
+        ((self.x_len() + 2 * self.w_len() + 2 * self.y_len()) * 4 + reference) as u64
+    }
+
+    fn device_bytes(&self) -> u64 {
+        (self.x_len() + self.w_len() + self.y_len()) as u64 * 4
+    }
+
+    fn supports(
+        &self,
+        _implementation: &Implementation,
+        device: &DeviceInfo,
+    ) -> Result<(), Unsupported> {
+        device::supports(self, device)
+    }
+
+    fn input(&self, seed: u64) -> Result<Box<dyn Input>, CaseError> {
+        Ok(Box::new(input::Images::random(*self, seed)))
+    }
+}

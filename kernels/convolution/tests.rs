@@ -1,0 +1,209 @@
+use std::io;
+
+use proptest::prelude::*;
+
+use super::input::Images;
+use super::*;
+use crate::matmul::judge::floats;
+use crate::params::Value;
+use crate::work::{DeviceKind, Program, Tuning};
+
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn open(&self, _name: &str) -> io::Result<Box<dyn io::Read + Send>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+fn cpu() -> DeviceInfo {
+    DeviceInfo {
+        id: "cpu".into(),
+        backend: "cpu".into(),
+        kind: DeviceKind::Cpu,
+        name: "test".into(),
+        vendor: None,
+        architecture: None,
+        driver: None,
+        memory_bytes: None,
+        threads: Some(2),
+        cores: None,
+        compute_units: None,
+        compute_capability: None,
+        cache_bytes: None,
+        languages: vec![Language::Native],
+        libraries: vec![],
+        features: vec![],
+        max_workgroup_invocations: None,
+        max_shared_bytes: None,
+        max_buffer_bytes: None,
+    }
+}
+
+/// batch, c_in, size, c_out, kernel; stride, padding and dilation 1, 0 and 1.
+fn layer(batch: u32, c_in: u32, size: (u32, u32), c_out: u32, kernel: (u32, u32)) -> ConvShape {
+    ConvShape {
+        batch,
+        c_in,
+        height: size.0,
+        width: size.1,
+        c_out,
+        kernel_h: kernel.0,
+        kernel_w: kernel.1,
+        stride: 1,
+        padding: 0,
+        dilation: 1,
+        groups: 1,
+    }
+}
+
+fn compute(input: &Images) -> Vec<Vec<u8>> {
+    let program = input.program(&IMPLEMENTATIONS[0], &cpu(), &Tuning::default()).unwrap();
+    let Program::Native(mut native) = program else { panic!("cpu/simd is native") };
+    native.run().unwrap();
+    native.poison();
+    assert!(input.check(&native.outputs()).is_err(), "poison passes the check");
+    native.run().unwrap();
+    native.outputs()
+}
+
+fn verify(shape: ConvShape) {
+    let input = Images::random(Layer(shape), 7);
+    let check = input.check(&compute(&input));
+    assert!(check.is_ok(), "{}: {check:?}", Layer(shape).key());
+}
+
+#[test]
+fn right_for_the_layers_of_image_networks() {
+    let plain = layer(2, 16, (14, 14), 24, (3, 3));
+    verify(ConvShape { padding: 1, ..plain });
+    verify(ConvShape { padding: 1, stride: 2, ..plain });
+    verify(ConvShape { padding: 2, dilation: 2, ..plain });
+    verify(ConvShape { padding: 1, groups: 8, ..plain });
+    verify(layer(2, 16, (14, 14), 24, (1, 1)));
+    verify(ConvShape { stride: 2, ..layer(1, 16, (14, 14), 24, (1, 1)) });
+    verify(ConvShape { stride: 2, padding: 3, ..layer(1, 3, (30, 31), 64, (7, 7)) });
+    // Depthwise, with one and with two filters a channel.
+    verify(ConvShape { padding: 1, groups: 16, c_out: 16, ..plain });
+    verify(ConvShape { padding: 1, groups: 16, c_out: 32, stride: 2, ..plain });
+    // Filters as large as the image, and larger than it.
+    verify(layer(1, 3, (5, 7), 4, (5, 7)));
+    verify(ConvShape { padding: 3, ..layer(1, 3, (2, 3), 4, (5, 1)) });
+}
+
+#[test]
+fn right_where_positions_fill_tiles_just_not() {
+    for width in [1, 7, 63, 64, 65, 127, 129] {
+        verify(ConvShape { padding: 1, ..layer(1, 3, (3, width), 9, (3, 3)) });
+    }
+}
+
+#[test]
+fn a_small_layer_is_what_one_computes_by_hand() {
+    // [1 2 3; 4 5 6; 7 8 9] under [1 0; 0 1] gives [1+5 2+6; 4+8 5+9].
+    let mut input = Images::random(Layer(layer(1, 1, (3, 3), 1, (2, 2))), 1);
+    input.x = (1..10).map(|v| v as f32).collect();
+    input.w = [1.0, 0.0, 0.0, 1.0].into();
+    let y = compute(&input);
+    assert_eq!(floats(&y[0]), [6.0, 8.0, 12.0, 14.0]);
+    assert!(input.check(&y).is_ok());
+    let wrong = [6f32, 8.0, 12.0, 14.001];
+    assert!(input.check(&[bytemuck::cast_slice(&wrong).to_vec()]).is_err());
+}
+
+#[test]
+fn lower_precision_never_passes() {
+    // The second is past the size of a full comparison (3136 · 64 · 2880 multiply–adds).
+    for (shape, method) in [
+        (layer(1, 8, (9, 9), 8, (3, 3)), "full"),
+        (ConvShape { padding: 1, ..layer(1, 320, (56, 56), 64, (3, 3)) }, "freivalds+samples"),
+    ] {
+        let right = Images::random(Layer(shape), 3);
+        let outputs = compute(&right);
+        assert_eq!(right.check(&outputs).unwrap().method, method);
+        for bits in [13, 16] {
+            // TF32 keeps 10 bits of the mantissa, bf16 7.
+            let round = |x: &f32| f32::from_bits((x.to_bits() + (1 << (bits - 1))) >> bits << bits);
+            let mut rounded = Images::random(Layer(shape), 3);
+            rounded.x = rounded.x.iter().map(round).collect();
+            rounded.w = rounded.w.iter().map(round).collect();
+            assert!(right.check(&program_outputs(&rounded)).is_err(), "{bits} bits cut pass");
+        }
+        for wrong in [f32::NAN, 1e4] {
+            let mut outputs = outputs.clone();
+            let middle = outputs[0].len() / 8 * 4;
+            outputs[0][middle..][..4].copy_from_slice(&wrong.to_le_bytes());
+            assert!(right.check(&outputs).is_err(), "{wrong} passes");
+        }
+    }
+}
+
+fn program_outputs(input: &Images) -> Vec<Vec<u8>> {
+    let program = input.program(&IMPLEMENTATIONS[0], &cpu(), &Tuning::default()).unwrap();
+    let Program::Native(mut native) = program else { panic!("cpu/simd is native") };
+    native.run().unwrap();
+    native.outputs()
+}
+
+#[test]
+fn work_counts_each_operand_once() {
+    // y is 2 × 4 × 4 × 4 = 128 values of 3·3·3 = 27 products; x 2 × 3 × 6 × 6 = 216; w 108.
+    let work = Layer(layer(2, 3, (6, 6), 4, (3, 3))).work();
+    assert_eq!((work.ops, work.items), (2.0 * 128.0 * 27.0, 2.0));
+    assert_eq!((work.bytes_in, work.bytes_constant, work.bytes_out), (1296.0, 432.0, 512.0));
+}
+
+fn case(pairs: &[(&str, i64)], texts: &[(&str, &str)]) -> Result<Box<dyn Case>, CaseError> {
+    let mut params = Params::default();
+    for (key, value) in pairs {
+        params.set(key, Value::Int(*value));
+    }
+    for (key, value) in texts {
+        params.set(key, Value::Text((*value).into()));
+    }
+    CONVOLUTION.case(&params, &NoFiles)
+}
+
+#[test]
+fn keys_and_bad_parameters() {
+    let base = [("c_in", 64), ("height", 56), ("width", 28), ("c_out", 32)];
+    let with = |more: &[(&'static str, i64)]| [&base, more].concat();
+    let key = |more: &[(&'static str, i64)]| case(&with(more), &[]).unwrap().key();
+    assert_eq!(
+        key(&[("batch", 8), ("kernel", 3), ("padding", 1)]),
+        "convolution dtype=f32 batch=8 c_in=64 height=56 width=28 c_out=32 kernel=3 stride=1 \
+         padding=1"
+    );
+    assert!(
+        key(&[("kernel_h", 3), ("kernel_w", 1), ("groups", 2), ("dilation", 3)])
+            .ends_with("kernel_h=3 kernel_w=1 stride=1 padding=0 dilation=3 groups=2")
+    );
+    let message = |more: &[(&'static str, i64)], texts: &[(&str, &str)]| {
+        case(&with(more), texts).err().expect("refused").to_string()
+    };
+    assert!(message(&[], &[]).contains("`kernel` is missing"));
+    assert!(message(&[("kernel_h", 3)], &[]).contains("`kernel_w` is missing"));
+    assert!(message(&[("kernel", 3), ("kernel_h", 3)], &[]).contains("either"));
+    assert!(message(&[("kernel", 3), ("groups", 3)], &[]).contains("multiple of groups = 3"));
+    assert!(message(&[("kernel", 29)], &[]).contains("width = 28"));
+    assert!(message(&[("kernel", 0)], &[]).contains("kernel = 0"));
+    assert!(message(&[("kernel", 3)], &[("layout", "nhwc")]).contains("only nchw"));
+    assert!(message(&[("kernal", 3)], &[]).contains("did you mean `kernel`"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_layer_is_right(batch in 1u32..3, groups in 1u32..4, c_in in 1u32..6, c_out in 1u32..12,
+                          size in (1u32..20, 1u32..70), kernel in (1u32..5, 1u32..5),
+                          stride in 1u32..4, padding in 0u32..3, dilation in 1u32..3) {
+        let shape = ConvShape {
+            stride, padding, dilation, groups,
+            ..layer(batch, c_in * groups, size, c_out * groups, kernel)
+        };
+        let span = |taps: u32| dilation * (taps - 1) + 1;
+        prop_assume!(span(kernel.0) <= size.0 + 2 * padding);
+        prop_assume!(span(kernel.1) <= size.1 + 2 * padding);
+        verify(shape);
+    }
+}
