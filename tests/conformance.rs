@@ -187,6 +187,12 @@ fn vulkan() {
     on_backend("vulkan");
 }
 
+/// Runs where there is a driver and a GPU; elsewhere the table says why not.
+#[test]
+fn cuda() {
+    on_backend("cuda");
+}
+
 /// Every .cu kernel on the CPU: three thread orders as the newest chip, one as the oldest.
 #[test]
 fn cuda_shim() {

@@ -8,7 +8,7 @@ pub mod mock;
 pub mod vulkan;
 
 /// The backends in the order devices are listed. A new one is a folder and two lines here.
-pub static BACKENDS: &[&dyn Backend] = &[&cpu::CpuBackend, &vulkan::Vulkan];
+pub static BACKENDS: &[&dyn Backend] = &[&cpu::CpuBackend, &cuda::Cuda, &vulkan::Vulkan];
 
 /// One way to reach devices.
 pub trait Backend: Sync {
