@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::FAMILY;
+use super::gpu;
 use super::input::AlignmentInput;
 use super::scoring::{ALPHABETS, Alphabet, MODES, Mode, Scoring};
 use super::sequences::{MAX_LENGTH, Pairs, SequenceFile, Synthetic};
@@ -55,7 +56,12 @@ impl AlignmentCase {
             Source::Random(s) => {
                 let query = (s.query + s.query_max.unwrap_or(s.query)) as f64 / 2.0;
                 let (pairs, target) = (s.pairs as f64, s.target as f64);
-                Totals { pairs, cells: pairs * query * target, residues: pairs * (query + target) }
+                Totals {
+                    pairs,
+                    cells: pairs * query * target,
+                    residues: pairs * (query + target),
+                    columns: s.target,
+                }
             }
         }
     }
@@ -66,6 +72,8 @@ pub(super) struct Totals {
     pub pairs: f64,
     pub cells: f64,
     pub residues: f64,
+    /// Length of the longest target.
+    pub columns: usize,
 }
 
 impl Totals {
@@ -74,6 +82,7 @@ impl Totals {
             pairs: pairs.len() as f64,
             cells: pairs.cells(),
             residues: (pairs.queries.residues() + pairs.targets.residues()) as f64,
+            columns: (0..pairs.len()).map(|i| pairs.targets.get(i).len()).max().unwrap_or(0),
         }
     }
 
@@ -173,17 +182,23 @@ impl Case for AlignmentCase {
 
     fn device_bytes(&self) -> u64 {
         let totals = self.totals();
-        (totals.residues + 36.0 * totals.pairs) as u64
+        gpu::device_bytes(totals.pairs, totals.residues, totals.columns) as u64
     }
 
     fn supports(
         &self,
         implementation: &Implementation,
-        _device: &DeviceInfo,
+        device: &DeviceInfo,
     ) -> Result<(), Unsupported> {
+        let totals = self.totals();
         match implementation.language {
             Language::Native => Ok(()),
-            _ => Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name))),
+            Language::Cuda | Language::Wgsl => {
+                gpu::supports(totals.pairs, totals.residues, totals.columns, device)
+            }
+            Language::Library(_) => {
+                Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name)))
+            }
         }
     }
 

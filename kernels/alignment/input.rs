@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::FAMILY;
 use super::case::Totals;
 use super::cpu::SimdProgram;
+use super::gpu;
 use super::reference::{Alignment, align_all};
 use super::scoring::{Mode, Scoring};
 use super::sequences::{Pairs, Sequences};
@@ -63,15 +64,21 @@ impl Input for AlignmentInput {
     fn program(
         &self,
         implementation: &Implementation,
-        _device: &DeviceInfo,
+        device: &DeviceInfo,
         _tuning: &Tuning,
     ) -> Result<Program, Unsupported> {
-        let (pairs, scoring) = (Arc::clone(&self.pairs), Arc::clone(&self.scoring));
+        let (pairs, scoring) = (&self.pairs, &self.scoring);
         match implementation.language {
             Language::Native => {
+                let (pairs, scoring) = (Arc::clone(pairs), Arc::clone(scoring));
                 Ok(Program::Native(Box::new(SimdProgram::new(pairs, self.mode, scoring))))
             }
-            _ => Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name))),
+            language @ (Language::Cuda | Language::Wgsl) => {
+                gpu::record(pairs, self.mode, scoring, language, device).map(Program::Recording)
+            }
+            Language::Library(_) => {
+                Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name)))
+            }
         }
     }
 

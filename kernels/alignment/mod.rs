@@ -10,6 +10,7 @@ mod cpu_portable;
 mod cpu_profile;
 #[cfg(target_arch = "x86_64")]
 mod cpu_x86;
+mod gpu;
 mod input;
 pub mod reference;
 pub mod scoring;
@@ -26,11 +27,23 @@ const FAMILY: &str = "alignment";
 /// The family of pairwise alignments.
 pub struct AlignmentFamily;
 
-static IMPLEMENTATIONS: [Implementation; 1] = [Implementation {
-    name: "cpu/simd",
-    language: Language::Native,
-    summary: "a pair per SIMD lane, 8 bits widening to 16 and 32; AVX-512BW, AVX2 or portable",
-}];
+static IMPLEMENTATIONS: [Implementation; 3] = [
+    Implementation {
+        name: "cpu/simd",
+        language: Language::Native,
+        summary: "a pair per SIMD lane, 8 bits widening to 16 and 32; AVX-512BW, AVX2 or portable",
+    },
+    Implementation {
+        name: "cuda/inter",
+        language: Language::Cuda,
+        summary: "a pair per thread, strips of 16 query residues in registers, 32 bits",
+    },
+    Implementation {
+        name: "vulkan/inter",
+        language: Language::Wgsl,
+        summary: "a pair per invocation, strips of 8 query residues in registers, 32 bits",
+    },
+];
 
 impl Family for AlignmentFamily {
     fn name(&self) -> &'static str {

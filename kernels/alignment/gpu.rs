@@ -1,0 +1,252 @@
+//! `cuda/inter` and `vulkan/inter`: the pairs as device buffers, the work as a recording.
+//!
+//! Pairs are sorted by length and stand in groups of 32. Codes are packed four to a word; word k
+//! of pair p of a group stands at `base + 32·k + p`, so that neighbouring threads read
+//! neighbouring words. Queries are padded to whole strips, and to the longest of their group.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use super::input::RESULT_BYTES;
+use super::scoring::{Alphabet, CODES, Mode, N, Scoring};
+use super::sequences::{Pairs, Sequences};
+use crate::recording::{
+    Arg, Command, CudaModule, Kernel, Module, Recording, Role, WgslModule, shared,
+};
+use crate::work::{DeviceInfo, Language, Unsupported};
+
+static CUDA: CudaModule = CudaModule {
+    name: "alignment/inter",
+    source: include_str!("inter.cu"),
+    ptx: &[
+        (70, include_str!("../ptx/alignment_inter.sm_70.ptx")),
+        (75, include_str!("../ptx/alignment_inter.sm_75.ptx")),
+        (80, include_str!("../ptx/alignment_inter.sm_80.ptx")),
+        (90, include_str!("../ptx/alignment_inter.sm_90.ptx")),
+    ],
+};
+
+static WGSL: WgslModule =
+    WgslModule { name: "alignment/inter", source: include_str!("inter.wgsl"), features: &[] };
+
+/// Pairs whose words are interleaved.
+const GROUP: usize = 32;
+/// Codes that a query is padded to: the longest strip of any kernel.
+const STRIP: usize = 16;
+/// Words that describe a pair: query length, target length, where each starts, its number.
+const PAIR_WORDS: usize = 5;
+/// Bytes that describe a pair; its result takes fewer.
+const PAIR_BYTES: u64 = 4 * PAIR_WORDS as u64;
+/// Threads of a block.
+const BLOCK: usize = 64;
+/// H and F of one column, in bytes.
+const BOUNDARY_BYTES: usize = 8;
+/// The rows between strips take no more than this, if 64 pairs at a time fit in it.
+const BOUNDARY_LIMIT_BYTES: usize = 256 << 20;
+/// Padding code of queries; no letter matches it.
+const QUERY_PAD: u8 = 31;
+/// N in targets, where it must not equal the N of queries.
+const TARGET_N: u8 = 5;
+
+/// Where everything stands.
+struct Layout {
+    /// Pair numbers, sorted by length.
+    order: Vec<u32>,
+    /// For each group, the words of one query, the words of one target, the start of the group.
+    groups: Vec<(usize, usize, usize)>,
+    /// Words of all groups.
+    words: usize,
+    /// Longest target.
+    columns: usize,
+}
+
+impl Layout {
+    fn new(pairs: &Pairs) -> Self {
+        let lengths =
+            |i: u32| (pairs.queries.get(i as usize).len(), pairs.targets.get(i as usize).len());
+        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
+        order.sort_by_key(|&i| lengths(i));
+        let (mut groups, mut words, mut columns) = (Vec::new(), 0, 0);
+        for group in order.chunks(GROUP) {
+            let longest = |length: fn((usize, usize)) -> usize| {
+                group.iter().map(|&i| length(lengths(i))).max().unwrap_or(0)
+            };
+            let (query, target) = (longest(|l| l.0), longest(|l| l.1));
+            columns = columns.max(target);
+            let (query, target) = (query.next_multiple_of(STRIP) / 4, target.div_ceil(4));
+            groups.push((query, target, words));
+            words += (query + target) * GROUP;
+        }
+        Self { order, groups, words, columns }
+    }
+
+    /// Contents of `letters` and `pairs`.
+    fn pack(&self, pairs: &Pairs, alphabet: Alphabet) -> Vec<Bytes> {
+        let mut letters = vec![0u32; self.words];
+        let mut descriptions = vec![0u32; pairs.len() * PAIR_WORDS];
+        let mut rest = letters.as_mut_slice();
+        let mut parts = Vec::with_capacity(self.groups.len());
+        for &(query, target, _) in &self.groups {
+            let (part, after) = rest.split_at_mut((query + target) * GROUP);
+            parts.push(part);
+            rest = after;
+        }
+        parts
+            .into_par_iter()
+            .zip(descriptions.par_chunks_mut(GROUP * PAIR_WORDS))
+            .zip(self.order.par_chunks(GROUP))
+            .zip(&self.groups)
+            .for_each(|(((letters, descriptions), order), &(query_words, _, start))| {
+                let (queries, targets) = letters.split_at_mut(query_words * GROUP);
+                for (p, &i) in order.iter().enumerate() {
+                    let pad = (QUERY_PAD, query_words);
+                    let query = interleave(queries, p, &pairs.queries, i, pad, |code| code);
+                    let target = match alphabet {
+                        Alphabet::Dna => interleave(targets, p, &pairs.targets, i, (0, 0), |c| {
+                            if c == N { TARGET_N } else { c }
+                        }),
+                        Alphabet::Protein => {
+                            interleave(targets, p, &pairs.targets, i, (0, 0), |code| code)
+                        }
+                    };
+                    let query_at = start + p;
+                    let target_at = query_at + query_words * GROUP;
+                    let words = [query, target, query_at as u32, target_at as u32, i];
+                    descriptions[p * PAIR_WORDS..][..PAIR_WORDS].copy_from_slice(&words);
+                }
+            });
+        vec![shared(letters), shared(descriptions)]
+    }
+}
+
+/// Writes sequence `i` as member `p` of a group and returns its length. `padding` is a code and
+/// the number of words that it fills up.
+fn interleave(
+    group: &mut [u32],
+    p: usize,
+    sequences: &Sequences,
+    i: u32,
+    padding: (u8, usize),
+    code: impl Fn(u8) -> u8,
+) -> u32 {
+    let sequence = sequences.get(i as usize);
+    let words = sequence.len().div_ceil(4).max(padding.1);
+    for word in 0..words {
+        let mut codes = [padding.0; 4];
+        let letters = sequence.get(word * 4..).unwrap_or(&[]);
+        for (to, &letter) in codes.iter_mut().zip(letters) {
+            *to = code(letter);
+        }
+        group[word * GROUP + p] = u32::from_le_bytes(codes);
+    }
+    sequence.len() as u32
+}
+
+/// Device memory for `pairs` pairs of `residues` residues with targets up to `columns`, in bytes.
+pub(super) fn device_bytes(pairs: f64, residues: f64, columns: usize) -> f64 {
+    let boundary = (pairs as usize).next_multiple_of(BLOCK).saturating_mul(columns);
+    let boundary = boundary.saturating_mul(BOUNDARY_BYTES).min(BOUNDARY_LIMIT_BYTES);
+    residues + pairs * (RESULT_BYTES + 4 * PAIR_WORDS) as f64 + boundary as f64
+}
+
+/// Whether buffers of about this size can be bound; exact sizes are known with the input.
+pub(super) fn supports(
+    pairs: f64,
+    residues: f64,
+    columns: usize,
+    device: &DeviceInfo,
+) -> Result<(), Unsupported> {
+    let least = (BLOCK * BOUNDARY_BYTES).saturating_mul(columns) as f64;
+    fits(residues.max(least).max(pairs * PAIR_BYTES as f64) as u64, device)
+}
+
+/// Largest buffer that the device binds and 32-bit indices reach, in bytes.
+fn largest_buffer(device: &DeviceInfo) -> u64 {
+    device.max_buffer_bytes.unwrap_or(u64::MAX).min(u64::from(u32::MAX))
+}
+
+fn fits(buffer_bytes: u64, device: &DeviceInfo) -> Result<(), Unsupported> {
+    let largest = largest_buffer(device);
+    if buffer_bytes <= largest {
+        return Ok(());
+    }
+    Err(Unsupported(format!(
+        "needs a buffer of {buffer_bytes} bytes, {} binds at most {largest}; give fewer pairs",
+        device.id
+    )))
+}
+
+/// Blocks that share the work: as many as there is room for.
+fn blocks(pairs: usize, columns: usize, largest_bytes: u64) -> usize {
+    let room = BOUNDARY_LIMIT_BYTES.min(largest_bytes as usize);
+    let room = room / (BLOCK * BOUNDARY_BYTES * columns.max(1));
+    pairs.div_ceil(BLOCK).min(room).clamp(1, 65_535)
+}
+
+/// The recording of `pairs` in `language` for `device`.
+pub(super) fn record(
+    pairs: &Arc<Pairs>,
+    mode: Mode,
+    scoring: &Arc<Scoring>,
+    language: Language,
+    device: &DeviceInfo,
+) -> Result<Recording, Unsupported> {
+    let layout = Layout::new(pairs);
+    let largest = largest_buffer(device);
+    let blocks = blocks(pairs.len(), layout.columns, largest);
+    let boundary_bytes = (blocks * BLOCK * BOUNDARY_BYTES * layout.columns.max(1)) as u64;
+    let letter_bytes = (layout.words.max(1) * 4) as u64;
+    fits(letter_bytes.max(boundary_bytes).max(pairs.len() as u64 * PAIR_BYTES), device)?;
+    let mut recording = Recording::default();
+    let letters = recording.buffer("letters", Role::Input, letter_bytes);
+    let descriptions =
+        recording.buffer("pairs", Role::Input, (pairs.len().max(1) * PAIR_WORDS * 4) as u64);
+    let table: Vec<u8> = scoring.table().iter().map(|&score| score as u8).collect();
+    let table = recording.upload("table", Role::Constant, Bytes::from(table));
+    let boundary = recording.buffer("boundary", Role::Scratch, boundary_bytes);
+    let results =
+        recording.buffer("results", Role::Output, (pairs.len().max(1) * RESULT_BYTES) as u64);
+    recording.commands.push(Command::Dispatch {
+        kernel: kernel(mode, scoring.alphabet, language),
+        grid: [blocks as u32, 1, 1],
+        args: vec![
+            Arg::Read(letters),
+            Arg::Read(descriptions),
+            Arg::Read(table),
+            Arg::Write(boundary),
+            Arg::Write(results),
+            Arg::U32(pairs.len() as u32),
+            Arg::I32(scoring.matched),
+            Arg::I32(scoring.mismatch),
+            Arg::I32(scoring.gap_open),
+            Arg::I32(scoring.gap_extend),
+        ],
+    });
+    let (packed, alphabet) = (Arc::clone(pairs), scoring.alphabet);
+    recording.pack = Some(Arc::new(move || Ok(Layout::new(&packed).pack(&packed, alphabet))));
+    Ok(recording)
+}
+
+fn kernel(mode: Mode, alphabet: Alphabet, language: Language) -> Kernel {
+    let block = [BLOCK as u32, 1, 1];
+    if language == Language::Wgsl {
+        let overrides =
+            vec![("mode", f64::from(mode as u8)), ("matrix", f64::from(alphabet as u8))];
+        let module = Module::Wgsl(&WGSL);
+        return Kernel { module, entry: "align_pairs", block, shared_bytes: 0, overrides };
+    }
+    let entry = match (mode, alphabet) {
+        (Mode::Local, Alphabet::Dna) => "local_dna",
+        (Mode::Global, Alphabet::Dna) => "global_dna",
+        (Mode::SemiGlobal, Alphabet::Dna) => "semi_global_dna",
+        (Mode::Local, Alphabet::Protein) => "local_protein",
+        (Mode::Global, Alphabet::Protein) => "global_protein",
+        (Mode::SemiGlobal, Alphabet::Protein) => "semi_global_protein",
+    };
+    let module = Module::Cuda(&CUDA);
+    Kernel { module, entry, block, shared_bytes: 0, overrides: Vec::new() }
+}
+
+const _: () = assert!(CODES > QUERY_PAD as usize && STRIP.is_multiple_of(4));
