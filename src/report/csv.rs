@@ -65,6 +65,14 @@ const VERDICT_COLUMNS: [&str; 27] = [
 
 /// Writes one line a row and mode; of a listing, its first table.
 pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<()> {
+    table(content, out).map_err(|error| match error.into_kind() {
+        // The kind (broken pipe, full disk) decides how the program ends.
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })
+}
+
+fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     match content {
         Content::Records(list) => {
@@ -92,7 +100,7 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
             }
         }
     }
-    csv.flush()
+    Ok(csv.flush()?)
 }
 
 /// The modes of a row that were measured, or one line without times.
@@ -101,7 +109,7 @@ fn write_row<W: Write>(
     name: &str,
     record: &Record,
     row: &Row,
-) -> io::Result<()> {
+) -> csv::Result<()> {
     let times = &row.times;
     let modes = [
         ("kernel_cold", &times.kernel_cold),

@@ -67,6 +67,9 @@ fn one(document: &mut Document, verdict: &Verdict, rows: usize) {
         document.text(verdict.sentences.join(" "));
     }
     ranking(document, verdict, rows);
+    if !verdict.reasons.is_empty() {
+        document.text("Why:");
+    }
     document.list(
         verdict.reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.text)).collect(),
     );
@@ -124,7 +127,7 @@ fn ranking(document: &mut Document, verdict: &Verdict, rows: usize) {
     document.table(table);
     let mut remarks = excluded(verdict);
     if cut > 0 {
-        remarks.insert(0, format!("{} more can do it and cost more", count(cut, "VM size")));
+        remarks.insert(0, format!("{} more can do it, for more money", count(cut, "VM size")));
     }
     document.list(remarks);
 }
@@ -252,7 +255,7 @@ fn explain(document: &mut Document, verdict: &Verdict) {
 /// Four significant digits, as a term of a sum that a reader may check.
 fn plain(value: f64) -> String {
     match value.abs() {
-        v if v == 0.0 => "0".into(),
+        0.0 => "0".into(),
         v if (1e-3..1e6).contains(&v) => {
             let decimals = (3 - v.log10().floor() as i32).max(0) as usize;
             format!("{value:.decimals$}")

@@ -63,18 +63,20 @@ fn devices_say_what_is_here_and_what_is_missing() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = folder();
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_breakeven"))
-        .args(["list", "skus", "--format", "json"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    drop(child.stdout.take());
-    let status = child.wait().expect("it ends");
-    let mut text = String::new();
-    child.stderr.take().expect("piped").read_to_string(&mut text).expect("UTF-8");
-    assert_eq!((status.code(), text.as_str()), (Some(0), ""));
+    for format in ["text", "json", "markdown", "csv"] {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_breakeven"))
+            .args(["list", "skus", "--format", format])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(child.stdout.take());
+        let status = child.wait().expect("it ends");
+        let mut text = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut text).expect("UTF-8");
+        assert_eq!((status.code(), text.as_str()), (Some(0), ""), "--format {format}");
+    }
 }
 
 #[test]
