@@ -144,7 +144,7 @@ impl Input for Product {
                 self.a.clone(),
                 self.b.clone(),
             ))),
-            _ => Program::Recording(device::library(self)),
+            language => Program::Recording(device::recording(self, language, device)),
         })
     }
 

@@ -52,12 +52,22 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cpu/onednn",
         language: Language::Library(LibraryName::OneDnn),
-        summary: "matmul primitive of an installed oneDNN",
+        summary: "sgemm of an installed oneDNN",
+    },
+    Implementation {
+        name: "cuda/tiled",
+        language: Language::Cuda,
+        summary: "register tiles from shared memory; tensor cores (mma.sync) for bf16",
     },
     Implementation {
         name: "cuda/cublaslt",
         language: Language::Library(LibraryName::CublasLt),
         summary: "cuBLASLt, TF32 off",
+    },
+    Implementation {
+        name: "vulkan/tiled",
+        language: Language::Wgsl,
+        summary: "register tiles from workgroup memory; bf16 widened to f32 in the shader",
     },
 ];
 

@@ -1,0 +1,261 @@
+// C = A·B, row major, `batch` products along blockIdx.z. A block of 256 threads makes one tile of
+// C; both operands pass through shared memory. Edges are zeros in shared memory and masked at
+// the store, so sizes are arbitrary.
+#include "device.h"
+
+DEVICE float widen(float x) { return x; }
+DEVICE float widen(u16 x) { return bf16_to_float(x); }
+
+// ---- f32 arithmetic -----------------------------------------------------------------------
+// Thread (x, y) of 16×16 sums rows y·4 … y·4+3 (and the same 64 further down) by as many columns.
+// The next slab of operands waits in registers while this one is multiplied.
+template <u32 tile, u32 slab, class T>
+DEVICE void tile_f32(const T* a, const T* b, float* c, u32 m, u32 n, u32 k) {
+    const u32 parts = tile / 64;            // pieces of 4 rows (columns) of a thread
+    const u32 loads = tile * slab / 256;    // values of each operand that a thread carries
+    __shared__ __align__(16) float a_tile[slab][tile + 4];  // transposed; padded against conflicts
+    __shared__ __align__(16) float b_tile[slab][tile];
+    const u32 thread = threadIdx.x, tx = thread % 16, ty = thread / 16;
+    const u32 row0 = blockIdx.y * tile, column0 = blockIdx.x * tile;
+    a += static_cast<u64>(blockIdx.z) * m * k;
+    b += static_cast<u64>(blockIdx.z) * k * n;
+    c += static_cast<u64>(blockIdx.z) * m * n;
+
+    float a_next[loads], b_next[loads];
+    auto fetch = [&](u32 k0) {
+#pragma unroll
+        for (u32 i = 0; i < loads; i++) {
+            const u32 index = thread + i * 256;
+            const u32 row = row0 + index / slab, ak = k0 + index % slab;
+            a_next[i] = row < m && ak < k ? widen(a[static_cast<u64>(row) * k + ak]) : 0.0f;
+            const u32 bk = k0 + index / tile, column = column0 + index % tile;
+            b_next[i] = bk < k && column < n ? widen(b[static_cast<u64>(bk) * n + column]) : 0.0f;
+        }
+    };
+
+    float sum[parts * 4][parts * 4] = {};
+    fetch(0);
+    for (u32 k0 = 0; k0 < k; k0 += slab) {
+#pragma unroll
+        for (u32 i = 0; i < loads; i++) {
+            const u32 index = thread + i * 256;
+            a_tile[index % slab][index / slab] = a_next[i];
+            b_tile[index / tile][index % tile] = b_next[i];
+        }
+        __syncthreads();
+        if (k0 + slab < k) fetch(k0 + slab);
+#pragma unroll
+        for (u32 kk = 0; kk < slab; kk++) {
+            float4 av[parts], bv[parts];
+#pragma unroll
+            for (u32 p = 0; p < parts; p++) {
+                av[p] = *reinterpret_cast<const float4*>(&a_tile[kk][p * 64 + ty * 4]);
+                bv[p] = *reinterpret_cast<const float4*>(&b_tile[kk][p * 64 + tx * 4]);
+            }
+#pragma unroll
+            for (u32 p = 0; p < parts; p++) {
+                const float rows[4] = {av[p].x, av[p].y, av[p].z, av[p].w};
+#pragma unroll
+                for (u32 i = 0; i < 4; i++) {
+#pragma unroll
+                    for (u32 q = 0; q < parts; q++) {
+                        float* s = sum[p * 4 + i] + q * 4;
+                        s[0] = fmaf(rows[i], bv[q].x, s[0]);
+                        s[1] = fmaf(rows[i], bv[q].y, s[1]);
+                        s[2] = fmaf(rows[i], bv[q].z, s[2]);
+                        s[3] = fmaf(rows[i], bv[q].w, s[3]);
+                    }
+                }
+            }
+        }
+        __syncthreads();
+    }
+
+#pragma unroll
+    for (u32 i = 0; i < parts * 4; i++) {
+        const u32 row = row0 + i / 4 * 64 + ty * 4 + i % 4;
+#pragma unroll
+        for (u32 j = 0; j < parts * 4; j++) {
+            const u32 column = column0 + j / 4 * 64 + tx * 4 + j % 4;
+            if (row < m && column < n) c[static_cast<u64>(row) * n + column] = sum[i][j];
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+matmul_f32_128(const float* a, const float* b, float* c, u32 m, u32 n, u32 k) {
+    tile_f32<128, 8>(a, b, c, m, n, k);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+matmul_f32_64(const float* a, const float* b, float* c, u32 m, u32 n, u32 k) {
+    tile_f32<64, 16>(a, b, c, m, n, k);
+}
+
+// bf16 where there are no tensor cores for it: widened as it is read.
+extern "C" __global__ void __launch_bounds__(256)
+matmul_bf16_plain(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
+    tile_f32<64, 16>(a, b, c, m, n, k);
+}
+
+// ---- few rows -----------------------------------------------------------------------------
+// Up to 8 rows of C: B is read once, 64 columns by a block, its rows dealt to the 4 groups of 64
+// threads and to gridDim.y parts, whose sums stand one after the other in `partial` (a part is
+// `batch` whole C); `matmul_sum_parts` adds them in order.
+template <class T>
+DEVICE void few_rows(const T* a, const T* b, float* partial, u32 m, u32 n, u32 k, u32 depth) {
+    __shared__ float sums[4][8][64];
+    const u32 lane = threadIdx.x % 64, group = threadIdx.x / 64;
+    const u32 column = blockIdx.x * 64 + lane;
+    a += static_cast<u64>(blockIdx.z) * m * k;
+    b += static_cast<u64>(blockIdx.z) * k * n;
+    const u32 k0 = blockIdx.y * depth, k1 = min(k, k0 + depth);
+    float sum[8] = {};
+    if (column < n) {
+#pragma unroll 4
+        for (u32 kk = k0 + group; kk < k1; kk += 4) {
+            const float value = widen(b[static_cast<u64>(kk) * n + column]);
+#pragma unroll
+            for (u32 i = 0; i < 8; i++) {
+                if (i < m) sum[i] = fmaf(widen(a[static_cast<u64>(i) * k + kk]), value, sum[i]);
+            }
+        }
+    }
+#pragma unroll
+    for (u32 i = 0; i < 8; i++) sums[group][i][lane] = sum[i];
+    __syncthreads();
+    if (column >= n) return;
+    partial += (static_cast<u64>(blockIdx.y) * gridDim.z + blockIdx.z) * m * n;
+    for (u32 i = group; i < m; i += 4) {
+        partial[static_cast<u64>(i) * n + column] =
+            (sums[0][i][lane] + sums[1][i][lane]) + (sums[2][i][lane] + sums[3][i][lane]);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+matmul_f32_rows(const float* a, const float* b, float* partial, u32 m, u32 n, u32 k, u32 depth) {
+    few_rows(a, b, partial, m, n, k, depth);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+matmul_bf16_rows(const u16* a, const u16* b, float* partial, u32 m, u32 n, u32 k, u32 depth) {
+    few_rows(a, b, partial, m, n, k, depth);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+matmul_sum_parts(const float* partial, float* c, u32 values, u32 parts) {
+    const u32 index = blockIdx.x * 256 + threadIdx.x;
+    if (index >= values) return;
+    float sum = 0.0f;
+    for (u32 p = 0; p < parts; p++) sum += partial[static_cast<u64>(p) * values + index];
+    c[index] = sum;
+}
+
+// ---- bf16 on tensor cores -----------------------------------------------------------------
+// A block makes 128×128 of C: 2×4 warps, each 64×32 (4×4 fragments of 16×8). Two slabs of 32
+// along k: one is multiplied while the other arrives. `vectors`: k and n are multiples of 8, so
+// that 16 bytes move at a time; otherwise each value is read by itself. Chips that have no such
+// instruction use matmul_bf16_plain.
+#if DEVICE_ARCH == 0 || DEVICE_ARCH >= 80
+const u32 slab_k = 32;
+const u32 a_stride = slab_k + 8;  // padded so that the rows of a fragment lie in distinct banks
+const u32 b_stride = 128 + 8;
+
+template <bool vectors>
+DEVICE void fetch_bf16(u16* a_tile, u16* b_tile, const u16* a, const u16* b, u32 row0,
+                       u32 column0, u32 k0, u32 m, u32 n, u32 k) {
+    const u32 thread = threadIdx.x;
+    if (vectors) {
+#pragma unroll
+        for (u32 i = 0; i < 2; i++) {
+            const u32 index = thread + i * 256;  // 512 pieces of 8 values in each operand
+            const u32 row = index / 4, ak = index % 4 * 8;
+            const bool a_valid = row0 + row < m && k0 + ak < k;
+            const u64 a_from = a_valid ? static_cast<u64>(row0 + row) * k + k0 + ak : 0;
+            copy_async_16_or_zero(a_tile + row * a_stride + ak, a + a_from, a_valid);
+            const u32 bk = index / 16, column = index % 16 * 8;
+            const bool b_valid = k0 + bk < k && column0 + column < n;
+            const u64 b_from = b_valid ? static_cast<u64>(k0 + bk) * n + column0 + column : 0;
+            copy_async_16_or_zero(b_tile + bk * b_stride + column, b + b_from, b_valid);
+        }
+    } else {
+        for (u32 index = thread; index < 128 * slab_k; index += 256) {
+            const u32 row = index / slab_k, ak = index % slab_k;
+            const bool a_valid = row0 + row < m && k0 + ak < k;
+            a_tile[row * a_stride + ak] =
+                a_valid ? a[static_cast<u64>(row0 + row) * k + k0 + ak] : static_cast<u16>(0);
+            const u32 bk = index / 128, column = index % 128;
+            const bool b_valid = k0 + bk < k && column0 + column < n;
+            b_tile[bk * b_stride + column] =
+                b_valid ? b[static_cast<u64>(k0 + bk) * n + column0 + column] : static_cast<u16>(0);
+        }
+    }
+    copy_async_commit();
+}
+
+template <bool vectors>
+DEVICE void tile_bf16(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
+    __shared__ __align__(16) u16 a_tile[2][128 * a_stride];
+    __shared__ __align__(16) u16 b_tile[2][slab_k * b_stride];
+    const u32 thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
+    const u32 warp_row = warp / 4 * 64, warp_column = warp % 4 * 32;
+    const u32 row0 = blockIdx.y * 128, column0 = blockIdx.x * 128;
+    a += static_cast<u64>(blockIdx.z) * m * k;
+    b += static_cast<u64>(blockIdx.z) * k * n;
+    c += static_cast<u64>(blockIdx.z) * m * n;
+
+    float sum[4][4][4] = {};
+    fetch_bf16<vectors>(a_tile[0], b_tile[0], a, b, row0, column0, 0, m, n, k);
+    for (u32 k0 = 0, at = 0; k0 < k; k0 += slab_k, at ^= 1) {
+        copy_async_wait<0>();
+        __syncthreads();
+        if (k0 + slab_k < k) {
+            fetch_bf16<vectors>(a_tile[at ^ 1], b_tile[at ^ 1], a, b, row0, column0, k0 + slab_k,
+                                m, n, k);
+        }
+#pragma unroll
+        for (u32 kk = 0; kk < slab_k; kk += 16) {
+            u32 af[4][4], bf[2][4];
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) {
+                const u32 row = warp_row + i * 16 + lane % 16;
+                load_matrix_x4(af[i], a_tile[at] + row * a_stride + kk + lane / 16 * 8);
+            }
+#pragma unroll
+            for (u32 j = 0; j < 2; j++) {
+                const u32 column = warp_column + j * 16 + lane / 16 * 8;
+                load_matrix_x4_transposed(bf[j],
+                                          b_tile[at] + (kk + lane % 16) * b_stride + column);
+            }
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) {
+#pragma unroll
+                for (u32 j = 0; j < 4; j++) mma_m16n8k16_bf16(sum[i][j], af[i], bf[j / 2] + j % 2 * 2);
+            }
+        }
+    }
+
+#pragma unroll
+    for (u32 i = 0; i < 4; i++) {
+#pragma unroll
+        for (u32 j = 0; j < 4; j++) {
+#pragma unroll
+            for (u32 p = 0; p < 4; p++) {
+                const u32 row = row0 + warp_row + i * 16 + p / 2 * 8 + lane / 4;
+                const u32 column = column0 + warp_column + j * 8 + lane % 4 * 2 + p % 2;
+                if (row < m && column < n) c[static_cast<u64>(row) * n + column] = sum[i][j][p];
+            }
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+matmul_bf16_mma(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
+    tile_bf16<true>(a, b, c, m, n, k);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+matmul_bf16_mma_unaligned(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
+    tile_bf16<false>(a, b, c, m, n, k);
+}
+#endif
