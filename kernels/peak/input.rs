@@ -125,8 +125,7 @@ impl PeakInput {
         for (i, (f, e)) in found.iter().zip(expected.iter().cycle()).enumerate() {
             let (f, e) = (f64::from(*f), f64::from(*e));
             let error = (f - e).abs();
-            // Written so that a NaN fails.
-            if !(error <= F32_BOUND * e.abs()) {
+            if error.is_nan() || error > F32_BOUND * e.abs() {
                 return Err(Mismatch(format!("chain {i} ended in {f}, expected {e}")));
             }
             abs = abs.max(error);

@@ -82,6 +82,13 @@ pub(super) fn tiles(out: &mut [f32], a: &[bf16], b: &[bf16], steps: u32) -> bool
     true
 }
 
+/// The same bits, seen as pairs of bf16.
+#[target_feature(enable = "avx512f")]
+fn bf16_pairs(bits: __m512i) -> __m512bh {
+    // SAFETY: both are 512 plain bits.
+    unsafe { std::mem::transmute::<__m512i, __m512bh>(bits) }
+}
+
 /// One register holds a column of C; a lane of `a[p]` holds the pair 2p, 2p + 1 of a row of A.
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn tiles_bf16(out: &mut [f32], a: &[bf16], b: &[bf16], steps: u32) {
@@ -94,8 +101,8 @@ fn tiles_bf16(out: &mut [f32], a: &[bf16], b: &[bf16], steps: u32) {
     };
     let rows: [__m512bh; PAIRS] = from_fn(|p| {
         let lanes: [i32; ROWS] = from_fn(|row| pair(a, row, p));
-        // SAFETY: 16 values are loaded from 16; any bits are bf16 pairs.
-        unsafe { std::mem::transmute(_mm512_loadu_si512(lanes.as_ptr().cast())) }
+        // SAFETY: 16 values are loaded from 16.
+        bf16_pairs(unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) })
     });
     let zero = _mm512_setzero_ps();
     let columns: [[i32; PAIRS]; COLUMNS] = from_fn(|n| from_fn(|p| pair(b, n, p)));
@@ -107,8 +114,7 @@ fn tiles_bf16(out: &mut [f32], a: &[bf16], b: &[bf16], steps: u32) {
         for _ in 0..steps {
             for (p, row) in rows.iter().enumerate() {
                 for (c, column) in c.iter_mut().zip(columns) {
-                    // SAFETY: any 512 bits are bf16 pairs.
-                    let both = unsafe { std::mem::transmute(_mm512_set1_epi32(column[p])) };
+                    let both = bf16_pairs(_mm512_set1_epi32(column[p]));
                     *c = c.map(|c| _mm512_dpbf16_ps(c, *row, both));
                 }
             }
