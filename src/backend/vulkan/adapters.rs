@@ -4,6 +4,8 @@
     reason = "asks the Vulkan loader and the driver for what wgpu does not pass on"
 )]
 
+use std::sync::Once;
+
 use breakeven_kernels::work::{DeviceInfo, DeviceKind, Language};
 use wgpu::{AdapterInfo, DeviceType, Features};
 
@@ -31,8 +33,22 @@ pub(super) fn useful(offered: Features) -> Features {
         .fold(Features::empty(), |all, (f, _)| all | *f)
 }
 
+/// Keeps Mesa's device-select layer from asking for a display where there is none: each time it
+/// prints an `error:` line about XDG_RUNTIME_DIR on standard error, which reads like one of ours.
+fn without_display() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+            // SAFETY: other threads of this program neither read nor write the environment: the
+            // commands read it before they probe, and the thread pools never do.
+            unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+        }
+    });
+}
+
 /// All adapters, real GPUs first so that `vulkan:0` is one wherever there is one.
 fn adapters() -> Vec<wgpu::Adapter> {
+    without_display();
     let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
     options.backends = wgpu::Backends::VULKAN;
     options.flags = wgpu::InstanceFlags::empty();
