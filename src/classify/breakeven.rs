@@ -3,7 +3,7 @@
 use super::candidate::{Candidate, Standing};
 use super::judge::Outcome;
 use super::{BreakEven, DemandBand, Options, Side, SizeBreakEven};
-use crate::cost::evidence::{MeasuredDevice, Mode, time_of};
+use crate::cost::evidence::{MeasuredDevice, Mode, is_series, time_of};
 use crate::cost::money;
 use crate::workload::ResolvedWorkload;
 
@@ -155,7 +155,7 @@ fn compare(
 fn fastest_along(device: &MeasuredDevice, key: &str, axis: &str) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = Vec::new();
     for row in &device.rows {
-        let Some(series) = row.series.as_ref().filter(|s| s.key == key && s.axis == axis) else {
+        let Some(series) = row.series.as_ref().filter(|s| is_series(s, key, axis)) else {
             continue;
         };
         let Some(time) = time_of(row, Mode::EndToEnd) else { continue };

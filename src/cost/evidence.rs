@@ -5,7 +5,7 @@ use breakeven_kernels::work::{DeviceInfo, DeviceKind};
 use super::Estimate;
 use super::peaks::Peaks;
 use crate::catalog::Catalog;
-use crate::record::{Environment, Record, Row, Status, Time};
+use crate::record::{Environment, Record, Row, Series, Status, Time};
 use crate::workload::StageCase;
 
 /// Interval factor of a time interpolated between measured sizes.
@@ -113,7 +113,7 @@ impl MeasuredDevice<'_> {
     fn along(&self, family: &str, key: &str, axis: &str, value: f64) -> Vec<Timed> {
         let mut by_implementation: Vec<(&str, Vec<&Row>)> = Vec::new();
         for row in self.rows.iter().filter(|r| r.family == family) {
-            if row.series.as_ref().is_none_or(|s| s.key != key || s.axis != axis) {
+            if row.series.as_ref().is_none_or(|s| !is_series(s, key, axis)) {
                 continue;
             }
             match by_implementation.iter_mut().find(|(n, _)| *n == row.implementation) {
@@ -123,6 +123,11 @@ impl MeasuredDevice<'_> {
         }
         by_implementation.iter().filter_map(|(_, rows)| interpolated(rows, axis, value)).collect()
     }
+}
+
+/// Whether `series` is the one with this key; a suite may write the axis as `input.pairs`.
+pub fn is_series(series: &Series, key: &str, axis: &str) -> bool {
+    series.key == key && series.axis.rsplit('.').next() == Some(axis)
 }
 
 fn exact(row: &Row) -> Option<Timed> {

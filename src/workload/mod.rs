@@ -15,7 +15,16 @@ mod tests;
 pub use parse::parse;
 
 /// The built-in workloads: (name, TOML text), in the order shown.
-pub const BUILT_IN: &[(&str, &str)] = &[];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("llm-prefill", include_str!("../../suites/workloads/llm-prefill.toml")),
+    ("llm-generation", include_str!("../../suites/workloads/llm-generation.toml")),
+    ("llm-generation-batched", include_str!("../../suites/workloads/llm-generation-batched.toml")),
+    ("mjpeg-cameras", include_str!("../../suites/workloads/mjpeg-cameras.toml")),
+    ("mjpeg-mezzanine", include_str!("../../suites/workloads/mjpeg-mezzanine.toml")),
+    ("short-read-alignment", include_str!("../../suites/workloads/short-read-alignment.toml")),
+    ("etl-io-bound", include_str!("../../suites/workloads/etl-io-bound.toml")),
+    ("serial-job", include_str!("../../suites/workloads/serial-job.toml")),
+];
 
 /// Why a workload could not be read.
 #[derive(Debug, thiserror::Error)]
