@@ -64,14 +64,14 @@ fn an_overlay_replaces_prices_and_refuses_zero() {
     let mut catalog = embedded();
     let mut file = tempfile::NamedTempFile::new().expect("file");
     let head = "provider,name,region,kind,price_usd_per_h,as_of,source\n";
-    write!(file, "{head}azure,Standard_D8s_v5,eastus,ondemand,0.3,2026-11-01,contract\n")
+    writeln!(file, "{head}azure,Standard_D8s_v5,eastus,ondemand,0.3,2026-11-01,contract")
         .expect("write");
     catalog.overlay(file.path()).expect("overlay");
     let d8 = catalog.sku(None, "Standard_D8s_v5").expect("D8s");
     assert_eq!(d8.price(PriceKind::Ondemand, None).map(|p| p.price_usd_per_h), Some(0.3));
 
     let mut bad = tempfile::NamedTempFile::new().expect("file");
-    write!(bad, "{head}azure,Standard_D8s_v5,eastus,ondemand,0,2026-11-01,contract\n")
+    writeln!(bad, "{head}azure,Standard_D8s_v5,eastus,ondemand,0,2026-11-01,contract")
         .expect("write");
     let message = catalog.overlay(bad.path()).expect_err("zero price").to_string();
     assert!(message.contains("line 2") && message.contains("above 0"), "{message}");

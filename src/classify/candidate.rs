@@ -149,10 +149,11 @@ impl Candidate<'_> {
                 "own-driver",
                 "AKS does not install this GPU's driver; install it yourself",
             )),
-            Aks::Unclear => self.reasons.push(reason(
-                "aks-support-unclear",
-                "sources disagree on AKS support; try one node first",
-            )),
+            Aks::Unclear => {
+                self.lower(Standing::Unknown);
+                let text = "sources disagree on AKS support; try one node first";
+                self.reasons.push(reason("aks-support-unclear", text));
+            }
             Aks::Supported | Aks::NotApplicable => {}
         }
         let computes = workload.stages.iter().any(|s| matches!(s, Stage::Compute(_)));

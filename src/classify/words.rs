@@ -223,11 +223,10 @@ fn evidence(candidate: &Candidate) -> Option<String> {
     };
     let (nodes, used) = candidate.nodes()?;
     Some(format!(
-        "On {} ({}) {} sets the pace; its times are {origin}; {} {} busy {:.0} % of the time.",
+        "On {} ({}) {} sets the pace; its times are {origin}; {nodes:.0} {} busy {:.0} % of the time.",
         candidate.sku.name,
         candidate.device(),
         super::explain::resource_name(binding),
-        number(nodes),
         if nodes == 1.0 { "node is" } else { "nodes are" },
         100.0 * used
     ))

@@ -19,6 +19,8 @@ const ACROSS_ARCHITECTURES: f64 = 2.0;
 const OTHER_CASE: f64 = 2.0;
 /// Added where source and target are under different roofs.
 const OTHER_BOUND: f64 = 1.5;
+/// Added for a share of a GPU: makers publish no fixed rate for one.
+const SHARED: f64 = 1.5;
 /// Added where the VM size of the measured CPU is unknown: threads may share cores unseen.
 const UNKNOWN_SIZE: f64 = 1.2;
 
@@ -176,6 +178,9 @@ pub fn on_gpu(
             return Err(NoTime::Unknown(format!("no peaks known for {model}")));
         };
         let mut modelled = modelled(asked, target, devices)?;
+        if count < 1.0 {
+            modelled.time_s = modelled.time_s.widened(SHARED);
+        }
         launch_s = modelled.launches * LAUNCH_S;
         modelled.time_s = modelled.time_s.map(|t| t + launch_s);
         latency_s = modelled.time_s.map(|t| t + link_in_s + link_out_s);
