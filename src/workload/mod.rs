@@ -16,6 +16,9 @@ pub use parse::parse;
 
 /// The built-in workloads: (name, TOML text), in the order shown.
 pub const BUILT_IN: &[(&str, &str)] = &[
+    ("image-classification", include_str!("../../suites/workloads/image-classification.toml")),
+    ("image-training", include_str!("../../suites/workloads/image-training.toml")),
+    ("object-detection", include_str!("../../suites/workloads/object-detection.toml")),
     ("llm-prefill", include_str!("../../suites/workloads/llm-prefill.toml")),
     ("llm-generation", include_str!("../../suites/workloads/llm-generation.toml")),
     ("llm-generation-batched", include_str!("../../suites/workloads/llm-generation-batched.toml")),
