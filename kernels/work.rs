@@ -170,6 +170,18 @@ pub enum LibraryName {
     Cudnn,
 }
 
+impl std::fmt::Display for LibraryName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::OpenBlas => "OpenBLAS",
+            Self::Mkl => "MKL",
+            Self::OneDnn => "oneDNN",
+            Self::CublasLt => "cuBLASLt",
+            Self::Cudnn => "cuDNN",
+        })
+    }
+}
+
 /// What a case must do at least; figures are totals of one execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Work {

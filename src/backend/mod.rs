@@ -188,7 +188,15 @@ pub enum BackendError {
         /// Bytes there are.
         available_bytes: u64,
     },
-    /// The program does not compile or uses what the device lacks.
+    /// The device or its library has no such operation: nothing failed, nothing was tried.
+    #[error("{device}: {message}")]
+    Unsupported {
+        /// The device.
+        device: String,
+        /// What it lacks.
+        message: String,
+    },
+    /// The program does not compile.
     #[error("{device}: {message}")]
     Program {
         /// The device.

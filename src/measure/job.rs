@@ -105,9 +105,9 @@ pub(super) fn measure<E>(
             out.reason = Some(reason.clone());
             return Ok(End::Lost(out, reason));
         }
-        Err(Break::Stop(Stop::Backend(error @ BackendError::OutOfMemory { .. }))) => {
-            (Status::Skipped, error.to_string())
-        }
+        Err(Break::Stop(Stop::Backend(
+            error @ (BackendError::OutOfMemory { .. } | BackendError::Unsupported { .. }),
+        ))) => (Status::Skipped, error.to_string()),
         Err(Break::Stop(Stop::Backend(error))) => (Status::Failed, error.to_string()),
         Err(Break::Status(status, reason)) => (status, reason),
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use breakeven_kernels::FAMILIES;
 use breakeven_kernels::params::nearest;
 use breakeven_kernels::work::{
-    Case, DeviceInfo, DeviceKind, Family, Files, Implementation, Language, LibraryName,
+    Case, DeviceInfo, DeviceKind, Family, Files, Implementation, Language,
 };
 
 use super::{Filter, Job, Plan, PlanError, Skip, series};
@@ -176,14 +176,7 @@ fn missing_language(language: Language, device: &DeviceInfo) -> String {
         Language::Wgsl => return format!("{} runs no WGSL", device.id),
         Language::Library(library) => library,
     };
-    let name = match library {
-        LibraryName::OpenBlas => "OpenBLAS",
-        LibraryName::Mkl => "MKL",
-        LibraryName::OneDnn => "oneDNN",
-        LibraryName::CublasLt => "cuBLASLt",
-        LibraryName::Cudnn => "cuDNN",
-    };
-    format!("{name} was not found; `breakeven devices` says how to get it")
+    format!("{library} was not found; `breakeven devices` says how to get it")
 }
 
 fn check_globs(families: &[&'static dyn Family], filter: &Filter) -> Result<(), PlanError> {

@@ -54,7 +54,7 @@ impl<'d> LibrarySession<'d> {
         device: &'d mut CpuDevice,
         recording: Recording,
     ) -> Result<Self, BackendError> {
-        let fail = |message: String| BackendError::Program { device: "cpu".into(), message };
+        let fail = |message: String| BackendError::Unsupported { device: "cpu".into(), message };
         let mut dtypes = Vec::new();
         for command in &recording.commands {
             match command {
@@ -74,7 +74,7 @@ impl<'d> LibrarySession<'d> {
         let library = library.ok_or_else(|| {
             let types = if dtypes.contains(&GemmType::Bf16) { "bf16" } else { "f32" };
             fail(match recording.library {
-                Some(name) => format!("{name:?} was not found or multiplies no {types}"),
+                Some(name) => format!("{name} is not here or offers no {types} product"),
                 None => format!("no library that multiplies {types} was found"),
             })
         })?;
