@@ -9,7 +9,7 @@ use super::container::{self, Movie};
 use super::cpu::{self, Chain};
 use super::jpeg::{Layout, Sampling};
 use super::synth::{self, Synthetic};
-use super::{FAMILY, reference};
+use super::{FAMILY, gpu, reference};
 use crate::params::{ParamReader, Params};
 use crate::work::{
     Case, CaseError, Check, DeviceInfo, Files, Implementation, Input, Keep, Language, Mismatch,
@@ -242,17 +242,30 @@ impl Input for Clip {
         work(self.movie.frames.len(), from, &self.to, self.data.len() as f64)
     }
 
+    fn tunings(&self, implementation: &Implementation, _device: &DeviceInfo) -> Vec<Tuning> {
+        match implementation.language {
+            Language::Native => vec![Tuning::default()],
+            _ => gpu::tunings(self.movie.frames.len()),
+        }
+    }
+
     fn program(
         &self,
         implementation: &Implementation,
-        _device: &DeviceInfo,
-        _tuning: &Tuning,
+        device: &DeviceInfo,
+        tuning: &Tuning,
     ) -> Result<Program, Unsupported> {
         supports(implementation, self.movie.frames.iter().all(|f| f.restart_mcus > 0))?;
         match implementation.language {
             Language::Native => {
                 let chain = Chain::new(self.data.clone(), self.to, self.quality);
                 Ok(Program::Native(Box::new(chain)))
+            }
+            Language::Cuda | Language::Wgsl => {
+                let language = implementation.language;
+                let (to, quality) = (self.to, self.quality);
+                gpu::recording(&self.data, &self.movie, to, quality, language, device, tuning)
+                    .map(Program::Recording)
             }
             other => Err(Unsupported(format!("{FAMILY} has no implementation in {other:?}"))),
         }

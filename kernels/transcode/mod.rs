@@ -11,6 +11,8 @@ mod case;
 pub mod container;
 mod cpu;
 mod dct;
+mod device_tables;
+mod gpu;
 mod huffman;
 pub mod jpeg;
 mod lanes;
@@ -28,11 +30,23 @@ const FAMILY: &str = "transcode";
 pub struct Transcode;
 
 /// Every implementation, in the order shown.
-static IMPLEMENTATIONS: [Implementation; 1] = [Implementation {
-    name: "cpu/simd",
-    language: Language::Native,
-    summary: "table-driven Huffman, SIMD transforms, parallel over frames and rows",
-}];
+static IMPLEMENTATIONS: [Implementation; 3] = [
+    Implementation {
+        name: "cpu/simd",
+        language: Language::Native,
+        summary: "table-driven Huffman, SIMD transforms, parallel over frames and rows",
+    },
+    Implementation {
+        name: "cuda/chain",
+        language: Language::Cuda,
+        summary: "eight kernels on batches of frames; only compressed bytes cross",
+    },
+    Implementation {
+        name: "vulkan/chain",
+        language: Language::Wgsl,
+        summary: "the same eight kernels in WGSL",
+    },
+];
 
 impl Family for Transcode {
     fn name(&self) -> &'static str {

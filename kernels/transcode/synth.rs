@@ -132,7 +132,7 @@ impl<'a> Scene<'a> {
     fn chroma(&self, x: usize, y: usize, c: usize) -> u8 {
         let (x, y) = (x + self.pan.0 / 2, y + self.pan.1 / 2);
         let value =
-            if c == 1 { self.texture.at(x, y) } else { 255 - self.texture.at(y / 2, x / 2) };
+            if c == 1 { self.texture.at(x, y) } else { 255 - self.texture.at(x / 3 + 40, y / 2) };
         (128 + (value - 128) / 3) as u8
     }
 

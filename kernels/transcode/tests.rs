@@ -136,7 +136,7 @@ fn ffmpeg_frames(avi: &[u8], pixels: &str) -> Vec<u8> {
 
 #[test]
 fn the_cpu_equals_the_reference() {
-    for (width, height) in [(320, 176), (333, 241), (16, 16), (1, 1), (200, 8)] {
+    for (width, height) in [(320, 176), (333, 241), (16, 16), (1, 1), (1100, 8), (8, 700)] {
         let input = case_of(&synthetic(3, width, height)).input(7).unwrap();
         let mut native = native(&*input);
         native.run().unwrap();

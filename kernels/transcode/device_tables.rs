@@ -1,0 +1,129 @@
+//! The words that the device kernels read beside the video: where things stand, codes, quantisers,
+//! filters.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::container::Movie;
+use super::huffman::encode_table;
+use super::jpeg::Layout;
+use super::scale::Filter;
+use super::tables::{HuffmanSpec, ZIGZAG, quantisers, standard_huffman};
+use crate::recording::shared;
+
+/// Bits looked up at once by the decoders.
+const LOOKUP_BITS: u32 = 9;
+/// Words of a frame's entry: where its three quantisers, DC codes and AC codes stand.
+const FRAME_WORDS: usize = 9;
+
+/// Where every restart interval stands, five words each: byte offset, bytes, frame, first MCU,
+/// MCUs.
+pub fn intervals(movie: &Movie) -> Bytes {
+    let mut words: Vec<u32> = Vec::new();
+    for (f, frame) in movie.frames.iter().enumerate() {
+        for (i, interval) in frame.intervals.iter().enumerate() {
+            let mcus = frame.mcus_of(i);
+            let entry = [interval.start, interval.len(), f, mcus.start, mcus.len()];
+            words.extend(entry.map(|v| v as u32));
+        }
+    }
+    shared(words)
+}
+
+/// Each frame's entry, then the quantisers and codes that the entries point to, each once.
+pub fn tables(movie: &Movie) -> Bytes {
+    let mut words = vec![0u32; movie.frames.len() * FRAME_WORDS];
+    let mut quants: HashMap<[u16; 64], u32> = HashMap::new();
+    let mut codes: HashMap<&HuffmanSpec, u32> = HashMap::new();
+    for (f, frame) in movie.frames.iter().enumerate() {
+        let mut entry = Vec::with_capacity(FRAME_WORDS);
+        for quant in &frame.quant {
+            entry.push(*quants.entry(*quant).or_insert_with(|| {
+                words.extend(quant.map(u32::from));
+                words.len() as u32 - 64
+            }));
+        }
+        for spec in frame.dc.iter().chain(&frame.ac) {
+            entry.push(*codes.entry(spec).or_insert_with(|| {
+                let at = words.len() as u32;
+                words.extend(decode_table(spec));
+                at
+            }));
+        }
+        words[f * FRAME_WORDS..][..FRAME_WORDS].copy_from_slice(&entry);
+    }
+    shared(words)
+}
+
+/// A code for the device: 512 entries `length << 8 | symbol` for codes of up to 9 bits (else 0),
+/// then for each length 0 to 17 one past its last code left-aligned in 16 bits, for each length
+/// the index of a symbol minus its code, then 256 symbols.
+fn decode_table(spec: &HuffmanSpec) -> Vec<u32> {
+    let (fast, limits, offsets, symbols) = (0, 512, 530, 548);
+    let mut table = vec![0u32; 804];
+    for (i, (code, length, symbol)) in spec.codes().enumerate() {
+        let n = length as usize;
+        if table[limits + n] == 0 {
+            table[offsets + n] = (i as u32).wrapping_sub(code);
+        }
+        table[limits + n] = (code + 1) << (16 - length);
+        table[symbols + i] = u32::from(symbol);
+        if length <= LOOKUP_BITS {
+            let free = LOOKUP_BITS - length;
+            let from = fast + (code << free) as usize;
+            table[from..from + (1 << free)].fill(length << 8 | u32::from(symbol));
+        }
+    }
+    table
+}
+
+/// What the encoder needs: zigzag order, divisors times 8 in that order (luma, chroma), DC codes
+/// (16 luma, 16 chroma) and AC codes (256 luma, 256 chroma) as `length << 16 | code`.
+pub fn encoder_words(quality: u32) -> Bytes {
+    let codes = standard_huffman();
+    let mut words: Vec<u32> = ZIGZAG.iter().map(|&z| u32::from(z)).collect();
+    for quant in quantisers(quality) {
+        words.extend(quant.map(|q| u32::from(q) * 8));
+    }
+    for dc in &codes.dc {
+        words.extend(&encode_table(dc)[..16]);
+    }
+    for ac in &codes.ac {
+        words.extend(encode_table(ac));
+    }
+    shared(words)
+}
+
+/// Geometry of the three components, 16 words each, then their filters.
+///
+/// Words of a component: 0 first word of its plane in a frame, 1 words of a row, 2 width, 3 height;
+/// of its scaled plane 4 first word, 5 words of a row, 6 width, 7 height; 8 first word of its
+/// middle rows in a frame; 9 to 11 first inputs, weights and taps of the filter down; 12 to 14
+/// of the filter across; 15 rows of the scaled plane with padding.
+pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
+    let mut words = vec![0i32; 48];
+    let (mut plane, mut scaled, mut middle) = (0, 0, 0);
+    for c in 0..3 {
+        let ((in_w, in_h), (out_w, out_h)) = (from.plane_size(c), to.plane_size(c));
+        let ((in_stride, in_rows), (out_stride, out_rows)) =
+            (from.padded_size(c), to.padded_size(c));
+        let mut entry = vec![plane, in_stride / 4, in_w, in_h];
+        entry.extend([scaled, out_stride / 4, out_w, out_h, middle]);
+        for filter in [Filter::new(in_h, out_h), Filter::new(in_w, out_w)] {
+            entry.push(words.len());
+            words.extend(&filter.first);
+            entry.push(words.len());
+            words.extend(filter.weights.iter().map(|&w| i32::from(w)));
+            entry.push(filter.taps);
+        }
+        entry.push(out_rows);
+        for (word, value) in words[c * 16..].iter_mut().zip(entry) {
+            *word = value as i32;
+        }
+        plane += in_stride * in_rows / 4;
+        scaled += out_stride * out_rows / 4;
+        middle += in_stride / 2 * out_h;
+    }
+    shared(words)
+}

@@ -1,0 +1,430 @@
+//! The chain as device work: the same buffers, tables and dispatches for CUDA and WGSL.
+//!
+//! The file itself is uploaded, with tables that say where its restart intervals stand; what comes
+//! back is the entropy-coded bytes of every output row and their lengths. Frames go through in
+//! batches that fit the device. Kernels:
+//!
+//! `decode` (a thread per restart interval) → `inverse` (8 threads a block of samples) → `down`,
+//! `across` (a thread per 4 samples) → `forward` → `entropy` (a workgroup per row of MCUs: bit
+//! lengths, prefix sum, packing) → `place` (prefix sum over rows) → `emit` (byte stuffing).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::container::{self, Movie};
+use super::device_tables::{encoder_words, intervals, plan_words, tables};
+use super::jpeg::{self, Layout};
+use super::tables::quantisers;
+use crate::recording::{
+    Arg, BufferId, Command, CudaModule, Kernel, Module, Recording, Role, Used, WgslModule,
+};
+use crate::work::{DeviceInfo, Language, Tuning, Unsupported};
+
+/// Words that a block can take at most: a DC code with its bits (22) and 63 AC codes with
+/// theirs (26 each).
+const RAW_WORDS_PER_BLOCK: usize = 52;
+
+/// Index of each pair of stages in the module tables.
+const DECODE: usize = 0;
+const TRANSFORM: usize = 1;
+const SCALE: usize = 2;
+const ENTROPY: usize = 3;
+
+static CUDA: [CudaModule; 4] = [
+    CudaModule {
+        name: "transcode/decode",
+        source: include_str!("decode.cu"),
+        ptx: &[
+            (70, include_str!("../ptx/transcode_decode.sm_70.ptx")),
+            (75, include_str!("../ptx/transcode_decode.sm_75.ptx")),
+            (80, include_str!("../ptx/transcode_decode.sm_80.ptx")),
+            (90, include_str!("../ptx/transcode_decode.sm_90.ptx")),
+        ],
+    },
+    CudaModule {
+        name: "transcode/transform",
+        source: include_str!("transform.cu"),
+        ptx: &[
+            (70, include_str!("../ptx/transcode_transform.sm_70.ptx")),
+            (75, include_str!("../ptx/transcode_transform.sm_75.ptx")),
+            (80, include_str!("../ptx/transcode_transform.sm_80.ptx")),
+            (90, include_str!("../ptx/transcode_transform.sm_90.ptx")),
+        ],
+    },
+    CudaModule {
+        name: "transcode/scale",
+        source: include_str!("scale.cu"),
+        ptx: &[
+            (70, include_str!("../ptx/transcode_scale.sm_70.ptx")),
+            (75, include_str!("../ptx/transcode_scale.sm_75.ptx")),
+            (80, include_str!("../ptx/transcode_scale.sm_80.ptx")),
+            (90, include_str!("../ptx/transcode_scale.sm_90.ptx")),
+        ],
+    },
+    CudaModule {
+        name: "transcode/entropy",
+        source: include_str!("entropy.cu"),
+        ptx: &[
+            (70, include_str!("../ptx/transcode_entropy.sm_70.ptx")),
+            (75, include_str!("../ptx/transcode_entropy.sm_75.ptx")),
+            (80, include_str!("../ptx/transcode_entropy.sm_80.ptx")),
+            (90, include_str!("../ptx/transcode_entropy.sm_90.ptx")),
+        ],
+    },
+];
+
+static WGSL: [WgslModule; 4] = [
+    WgslModule { name: "transcode/decode", source: include_str!("decode.wgsl"), features: &[] },
+    WgslModule {
+        name: "transcode/transform",
+        source: include_str!("transform.wgsl"),
+        features: &[],
+    },
+    WgslModule { name: "transcode/scale", source: include_str!("scale.wgsl"), features: &[] },
+    WgslModule { name: "transcode/entropy", source: include_str!("entropy.wgsl"), features: &[] },
+];
+
+/// Frames a batch holds at most: all that fit the device, or so few that what passes from kernel
+/// to kernel stays in its cache.
+const BATCHES: [(&str, usize); 2] = [("largest", usize::MAX), ("8 frames", 8)];
+
+/// The batches worth trying for a clip of `frames`.
+pub fn tunings(frames: usize) -> Vec<Tuning> {
+    let distinct =
+        BATCHES.iter().enumerate().take_while(|(i, (_, most))| *i == 0 || *most < frames);
+    distinct.map(|(index, (name, _))| Tuning { name: (*name).into(), index }).collect()
+}
+
+/// The chain for `movie` (a parse of `data`) on `device`.
+///
+/// # Errors
+/// [`Unsupported`] where a frame or the file does not fit the device.
+pub fn recording(
+    data: &Bytes,
+    movie: &Movie,
+    to: Layout,
+    quality: u32,
+    language: Language,
+    device: &DeviceInfo,
+    tuning: &Tuning,
+) -> Result<Recording, Unsupported> {
+    let from = movie.frames[0].layout;
+    let sizes = Sizes::new(&from, &to);
+    let most = BATCHES.get(tuning.index).map_or(usize::MAX, |(_, most)| *most);
+    let batch = sizes.batch(data.len() as u64, device)?.min(movie.frames.len()).min(most);
+    let mut builder = Builder::new(data, movie, &sizes, batch, quality, language);
+    let mut first = 0;
+    while first < movie.frames.len() {
+        let count = batch.min(movie.frames.len() - first);
+        builder.batch(movie, first, count);
+        first += count;
+    }
+    let mut recording = builder.recording;
+    let (source, rate, frames) = (data.clone(), movie.rate, movie.frames.len());
+    recording.pack = Some(Arc::new(move || {
+        let movie = container::parse(&source)?;
+        Ok(vec![source.clone(), intervals(&movie), tables(&movie)])
+    }));
+    let header = jpeg::header(&to, &quantisers(quality));
+    recording.unpack = Some(Arc::new(move |outputs| {
+        let images = images(&outputs, &header, frames, to.mcus_y())?;
+        Ok(vec![container::mux(to.width, to.height, rate, &images)?])
+    }));
+    Ok(recording)
+}
+
+/// Words of the scratch buffers that one frame needs.
+struct Sizes {
+    from: Layout,
+    to: Layout,
+    coefficients: usize,
+    planes: usize,
+    middle: usize,
+    scaled: usize,
+    spectrum: usize,
+    raw_row: usize,
+    raw: usize,
+}
+
+impl Sizes {
+    fn new(from: &Layout, to: &Layout) -> Self {
+        let plane_words = |layout: &Layout| layout.blocks() * 16;
+        let middle = |c: usize| from.padded_size(c).0 / 2 * to.plane_size(c).1;
+        let raw_row = to.mcus_x() * to.blocks_per_mcu() * RAW_WORDS_PER_BLOCK + 1;
+        Self {
+            from: *from,
+            to: *to,
+            coefficients: from.blocks() * 32,
+            planes: plane_words(from),
+            middle: (0..3).map(middle).sum(),
+            scaled: plane_words(to),
+            spectrum: to.blocks() * 32,
+            raw_row,
+            raw: raw_row * to.mcus_y(),
+        }
+    }
+
+    fn words(&self) -> [usize; 6] {
+        [self.coefficients, self.planes, self.middle, self.scaled, self.spectrum, self.raw]
+    }
+
+    /// Frames that go through at once: as many as a quarter of the device holds, every buffer
+    /// within what the device binds and 32-bit positions reach.
+    fn batch(&self, file_bytes: u64, device: &DeviceInfo) -> Result<usize, Unsupported> {
+        let largest = device.max_buffer_bytes.unwrap_or(1 << 30).min(1 << 31);
+        if file_bytes > largest {
+            return Err(Unsupported(format!(
+                "the video of {file_bytes} bytes passes the device's largest buffer of {largest} \
+                 bytes; use fewer frames"
+            )));
+        }
+        let each = self.words().into_iter().max().unwrap_or(1) as u64 * 4;
+        let all = self.words().into_iter().sum::<usize>() as u64 * 4;
+        let memory = device.memory_bytes.unwrap_or(2 << 30) / 4;
+        let frames = (largest / each).min((memory / all).max(1)).min(4096) as usize;
+        if frames == 0 {
+            return Err(Unsupported(format!(
+                "one frame needs a buffer of {each} bytes, the device binds at most {largest}"
+            )));
+        }
+        Ok(frames)
+    }
+}
+
+/// Whole images from the downloaded lengths and bytes.
+fn images(
+    outputs: &[Vec<u8>],
+    header: &[u8],
+    frames: usize,
+    rows: usize,
+) -> Result<Vec<Vec<u8>>, String> {
+    let [lengths, bytes] = outputs else { return Err("two outputs were expected".into()) };
+    let length = |i: usize| -> Option<usize> {
+        let word = lengths.get(i * 4 + 4..i * 4 + 8)?;
+        Some(u32::from_le_bytes([word[0], word[1], word[2], word[3]]) as usize)
+    };
+    let mut at = 0usize;
+    let mut images = Vec::with_capacity(frames);
+    for f in 0..frames {
+        let mut parts = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let part = length(f * rows + row).and_then(|n| bytes.get(at..at.checked_add(n)?));
+            let part =
+                part.ok_or_else(|| format!("frame {f}, row {row}: its bytes are missing"))?;
+            at += part.len().next_multiple_of(4);
+            parts.push(part);
+        }
+        images.push(jpeg::assemble(header, parts.into_iter()));
+    }
+    Ok(images)
+}
+
+/// Builds the buffers once and the dispatches of one batch after another.
+struct Builder<'a> {
+    recording: Recording,
+    sizes: &'a Sizes,
+    language: Language,
+    scan: BufferId,
+    intervals: BufferId,
+    tables: BufferId,
+    encoder: BufferId,
+    plan: BufferId,
+    coefficients: BufferId,
+    planes: BufferId,
+    middle: BufferId,
+    scaled: BufferId,
+    spectrum: BufferId,
+    raw: BufferId,
+    rows: BufferId,
+    lengths: BufferId,
+    bytes: BufferId,
+}
+
+impl<'a> Builder<'a> {
+    fn new(
+        data: &Bytes,
+        movie: &Movie,
+        sizes: &'a Sizes,
+        batch: usize,
+        quality: u32,
+        language: Language,
+    ) -> Self {
+        let mut r = Recording::default();
+        let rows = sizes.to.mcus_y();
+        let scan = r.upload("scan", Role::Input, data.clone());
+        let intervals = r.upload("intervals", Role::Input, intervals(movie));
+        let tables = r.upload("tables", Role::Input, tables(movie));
+        let encoder = r.upload("encoder", Role::Constant, encoder_words(quality));
+        let plan = r.upload("plan", Role::Constant, plan_words(&sizes.from, &sizes.to));
+        let names = ["coefficients", "planes", "middle", "scaled", "spectrum", "raw"];
+        let scratch: Vec<BufferId> = names
+            .into_iter()
+            .zip(sizes.words())
+            .map(|(name, words)| r.buffer(name, Role::Scratch, (batch * words * 4) as u64))
+            .collect();
+        let place = r.buffer("rows", Role::Scratch, (batch * rows * 12) as u64);
+        let count = movie.frames.len() * rows;
+        let lengths = r.buffer("lengths", Role::Output, (count * 4 + 4) as u64);
+        // A guess; the interpreter doubles it where it is too small.
+        let ratio = sizes.to.blocks() as f64 / sizes.from.blocks() as f64;
+        let guess = (data.len() as f64 * ratio) as u64 + count as u64 * 16 + 4096;
+        let bytes = r.buffer("bytes", Role::Output, guess.next_multiple_of(4));
+        r.buffers[bytes.0].used = Some(Used { buffer: lengths, index: 0 });
+        r.commands.push(Command::Clear(lengths));
+        let [coefficients, planes, middle, scaled, spectrum, raw] = scratch[..] else {
+            unreachable!("six names were given")
+        };
+        Self {
+            recording: r,
+            sizes,
+            language,
+            scan,
+            intervals,
+            tables,
+            encoder,
+            plan,
+            coefficients,
+            planes,
+            middle,
+            scaled,
+            spectrum,
+            raw,
+            rows: place,
+            lengths,
+            bytes,
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        entry: &'static str,
+        stage: usize,
+        threads: u32,
+        grid: [usize; 3],
+        args: Vec<Arg>,
+    ) {
+        let module = match self.language {
+            Language::Cuda => Module::Cuda(&CUDA[stage]),
+            _ => Module::Wgsl(&WGSL[stage]),
+        };
+        let block = [threads, 1, 1];
+        let kernel = Kernel { module, entry, block, shared_bytes: 0, overrides: Vec::new() };
+        let grid = grid.map(|n| n as u32);
+        self.recording.commands.push(Command::Dispatch { kernel, grid, args });
+    }
+
+    /// The dispatches for `count` frames from `first`.
+    fn batch(&mut self, movie: &Movie, first: usize, count: usize) {
+        let before = |frames: usize| -> usize {
+            movie.frames[..frames].iter().map(|f| f.intervals.len()).sum()
+        };
+        let (from_interval, to_interval) = (before(first), before(first + count));
+        self.recording.commands.push(Command::Clear(self.coefficients));
+        self.decode(first, count, from_interval, to_interval - from_interval);
+        self.scale(count);
+        self.encode(first, count);
+    }
+
+    fn decode(&mut self, first: usize, count: usize, from_interval: usize, intervals: usize) {
+        let from = self.sizes.from;
+        let per_mcu = from.blocks_per_mcu();
+        let u = |v: usize| Arg::U32(v as u32);
+        let args = vec![
+            Arg::Read(self.scan),
+            Arg::Read(self.intervals),
+            Arg::Read(self.tables),
+            Arg::Write(self.coefficients),
+            u(from_interval),
+            u(intervals),
+            u(first),
+            u(from.blocks()),
+            u(per_mcu),
+            u(2 * from.luma_v),
+            u(from.chroma_v),
+        ];
+        self.dispatch("decode", DECODE, 64, [intervals.div_ceil(64), 1, 1], args);
+        let args = vec![
+            Arg::Read(self.coefficients),
+            Arg::Read(self.tables),
+            Arg::Read(self.encoder),
+            Arg::Read(self.plan),
+            Arg::Write(self.planes),
+            u(first),
+            u(from.mcus_x()),
+            u(per_mcu),
+            u(from.luma_v),
+            u(from.chroma_v),
+            u(self.sizes.planes),
+        ];
+        let across = (from.mcus_x() * per_mcu).div_ceil(8);
+        self.dispatch("inverse", TRANSFORM, 64, [across, from.mcus_y(), count], args);
+    }
+
+    fn scale(&mut self, count: usize) {
+        let (from, to) = (self.sizes.from, self.sizes.to);
+        let u = |v: usize| Arg::U32(v as u32);
+        let args = vec![
+            Arg::Read(self.planes),
+            Arg::Read(self.plan),
+            Arg::Write(self.middle),
+            u(self.sizes.planes),
+            u(self.sizes.middle),
+        ];
+        let words = from.padded_size(0).0 / 4;
+        self.dispatch("down", SCALE, 64, [words.div_ceil(64), to.height, 3 * count], args);
+        let args = vec![
+            Arg::Read(self.middle),
+            Arg::Read(self.plan),
+            Arg::Write(self.scaled),
+            u(self.sizes.middle),
+            u(self.sizes.scaled),
+        ];
+        let (width, rows) = to.padded_size(0);
+        self.dispatch("across", SCALE, 64, [(width / 4).div_ceil(64), rows, 3 * count], args);
+    }
+
+    fn encode(&mut self, first: usize, count: usize) {
+        let to = self.sizes.to;
+        let (across, rows, per_mcu) = (to.mcus_x(), to.mcus_y(), to.blocks_per_mcu());
+        let u = |v: usize| Arg::U32(v as u32);
+        let args = vec![
+            Arg::Read(self.scaled),
+            Arg::Read(self.encoder),
+            Arg::Read(self.plan),
+            Arg::Write(self.spectrum),
+            u(across),
+            u(per_mcu),
+            u(to.luma_v),
+            u(self.sizes.scaled),
+        ];
+        self.dispatch(
+            "forward",
+            TRANSFORM,
+            64,
+            [(across * per_mcu).div_ceil(8), rows, count],
+            args,
+        );
+        let args = vec![
+            Arg::Read(self.spectrum),
+            Arg::Read(self.encoder),
+            Arg::Write(self.raw),
+            Arg::Write(self.rows),
+            u(across * per_mcu),
+            u(per_mcu),
+            u(self.sizes.raw_row),
+        ];
+        self.dispatch("entropy", ENTROPY, 256, [rows, count, 1], args);
+        let args =
+            vec![Arg::Write(self.rows), Arg::Write(self.lengths), u(rows * count), u(rows * first)];
+        self.dispatch("place", ENTROPY, 256, [1, 1, 1], args);
+        let args = vec![
+            Arg::Read(self.raw),
+            Arg::Read(self.rows),
+            Arg::Write(self.bytes),
+            u(self.sizes.raw_row),
+            Arg::Capacity(self.bytes),
+        ];
+        self.dispatch("emit", ENTROPY, 256, [rows, count, 1], args);
+    }
+}
