@@ -7,7 +7,7 @@ use super::*;
 use crate::catalog::{Aks, Price, PriceKind};
 use crate::cost::fixture::*;
 use crate::cost::{Origin, Resource};
-use crate::workload::{Stage, Transfer};
+use crate::workload::Transfer;
 
 fn run(cpu_s: f64, gpu_s: f64, factor: f64, cpu_usd: f64, gpu_usd: f64, jobs: f64) -> Verdict {
     classify(
@@ -208,12 +208,10 @@ fn a_latency_objective_is_a_hard_constraint() {
 #[test]
 fn controls_must_not_land_on_a_gpu() {
     let embedded = Catalog::embedded().expect("catalog");
-    for stage in
-        [Stage::Serial { serial_cpu_s: 1800.0 }, Stage::Io { io_bytes: 5e10, io_bytes_per_s: None }]
-    {
-        let mut resolved = workload(1.0, 500.0, Transfer::PerCall);
-        resolved.workload.stages = vec![stage];
-        resolved.cases = vec![None];
+    for name in ["etl-io-bound", "serial-job"] {
+        let control = crate::workload::load(name).expect("built-in control");
+        let cases = vec![None; control.stages.len()];
+        let resolved = crate::workload::ResolvedWorkload { workload: control, cases };
         for provider in ["azure", "aws", "gcp"] {
             let options = Options { provider: Some(provider.into()), ..Options::default() };
             let v = classify(&resolved, &[], &embedded, &options);

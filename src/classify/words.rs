@@ -63,6 +63,11 @@ fn whole(value: f64) -> String {
     out
 }
 
+/// A probability cut, not rounded, to two places, so that 0.949 is not shown as the needed 0.95.
+fn chance(p: f64) -> String {
+    if p > 0.99 { "P > 0.99".into() } else { format!("P = {:.2}", (p * 100.0).floor() / 100.0) }
+}
+
 fn month(candidate: Option<&Candidate>) -> Option<f64> {
     candidate?.median_usd_per_month()
 }
@@ -93,20 +98,19 @@ pub(super) fn headline(outcome: &Outcome) -> String {
             dollars(from - to)
         )
     };
-    let p = |p: f64| if p >= 0.995 { "P > 0.99".into() } else { format!("P = {p:.2}") };
     match outcome.verdict {
         Kind::Gpu => {
-            format!("gpu: {} ({})", saves(&gpu, c, g, &cpu), p(contest.probability_gpu()))
+            format!("gpu: {} ({})", saves(&gpu, c, g, &cpu), chance(contest.probability_gpu()))
         }
         Kind::SharedGpu => format!(
             "shared-gpu: {}, {}, {} ({}); a whole GPU would not",
             outcome.gpu.map_or_else(String::new, Candidate::device),
             "billed as a share",
             saves(&gpu, c, g, &cpu),
-            p(contest.probability_gpu())
+            chance(contest.probability_gpu())
         ),
         Kind::Cpu => {
-            format!("cpu: {} ({})", saves(&cpu, g, c, &gpu), p(contest.probability_cpu()))
+            format!("cpu: {} ({})", saves(&cpu, g, c, &gpu), chance(contest.probability_cpu()))
         }
         Kind::Either => format!(
             "either: {gpu} at {} and {cpu} at {} a month are within the margin",
@@ -115,16 +119,21 @@ pub(super) fn headline(outcome: &Outcome) -> String {
         ),
         Kind::MeasureFirst => {
             let lean = contest.lean();
-            let chance = match lean {
+            let p = match lean {
                 Side::Gpu => contest.probability_gpu(),
                 Side::Cpu => contest.probability_cpu(),
             };
+            let but = outcome
+                .smaller_cpu
+                .map(|c| format!("; a size smaller than {} could undo it", c.sku.name));
             format!(
-                "measure first: leans {}, P = {chance:.2}, about {} a month ({gpu} {}, {cpu} {})",
+                "measure first: leans {}, {}, about {} a month ({gpu} {}, {cpu} {}){}",
                 side_name(lean).to_lowercase(),
+                chance(p),
                 dollars(-(g - c).abs()),
                 dollars(g),
-                dollars(c)
+                dollars(c),
+                but.unwrap_or_default()
             )
         }
     }

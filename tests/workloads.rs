@@ -1,0 +1,77 @@
+//! The built-in workloads from text to verdict, with nothing measured.
+
+use std::path::PathBuf;
+
+use breakeven::catalog::{Catalog, PriceKind};
+use breakeven::classify::{Kind, Options, classify};
+use breakeven::suite::FolderFiles;
+use breakeven::{plan, workload};
+
+fn resolved() -> Vec<workload::ResolvedWorkload> {
+    let files = FolderFiles::new(Vec::<PathBuf>::new());
+    workload::BUILT_IN
+        .iter()
+        .map(|(name, _)| {
+            let workload = workload::load(name).expect("built-in workload");
+            plan::resolve(&workload, &files).unwrap_or_else(|e| panic!("{name}: {e}"))
+        })
+        .collect()
+}
+
+#[test]
+fn their_cases_exist_and_are_small_enough_to_measure_anywhere() {
+    for one in resolved() {
+        for case in one.cases.iter().flatten() {
+            let mib = case.host_bytes >> 20;
+            assert!(mib < 512, "{}: {} takes {mib} MiB", one.workload.name, case.case_key);
+            assert!(case.work.ops < 2e10, "{}: {} is slow", one.workload.name, case.case_key);
+        }
+    }
+}
+
+#[test]
+fn without_measurements_the_verdicts_lean_and_the_controls_stay_on_cpus() {
+    let catalog = Catalog::embedded().expect("catalog");
+    for provider in [None, Some("azure"), Some("aws"), Some("gcp")] {
+        let provider = provider.map(str::to_owned);
+        let options = Options { provider, today: Some("2026-11-22".into()), ..Options::default() };
+        for one in resolved() {
+            let v = classify(&one, &[], &catalog, &options);
+            let name = &v.workload;
+            let control = one.cases.iter().all(Option::is_none);
+            assert!(!control || v.verdict == Kind::Cpu, "{name}: {}", v.headline);
+            assert!(v.best_cpu.is_some(), "{name}: {}", v.headline);
+            assert!(control || v.lean.is_some(), "{name}: {}", v.headline);
+            assert!(
+                v.verdict != Kind::MeasureFirst || !v.measure_next.is_empty(),
+                "{name} says what to measure"
+            );
+            assert!(v.explain.iter().all(|t| t.value.is_finite() && !t.unit.is_empty()), "{name}");
+            assert!(v.reasons.iter().all(|r| !r.text.is_empty()), "{name}");
+            let json = serde_json::to_string(&v).expect("serialisable");
+            assert!(!json.contains("NaN") && !json.contains("inf"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn reserved_prices_are_unknown_and_therefore_nobodys_win() {
+    let catalog = Catalog::embedded().expect("catalog");
+    let options = Options { price_kind: PriceKind::Reserved1y, ..Options::default() };
+    for one in resolved() {
+        let v = classify(&one, &[], &catalog, &options);
+        assert_eq!(v.verdict, Kind::MeasureFirst, "{}: {}", v.workload, v.headline);
+        assert!(v.reasons.iter().any(|r| r.code == "price-unknown"), "{}", v.workload);
+    }
+}
+
+#[test]
+fn spot_prices_of_cpu_sizes_are_unknown_on_azure() {
+    let catalog = Catalog::embedded().expect("catalog");
+    let options = Options { price_kind: PriceKind::Spot, ..Options::default() };
+    for one in resolved() {
+        let v = classify(&one, &[], &catalog, &options);
+        assert!(v.best_cpu.is_none(), "{}", v.workload);
+        assert_ne!(v.verdict, Kind::Gpu, "{}: {}", v.workload, v.headline);
+    }
+}
