@@ -2,28 +2,129 @@
 
 use super::Layer;
 use super::input::Images;
-use crate::recording::{Command, LibraryCall, Recording, Role, shared};
-use crate::work::{DeviceInfo, Unsupported};
+use crate::recording::{
+    Arg, Command, CudaModule, Kernel, LibraryCall, Module, Recording, Role, WgslModule, shared,
+};
+use crate::work::{DeviceInfo, Implementation, Language, Unsupported};
 
-/// Whether every operand is a buffer that `device` can bind.
-pub(super) fn supports(layer: &Layer, device: &DeviceInfo) -> Result<(), Unsupported> {
+static CUDA: CudaModule = CudaModule {
+    name: "convolution/implicit_gemm",
+    source: include_str!("implicit_gemm.cu"),
+    ptx: &[
+        (70, include_str!("../ptx/convolution_implicit_gemm.sm_70.ptx")),
+        (75, include_str!("../ptx/convolution_implicit_gemm.sm_75.ptx")),
+        (80, include_str!("../ptx/convolution_implicit_gemm.sm_80.ptx")),
+        (90, include_str!("../ptx/convolution_implicit_gemm.sm_90.ptx")),
+    ],
+};
+static WGSL: WgslModule = WgslModule {
+    name: "convolution/implicit_gemm",
+    source: include_str!("implicit_gemm.wgsl"),
+    features: &[],
+};
+
+/// Compute units of a device that does not say.
+const COMPUTE_UNITS: usize = 128;
+/// Blocks a compute unit should get, so that the large 128×128 tiles are worth it.
+const BLOCKS_PER_UNIT: usize = 2;
+/// Most workgroups along one axis (WGSL everywhere; CUDA along y and z).
+const MAX_GRID: usize = 65_535;
+
+/// Whether `implementation` can compute `layer` on `device`.
+pub(super) fn supports(
+    layer: &Layer,
+    implementation: &Implementation,
+    device: &DeviceInfo,
+) -> Result<(), Unsupported> {
+    let no = |reason: String| Err(Unsupported(reason));
+    let own = matches!(implementation.language, Language::Cuda | Language::Wgsl);
+    if own && layer.group_in() > 1 {
+        if layer.0.groups as usize > MAX_GRID {
+            return no("groups exceed 65535 with more than one channel each".into());
+        }
+        let columns = layer.0.batch as usize * layer.positions();
+        if implementation.language == Language::Wgsl && columns.div_ceil(64) > MAX_GRID {
+            return no(format!("{columns} output positions exceed 65535 tiles of 64"));
+        }
+    }
     let largest = layer.x_len().max(layer.w_len()).max(layer.y_len()) as u64 * 4;
     match device.max_buffer_bytes {
-        Some(limit) if largest > limit => Err(Unsupported(format!(
+        Some(limit) if largest > limit => no(format!(
             "an operand of {largest} bytes exceeds the largest buffer of {} ({limit} bytes)",
             device.id
-        ))),
+        )),
         _ => Ok(()),
     }
 }
 
-/// The vendor's convolution.
-pub(super) fn library(images: &Images) -> Recording {
+/// The program for `language` on `device`.
+pub(super) fn recording(images: &Images, language: Language, device: &DeviceInfo) -> Recording {
     let mut recording = Recording::default();
     let x = recording.upload("x", Role::Input, shared(images.x.clone()));
     let w = recording.upload("w", Role::Constant, shared(images.w.clone()));
     let y = recording.buffer("y", Role::Output, images.layer.y_len() as u64 * 4);
     let shape = images.layer.0;
-    recording.commands = vec![Command::Library(LibraryCall::Conv2d { shape, x, w, y })];
+    let command = match language {
+        Language::Library(name) => {
+            recording.library = Some(name);
+            Command::Library(LibraryCall::Conv2d { shape, x, w, y })
+        }
+        _ => {
+            let (kernel, grid) = kernel_and_grid(&images.layer, language, device);
+            let s = &shape;
+            let sizes = [
+                s.batch,
+                s.c_in,
+                s.height,
+                s.width,
+                s.c_out,
+                s.kernel_h,
+                s.kernel_w,
+                s.stride,
+                s.padding,
+                s.dilation,
+                s.groups,
+                s.out_h(),
+                s.out_w(),
+            ];
+            let buffers = [Arg::Read(x), Arg::Read(w), Arg::Write(y)];
+            let args = buffers.into_iter().chain(sizes.map(Arg::U32)).collect();
+            Command::Dispatch { kernel, grid, args }
+        }
+    };
+    recording.commands = vec![command];
     recording
+}
+
+/// Which kernel computes `layer`, and over how many blocks.
+fn kernel_and_grid(layer: &Layer, language: Language, device: &DeviceInfo) -> (Kernel, [u32; 3]) {
+    let module = match language {
+        Language::Wgsl => Module::Wgsl(&WGSL),
+        _ => Module::Cuda(&CUDA),
+    };
+    let kernel = |entry, threads| Kernel {
+        module: module.clone(),
+        entry,
+        block: [threads, 1, 1],
+        shared_bytes: 0,
+        overrides: Vec::new(),
+    };
+    if layer.group_in() == 1 {
+        let blocks = layer.y_len().div_ceil(256);
+        let grid = [blocks.min(MAX_GRID) as u32, blocks.div_ceil(MAX_GRID) as u32, 1];
+        return (kernel("convolution_depthwise", 256), grid);
+    }
+    let columns = layer.0.batch as usize * layer.positions();
+    let tiles = |tile: usize| [columns.div_ceil(tile), layer.group_out().div_ceil(tile)];
+    let units = device.compute_units.map_or(COMPUTE_UNITS, |units| units as usize);
+    let groups = layer.0.groups as usize;
+    let large = tiles(128).iter().product::<usize>() * groups >= BLOCKS_PER_UNIT * units;
+    let (kernel, tile) = match language {
+        Language::Wgsl => (kernel("convolution", 64), 64),
+        // A tile of 128 filters would be half empty.
+        _ if large && layer.group_out() > 64 => (kernel("convolution_128", 256), 128),
+        _ => (kernel("convolution_64", 256), 64),
+    };
+    let [x, y] = tiles(tile);
+    (kernel, [x, y, groups].map(|blocks| blocks as u32))
 }

@@ -53,12 +53,12 @@ impl Input for Images {
         device: &DeviceInfo,
         _tuning: &Tuning,
     ) -> Result<Program, Unsupported> {
-        device::supports(&self.layer, device)?;
+        device::supports(&self.layer, implementation, device)?;
         Ok(match implementation.language {
             Language::Native => {
                 Program::Native(Box::new(CpuLayer::new(self.layer, self.x.clone(), &self.w)))
             }
-            _ => Program::Recording(device::library(self)),
+            language => Program::Recording(device::recording(self, language, device)),
         })
     }
 

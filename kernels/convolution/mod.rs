@@ -41,9 +41,19 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         summary: "convolution primitive of an installed oneDNN",
     },
     Implementation {
+        name: "cuda/implicit-gemm",
+        language: Language::Cuda,
+        summary: "matrix product whose right operand is gathered from the image into shared memory",
+    },
+    Implementation {
         name: "cuda/cudnn",
         language: Language::Library(LibraryName::Cudnn),
         summary: "cuDNN forward convolution, TF32 off",
+    },
+    Implementation {
+        name: "vulkan/implicit-gemm",
+        language: Language::Wgsl,
+        summary: "matrix product whose right operand is gathered into workgroup memory",
     },
 ];
 
@@ -223,10 +233,10 @@ impl Case for Layer {
 
     fn supports(
         &self,
-        _implementation: &Implementation,
+        implementation: &Implementation,
         device: &DeviceInfo,
     ) -> Result<(), Unsupported> {
-        device::supports(self, device)
+        device::supports(self, implementation, device)
     }
 
     fn input(&self, seed: u64) -> Result<Box<dyn Input>, CaseError> {
