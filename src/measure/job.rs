@@ -135,7 +135,13 @@ impl<E> Steps<'_, E> {
         self.row.clock_hz[0] = device.state().clock_hz;
         let program = self.program(&info, &tuning)?;
         self.row.tuning = Some(tuning).filter(|t| !t.name.is_empty());
-        let mut session = device.load(program)?;
+        let mut session = match device.load(program) {
+            // A library's limits show only when it is asked; that is no failure of ours.
+            Err(error @ BackendError::Program { .. }) if self.is_library() => {
+                return Err(Break::Status(Status::Skipped, error.to_string()));
+            }
+            loaded => loaded?,
+        };
         self.row.one_off = row::one_off(session.one_off(), trials_s);
         self.row.launches = session.launches();
         let modes = session.modes();
@@ -171,6 +177,10 @@ impl<E> Steps<'_, E> {
         }
         self.name_unknowns();
         Ok(())
+    }
+
+    fn is_library(&self) -> bool {
+        matches!(self.context.job.implementation.language, Language::Library(_))
     }
 
     fn program(&self, info: &DeviceInfo, tuning: &Tuning) -> Result<Program, Break<E>> {
