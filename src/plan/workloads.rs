@@ -56,3 +56,28 @@ pub fn suite_of(workloads: &[Workload]) -> Suite {
         folder: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Filter, plan};
+    use crate::suite::{self, FolderFiles};
+
+    /// Every case of every built-in suite is one that its family takes.
+    #[test]
+    fn built_in_suites_make_plans() {
+        let device = crate::backend::mock::MockBackend::parse("cpu").unwrap();
+        let devices = crate::backend::Backend::probe(&device).devices;
+        for (name, _) in suite::BUILT_IN {
+            let suite = suite::load(name).unwrap();
+            let plan = plan(&suite, &devices, &FolderFiles::default(), &Filter::default());
+            let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let native = plan.jobs.iter().filter(|j| j.implementation.name == "cpu/simd");
+            let series = native.clone().filter_map(|j| j.series.as_ref());
+            for one in series.clone() {
+                let members = series.clone().filter(|other| other.key == one.key).count();
+                assert!(members > 1, "{name}: {} has one member", one.key);
+            }
+            assert!(native.count() >= 5, "{name}");
+        }
+    }
+}
