@@ -135,13 +135,7 @@ impl<E> Steps<'_, E> {
         self.row.clock_hz[0] = device.state().clock_hz;
         let program = self.program(&info, &tuning)?;
         self.row.tuning = Some(tuning).filter(|t| !t.name.is_empty());
-        let mut session = match device.load(program) {
-            // A library's limits show only when it is asked; that is no failure of ours.
-            Err(error @ BackendError::Program { .. }) if self.is_library() => {
-                return Err(Break::Status(Status::Skipped, error.to_string()));
-            }
-            loaded => loaded?,
-        };
+        let mut session = device.load(program)?;
         self.row.one_off = row::one_off(session.one_off(), trials_s);
         self.row.launches = session.launches();
         let modes = session.modes();
@@ -177,10 +171,6 @@ impl<E> Steps<'_, E> {
         }
         self.name_unknowns();
         Ok(())
-    }
-
-    fn is_library(&self) -> bool {
-        matches!(self.context.job.implementation.language, Language::Library(_))
     }
 
     fn program(&self, info: &DeviceInfo, tuning: &Tuning) -> Result<Program, Break<E>> {
@@ -263,6 +253,13 @@ impl<E> Steps<'_, E> {
         for (index, mode) in modes.iter().copied().enumerate() {
             if self.context.deadline.hard_limit_passed() {
                 break;
+            }
+            // Of all times the cold one is read least: a late job does without.
+            let timed = self.row.times.kernel_warm.is_some();
+            if mode == Mode::KernelCold && timed && self.context.deadline.left_s() < first_s {
+                let reason = "kernel_cold: the time for this job was over";
+                self.row.unknown.push(reason.to_owned());
+                continue;
             }
             self.tell(Event::Stage(Stage::Sample(mode)))?;
             let left = (modes.len() - index) as f64;

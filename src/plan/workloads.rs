@@ -62,6 +62,28 @@ mod tests {
     use crate::plan::{Filter, plan};
     use crate::suite::{self, FolderFiles};
 
+    /// Quick, standard and full measure what the built-in workloads need.
+    #[test]
+    fn suites_hold_every_case_of_the_built_in_workloads() {
+        let device = crate::backend::mock::MockBackend::parse("cpu").unwrap();
+        let devices = crate::backend::Backend::probe(&device).devices;
+        let files = FolderFiles::default();
+        for name in ["quick", "standard", "full"] {
+            let suite = suite::load(name).unwrap();
+            let plan = plan(&suite, &devices, &files, &Filter::default()).unwrap();
+            let mut keys: Vec<&str> = plan.jobs.iter().map(|j| j.case_key.as_str()).collect();
+            keys.extend(plan.skips.iter().map(|s| s.case_key.as_str()));
+            for (workload, _) in crate::workload::BUILT_IN {
+                let workload = crate::workload::load(workload).unwrap();
+                let resolved = super::resolve(&workload, &files).unwrap();
+                for case in resolved.cases.iter().flatten() {
+                    let key = &case.case_key;
+                    assert!(keys.contains(&key.as_str()), "{name}, {}: {key}", workload.name);
+                }
+            }
+        }
+    }
+
     /// Every case of every built-in suite is one that its family takes.
     #[test]
     fn built_in_suites_make_plans() {
