@@ -8,15 +8,17 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::cpu_lanes::{Batch, Best, Element, Goal, ROWS, Vector, anchored, local};
+use super::cpu_lanes::{
+    Batch, Best, Element, Goal, ROWS, Vector, anchored, local, transpose_bytes,
+};
 use super::cpu_portable::Lanes;
 use super::cpu_profile::{Dna, Matrix};
 #[cfg(target_arch = "x86_64")]
 use super::cpu_x86;
 use super::input::RESULT_BYTES;
 use super::reference::{Alignment, without_table};
-use super::scoring::{Alphabet, Mode, N, Scoring};
-use super::sequences::Pairs;
+use super::scoring::{Alphabet, Mode, Scoring};
+use super::sequences::{Pairs, Sequences};
 use crate::work::Native;
 
 /// Pairs that fill the lanes of one vector, at most.
@@ -68,10 +70,6 @@ pub(super) fn instruction_sets() -> Vec<&'static Widths> {
 /// DNA: N has different codes on the two sides, so that it never matches.
 #[inline(always)]
 fn interleave<V: Vector>(job: &BatchJob<'_>) -> Batch<V::Element> {
-    let (query_pad, target_pad, target_n) = match job.scoring.alphabet {
-        Alphabet::Dna => (6, 7, 5),
-        Alphabet::Protein => (31, 31, N),
-    };
     let mut lengths = vec![(0, 0); V::LANES];
     for (lane, &index) in lengths.iter_mut().zip(job.indices) {
         let index = index as usize;
@@ -79,18 +77,52 @@ fn interleave<V: Vector>(job: &BatchJob<'_>) -> Batch<V::Element> {
     }
     let rows = lengths.iter().map(|l| l.0).max().unwrap_or(0).next_multiple_of(ROWS);
     let columns = lengths.iter().map(|l| l.1).max().unwrap_or(0);
-    let mut query = vec![V::Element::clamped(query_pad); rows * V::LANES];
-    let mut target = vec![V::Element::clamped(target_pad); columns * V::LANES];
-    for (lane, &index) in job.indices.iter().enumerate() {
-        for (at, &code) in job.pairs.queries.get(index as usize).iter().enumerate() {
-            query[at * V::LANES + lane] = V::Element::clamped(code.into());
-        }
-        for (at, &code) in job.pairs.targets.get(index as usize).iter().enumerate() {
-            let code = if code == N { target_n } else { code };
-            target[at * V::LANES + lane] = V::Element::clamped(code.into());
+    // Code 4 becomes 5 where bit 2 is copied to bit 0.
+    let (query_pad, target_pad, n_bit) = match job.scoring.alphabet {
+        Alphabet::Dna => (6, 7, 0x0101_0101_0101_0101),
+        Alphabet::Protein => (31, 31, 0),
+    };
+    let (queries, targets) = (&job.pairs.queries, &job.pairs.targets);
+    Batch {
+        query: interleave_side::<V>(queries, job.indices, rows, query_pad, 0),
+        target: interleave_side::<V>(targets, job.indices, columns, target_pad, n_bit),
+        lengths,
+    }
+}
+
+/// One side of a batch as `[position][lane]`, in blocks of 8 × 8.
+#[inline(always)]
+fn interleave_side<V: Vector>(
+    sequences: &Sequences,
+    indices: &[u32],
+    positions: usize,
+    pad: u8,
+    n_bit: u64,
+) -> Vec<V::Element> {
+    let mut to = vec![V::Element::from_byte(pad); positions * V::LANES];
+    for (block, indices) in indices.chunks(8).enumerate() {
+        let (first_lane, width) = (block * 8, V::LANES.min(8));
+        for first in (0..positions).step_by(8) {
+            let mut lanes = [u64::from_le_bytes([pad; 8]); 8];
+            for (lane, &index) in lanes.iter_mut().zip(indices) {
+                let codes = sequences.get(index as usize).get(first..).unwrap_or(&[]);
+                let mut word = [pad; 8];
+                match codes.first_chunk() {
+                    Some(whole) => word = *whole,
+                    None => word[..codes.len()].copy_from_slice(codes),
+                }
+                let word = u64::from_le_bytes(word);
+                *lane = word | (word >> 2 & n_bit);
+            }
+            let rows = to[first * V::LANES..].chunks_exact_mut(V::LANES);
+            for (row, codes) in rows.zip(transpose_bytes(lanes)) {
+                for (to, code) in row[first_lane..][..width].iter_mut().zip(codes.to_le_bytes()) {
+                    *to = V::Element::from_byte(code);
+                }
+            }
         }
     }
-    Batch { query, target, lengths }
+    to
 }
 
 /// Aligns a batch locally; a score that may have met the lanes' top is `i64::MAX`.

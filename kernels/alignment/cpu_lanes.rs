@@ -18,13 +18,24 @@ pub(super) trait Element: Copy + Default + 'static {
     /// The nearest representable number.
     fn clamped(value: i64) -> Self;
     fn wide(self) -> i64;
+    fn from_byte(byte: u8) -> Self;
 }
+
+/// Memory for the lanes of one vector of any width, or for a strip's scores of all lanes.
+///
+/// Its alignment makes the compiler align the stack frame: registers that it saves there would
+/// otherwise straddle cache lines, which halves the speed.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Aligned<T>(pub [T; 64]);
 
 /// A register of lanes with saturating arithmetic.
 pub(super) trait Vector: Copy {
     type Element: Element;
     type Mask: Copy;
     const LANES: usize;
+    /// The order in which [`Vector::transpose`] takes the lanes.
+    const ORDER: [u8; 64] = in_order();
 
     fn splat(value: Self::Element) -> Self;
     /// Loads the first `LANES` elements (panics if there are fewer).
@@ -40,6 +51,48 @@ pub(super) trait Vector: Copy {
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
     /// Adds `other` in the lanes of the mask.
     fn add_where(self, mask: Self::Mask, other: Self) -> Self;
+    /// From `ROWS` numbers for each lane to a vector for each row.
+    #[inline(always)]
+    fn transpose(lanes: &Aligned<[Self::Element; ROWS]>) -> [Self; ROWS] {
+        let mut rows = [[Self::Element::default(); 64]; ROWS];
+        for (lane, numbers) in lanes.0[..Self::LANES].iter().enumerate() {
+            for (row, &number) in rows.iter_mut().zip(numbers) {
+                row[lane] = number;
+            }
+        }
+        let mut vectors = [Self::splat(Self::Element::MIN); ROWS];
+        for (vector, row) in vectors.iter_mut().zip(&rows) {
+            *vector = Self::load(row);
+        }
+        vectors
+    }
+}
+
+/// The order that needs no thought.
+const fn in_order() -> [u8; 64] {
+    let mut order = [0; 64];
+    let mut lane = 0;
+    while lane < 64 {
+        order[lane] = lane as u8;
+        lane += 1;
+    }
+    order
+}
+
+/// An 8 × 8 table of bytes, rows for columns (byte 0 is the lowest of each word).
+#[inline(always)]
+pub(super) fn transpose_bytes(mut rows: [u64; 8]) -> [u64; 8] {
+    let halves = [(1, 0x00ff_00ff_00ff_00ff), (2, 0x0000_ffff_0000_ffff), (4, 0xffff_ffff)];
+    for (step, low) in halves {
+        for i in 0..8 {
+            if i & step == 0 {
+                let swapped = ((rows[i] >> (8 * step)) ^ rows[i + step]) & low;
+                rows[i + step] ^= swapped;
+                rows[i] ^= swapped << (8 * step);
+            }
+        }
+    }
+    rows
 }
 
 /// Encoded sequences of one batch, interleaved: `[position][lane]`, padded to the longest.
@@ -157,22 +210,22 @@ impl<V: Vector> StripBest<V> {
     /// Takes over what is better than `results`, or as good and in an earlier column.
     #[inline(always)]
     fn merge(&self, first_row: usize, results: &mut [Best]) {
-        let mut lanes = [[V::Element::default(); 64]; 3 + ROWS];
-        self.score.store(&mut lanes[0]);
-        self.column[0].store(&mut lanes[1]);
-        self.column[1].store(&mut lanes[2]);
+        let mut lanes = [Aligned([V::Element::default(); 64]); 3 + ROWS];
+        self.score.store(&mut lanes[0].0);
+        self.column[0].store(&mut lanes[1].0);
+        self.column[1].store(&mut lanes[2].0);
         for row in 0..ROWS {
-            self.rows[row].store(&mut lanes[3 + row]);
+            self.rows[row].store(&mut lanes[3 + row].0);
         }
         for (lane, result) in results.iter_mut().enumerate() {
-            let score = lanes[0][lane].wide();
+            let score = lanes[0].0[lane].wide();
             let column =
-                (lanes[1][lane].wide() | lanes[2][lane].wide() << V::Element::BITS) as usize;
+                (lanes[1].0[lane].wide() | lanes[2].0[lane].wide() << V::Element::BITS) as usize;
             if score > result.score
                 || (score == result.score && score > 0 && column < result.column)
             {
                 let mut row = 0;
-                while row + 1 < ROWS && lanes[3 + row][lane].wide() != score {
+                while row + 1 < ROWS && lanes[3 + row].0[lane].wide() != score {
                     row += 1;
                 }
                 *result = Best { score, row: first_row + row, column };
@@ -247,12 +300,12 @@ struct Ends<V> {
 impl<V: Vector> Ends<V> {
     #[inline(always)]
     fn new(batch: &Batch<V::Element>) -> Self {
-        let mut last = [V::Element::default(); 64];
-        for (last, (_, target)) in last.iter_mut().zip(&batch.lengths) {
+        let mut last = Aligned([V::Element::default(); 64]);
+        for (last, (_, target)) in last.0.iter_mut().zip(&batch.lengths) {
             *last = V::Element::clamped(*target as i64 - 1);
         }
         let lowest = V::splat(V::Element::MIN);
-        Self { best: lowest, at: lowest, column: lowest, last_column: V::load(&last) }
+        Self { best: lowest, at: lowest, column: lowest, last_column: V::load(&last.0) }
     }
 
     /// Row of the strip in which each lane's query ends (`ROWS` for lanes that end elsewhere);
@@ -289,15 +342,15 @@ impl<V: Vector> Ends<V> {
 
     #[inline(always)]
     fn results(&self, batch: &Batch<V::Element>) -> Vec<Best> {
-        let mut lanes = [[V::Element::default(); 64]; 2];
-        self.best.store(&mut lanes[0]);
-        self.at.store(&mut lanes[1]);
+        let mut lanes = [Aligned([V::Element::default(); 64]); 2];
+        self.best.store(&mut lanes[0].0);
+        self.at.store(&mut lanes[1].0);
         let mut results = Vec::with_capacity(V::LANES);
         for (lane, (query, _)) in batch.lengths.iter().enumerate() {
             results.push(Best {
-                score: lanes[0][lane].wide(),
+                score: lanes[0].0[lane].wide(),
                 row: query.saturating_sub(1),
-                column: lanes[1][lane].wide().max(0) as usize,
+                column: lanes[1].0[lane].wide().max(0) as usize,
             });
         }
         results

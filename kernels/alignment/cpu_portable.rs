@@ -27,6 +27,10 @@ macro_rules! element {
             fn wide(self) -> i64 {
                 self as i64
             }
+            #[inline(always)]
+            fn from_byte(byte: u8) -> Self {
+                byte as $t
+            }
         }
         impl Saturating for $t {
             #[inline(always)]

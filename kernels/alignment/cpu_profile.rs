@@ -1,6 +1,6 @@
 //! Substitution scores over lanes: DNA by comparison, matrices by a table for each strip.
 
-use super::cpu_lanes::{Element, ROWS, Vector};
+use super::cpu_lanes::{Aligned, Element, ROWS, Vector, transpose_bytes};
 use super::scoring::{CODES, Scoring};
 
 /// Adds substitution scores to a diagonal.
@@ -61,63 +61,68 @@ impl<V: Vector> Substitution<V> for Dna<V> {
 }
 
 /// Any scores, looked up in a table of the strip: for every lane and target code, the scores of
-/// the strip's rows side by side.
-pub(super) struct Matrix<'a, V: Vector> {
-    scoring: &'a Scoring,
-    /// `[lane][target code][row]`, each score plus the penalty.
-    table: Vec<[V::Element; ROWS]>,
+/// the strip's rows side by side, so that one look-up serves a whole column.
+pub(super) struct Matrix<V: Vector> {
+    /// Each score plus the penalty, by query code, then target code.
+    scores: Vec<[u8; CODES]>,
+    /// `[lane, in the order of V::transpose][target code][row]`; target codes from 24 on, which
+    /// are padding, keep the lowest score.
+    table: Vec<[[V::Element; ROWS]; CODES]>,
     penalty: V,
 }
 
-/// A column's scores, `[row][lane]`.
-pub(super) type MatrixColumn<V> = [V; ROWS];
-
-impl<'a, V: Vector> Matrix<'a, V> {
+impl<V: Vector> Matrix<V> {
     #[inline(always)]
-    pub fn new(scoring: &'a Scoring) -> Self {
+    pub fn new(scoring: &Scoring) -> Self {
+        let (scores, _) = scoring.table().as_chunks::<CODES>();
+        let shifted = |row: &[i8; CODES]| row.map(|s| (i32::from(s) - scoring.mismatch) as u8);
         Self {
-            scoring,
-            table: vec![[V::Element::default(); ROWS]; V::LANES * CODES],
+            scores: scores.iter().map(shifted).collect(),
+            table: vec![[[V::Element::from_byte(0); ROWS]; CODES]; V::LANES],
             penalty: V::splat(V::Element::clamped((-scoring.mismatch).into())),
         }
     }
 }
 
-impl<V: Vector> Substitution<V> for Matrix<'_, V> {
-    type Column = MatrixColumn<V>;
+impl<V: Vector> Substitution<V> for Matrix<V> {
+    /// Scores by row.
+    type Column = [V; ROWS];
 
     #[inline(always)]
     fn start_strip(&mut self, query: &[V::Element]) {
-        let penalty = -self.scoring.mismatch;
-        for (row, codes) in query.chunks_exact(V::LANES).enumerate() {
-            for (lane, code) in codes.iter().enumerate() {
-                let scores = &self.scoring.table()[code.wide() as usize * CODES..][..CODES];
-                let table = &mut self.table[lane * CODES..][..CODES];
-                for (entry, &score) in table.iter_mut().zip(scores) {
-                    entry[row] = V::Element::clamped((i32::from(score) + penalty).into());
+        for (table, &lane) in self.table.iter_mut().zip(&V::ORDER) {
+            let mut scores = [&self.scores[0]; ROWS];
+            for (row, scores) in scores.iter_mut().enumerate() {
+                let code = query[row * V::LANES + usize::from(lane)].wide();
+                *scores = &self.scores[code as usize % CODES];
+            }
+            for first in [0, 8, 16] {
+                let mut rows = [0; ROWS];
+                for (row, scores) in rows.iter_mut().zip(scores) {
+                    *row =
+                        scores[first..].first_chunk().map_or(0, |&bytes| u64::from_le_bytes(bytes));
+                }
+                for (entry, bytes) in table[first..].iter_mut().zip(transpose_bytes(rows)) {
+                    for (score, byte) in entry.iter_mut().zip(bytes.to_le_bytes()) {
+                        *score = V::Element::from_byte(byte);
+                    }
                 }
             }
         }
     }
 
     #[inline(always)]
-    fn column(&mut self, target: &[V::Element]) -> MatrixColumn<V> {
-        let mut scores = [[V::Element::default(); 64]; ROWS];
-        for (lane, code) in target.iter().enumerate() {
-            let entry = &self.table[lane * CODES + code.wide() as usize];
-            for row in 0..ROWS {
-                scores[row][lane] = entry[row];
-            }
+    fn column(&mut self, target: &[V::Element]) -> [V; ROWS] {
+        let mut lanes = Aligned([[V::Element::default(); ROWS]; 64]);
+        let target = &target[..V::LANES];
+        for ((scores, table), &lane) in lanes.0.iter_mut().zip(&self.table).zip(&V::ORDER) {
+            *scores = table[target[usize::from(lane)].wide() as usize % CODES];
         }
-        let mut column = [self.penalty; ROWS];
-        for row in 0..ROWS {
-            column[row] = V::load(&scores[row]);
-        }
-        column
+        V::transpose(&lanes)
     }
 
     #[inline(always)]
-    fn pair(&self, diagonal: V, row: usize, column: &MatrixColumn<V>) -> V {
+    fn pair(&self, diagonal: V, row: usize, column: &[V; ROWS]) -> V {
         diagonal.add(column[row]).sub(self.penalty)
     }
 }

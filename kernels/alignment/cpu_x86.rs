@@ -4,8 +4,28 @@
 use std::arch::x86_64::*;
 
 use super::cpu::{BatchJob, Widths, run_anchored, run_local};
-use super::cpu_lanes::{Best, Vector};
+use super::cpu_lanes::{Aligned, Best, ROWS, Vector};
 use super::cpu_portable::Lanes;
+
+/// log2 of the bytes of the parts that unpack instructions work in.
+const PART_BITS: u32 = 4;
+
+/// The order of lanes for `transpose`: it works in each 128-bit part by itself, so part p of all
+/// registers together must hold the lanes that part p of the result has.
+const fn order(lanes: usize, element_bytes: usize) -> [u8; 64] {
+    let part = (1 << PART_BITS) / element_bytes;
+    let parts = lanes / part;
+    let side_by_side = part / ROWS;
+    let mut order = [0; 64];
+    let mut at = 0;
+    while at < lanes {
+        let (register, p, next) =
+            (at / (parts * side_by_side), at / side_by_side % parts, at % side_by_side);
+        order[at] = (p * part + register * side_by_side + next) as u8;
+        at += 1;
+    }
+    order
+}
 
 /// A vector type over intrinsics. Values of it exist only inside the `target_feature` functions
 /// at the end of this file, which are called after the features were detected; that makes each
@@ -15,7 +35,8 @@ macro_rules! vector {
      $load:ident, $store:ident, $add:ident, $sub:ident, $max:ident,
      equals($ea:ident, $eb:ident) $equals:expr, exceeds($xa:ident, $xb:ident) $exceeds:expr,
      select($sm:ident, $sy:ident, $sn:ident) $select:expr,
-     add_where($wa:ident, $wm:ident, $wb:ident) $add_where:expr) => {
+     add_where($wa:ident, $wm:ident, $wb:ident) $add_where:expr,
+     transpose($low:ident, $high:ident)) => {
         #[derive(Clone, Copy)]
         struct $name($register);
 
@@ -23,6 +44,7 @@ macro_rules! vector {
             type Element = $element;
             type Mask = $mask;
             const LANES: usize = $lanes;
+            const ORDER: [u8; 64] = order($lanes, size_of::<$element>());
 
             #[inline(always)]
             fn splat(value: $element) -> Self {
@@ -80,6 +102,27 @@ macro_rules! vector {
                 // SAFETY: see the macro.
                 Self(unsafe { $add_where })
             }
+            #[inline(always)]
+            fn transpose(lanes: &Aligned<[$element; ROWS]>) -> [Self; ROWS] {
+                let lanes = lanes.0.as_flattened();
+                let mut rows = [Self::load(lanes); ROWS];
+                for (row, lanes) in rows.iter_mut().zip(lanes.chunks_exact($lanes)) {
+                    *row = Self::load(lanes);
+                }
+                // Each step rotates the bits of a number's place (register, element of a 128-bit
+                // part) by one, until what was the row has become the register.
+                for _ in 0..PART_BITS - size_of::<$element>().trailing_zeros() {
+                    let old = rows;
+                    for i in 0..ROWS / 2 {
+                        let (a, b) = (old[i].0, old[i + ROWS / 2].0);
+                        // SAFETY: see the macro.
+                        rows[2 * i] = Self(unsafe { $low(a, b) });
+                        // SAFETY: see the macro.
+                        rows[2 * i + 1] = Self(unsafe { $high(a, b) });
+                    }
+                }
+                rows
+            }
         }
     };
 }
@@ -88,21 +131,24 @@ vector!(Avx512U8, __m512i, u8, 64, __mmask64, _mm512_set1_epi8 as i8,
     _mm512_loadu_si512, _mm512_storeu_si512, _mm512_adds_epu8, _mm512_subs_epu8, _mm512_max_epu8,
     equals(a, b) _mm512_cmpeq_epi8_mask(a, b), exceeds(a, b) _mm512_cmpgt_epu8_mask(a, b),
     select(m, yes, no) _mm512_mask_blend_epi8(m, no, yes),
-    add_where(a, m, b) _mm512_mask_adds_epu8(a, m, a, b));
+    add_where(a, m, b) _mm512_mask_adds_epu8(a, m, a, b),
+    transpose(_mm512_unpacklo_epi8, _mm512_unpackhi_epi8));
 
 vector!(Avx512U16, __m512i, u16, 32, __mmask32, _mm512_set1_epi16 as i16,
     _mm512_loadu_si512, _mm512_storeu_si512, _mm512_adds_epu16, _mm512_subs_epu16,
     _mm512_max_epu16,
     equals(a, b) _mm512_cmpeq_epi16_mask(a, b), exceeds(a, b) _mm512_cmpgt_epu16_mask(a, b),
     select(m, yes, no) _mm512_mask_blend_epi16(m, no, yes),
-    add_where(a, m, b) _mm512_mask_adds_epu16(a, m, a, b));
+    add_where(a, m, b) _mm512_mask_adds_epu16(a, m, a, b),
+    transpose(_mm512_unpacklo_epi16, _mm512_unpackhi_epi16));
 
 vector!(Avx512I16, __m512i, i16, 32, __mmask32, _mm512_set1_epi16 as i16,
     _mm512_loadu_si512, _mm512_storeu_si512, _mm512_adds_epi16, _mm512_subs_epi16,
     _mm512_max_epi16,
     equals(a, b) _mm512_cmpeq_epi16_mask(a, b), exceeds(a, b) _mm512_cmpgt_epi16_mask(a, b),
     select(m, yes, no) _mm512_mask_blend_epi16(m, no, yes),
-    add_where(a, m, b) _mm512_mask_adds_epi16(a, m, a, b));
+    add_where(a, m, b) _mm512_mask_adds_epi16(a, m, a, b),
+    transpose(_mm512_unpacklo_epi16, _mm512_unpackhi_epi16));
 
 vector!(Avx2U8, __m256i, u8, 32, __m256i, _mm256_set1_epi8 as i8,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_adds_epu8, _mm256_subs_epu8, _mm256_max_epu8,
@@ -112,7 +158,8 @@ vector!(Avx2U8, __m256i, u8, 32, __m256i, _mm256_set1_epi8 as i8,
         _mm256_xor_si256(not_above, _mm256_set1_epi8(-1))
     },
     select(m, yes, no) _mm256_blendv_epi8(no, yes, m),
-    add_where(a, m, b) _mm256_adds_epu8(a, _mm256_and_si256(m, b)));
+    add_where(a, m, b) _mm256_adds_epu8(a, _mm256_and_si256(m, b)),
+    transpose(_mm256_unpacklo_epi8, _mm256_unpackhi_epi8));
 
 vector!(Avx2U16, __m256i, u16, 16, __m256i, _mm256_set1_epi16 as i16,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_adds_epu16, _mm256_subs_epu16,
@@ -123,14 +170,16 @@ vector!(Avx2U16, __m256i, u16, 16, __m256i, _mm256_set1_epi16 as i16,
         _mm256_xor_si256(not_above, _mm256_set1_epi16(-1))
     },
     select(m, yes, no) _mm256_blendv_epi8(no, yes, m),
-    add_where(a, m, b) _mm256_adds_epu16(a, _mm256_and_si256(m, b)));
+    add_where(a, m, b) _mm256_adds_epu16(a, _mm256_and_si256(m, b)),
+    transpose(_mm256_unpacklo_epi16, _mm256_unpackhi_epi16));
 
 vector!(Avx2I16, __m256i, i16, 16, __m256i, _mm256_set1_epi16 as i16,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_adds_epi16, _mm256_subs_epi16,
     _mm256_max_epi16,
     equals(a, b) _mm256_cmpeq_epi16(a, b), exceeds(a, b) _mm256_cmpgt_epi16(a, b),
     select(m, yes, no) _mm256_blendv_epi8(no, yes, m),
-    add_where(a, m, b) _mm256_adds_epi16(a, _mm256_and_si256(m, b)));
+    add_where(a, m, b) _mm256_adds_epi16(a, _mm256_and_si256(m, b)),
+    transpose(_mm256_unpacklo_epi16, _mm256_unpackhi_epi16));
 
 /// Functions compiled for one instruction set, as one table of [`Widths`].
 macro_rules! compiled {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::scoring::{Mode, Scoring};
+use super::scoring::{CODES, Mode, Scoring};
 use super::sequences::Pairs;
 
 /// What is known of one pair after alignment.
@@ -54,30 +54,30 @@ pub fn align(query: &[u8], target: &[u8], mode: Mode, s: &Scoring) -> Alignment 
     // Far below any score, far enough from i32::MIN that subtracting a gap cannot wrap.
     const NEVER: i32 = i32::MIN / 2;
     let local = mode == Mode::Local;
+    let floor = if local { 0 } else { NEVER };
     let last = query.len() - 1;
     // Column −1: the best score of the query's first i + 1 residues against no target.
     let mut h: Vec<i32> =
         (1..=query.len()).map(|length| if local { 0 } else { -s.gap(length) }).collect();
     // Best score of alignments that end in a gap in the query (target residue unpaired).
     let mut e = vec![NEVER; query.len()];
-    let mut best =
-        Alignment { score: if local { 0 } else { NEVER }, query_end: -1, target_end: -1 };
+    let mut best = Alignment { score: floor, query_end: -1, target_end: -1 };
     for (j, &letter) in target.iter().enumerate() {
         let boundary = |columns| if mode == Mode::Global { -s.gap(columns) } else { 0 };
         let (mut diagonal, mut up) = (boundary(j), boundary(j + 1));
         let mut f = NEVER;
-        for (i, &residue) in query.iter().enumerate() {
-            e[i] = (e[i] - s.gap_extend).max(h[i] - s.gap_open);
+        let scores = s.against(letter);
+        for (i, ((&residue, h), e)) in query.iter().zip(&mut h).zip(&mut e).enumerate() {
+            *e = (*e - s.gap_extend).max(*h - s.gap_open);
             f = (f - s.gap_extend).max(up - s.gap_open);
-            let mut score = (diagonal + s.score(residue, letter)).max(e[i]).max(f);
-            if local {
-                score = score.max(0);
-                if score > best.score {
-                    best = Alignment { score, query_end: i as i32, target_end: j as i32 };
-                }
+            // F last: it is what the next row waits for.
+            let paired = diagonal + scores[usize::from(residue) % CODES];
+            let score = paired.max(*e).max(floor).max(f);
+            if local && score > best.score {
+                best = Alignment { score, query_end: i as i32, target_end: j as i32 };
             }
-            diagonal = h[i];
-            h[i] = score;
+            diagonal = *h;
+            *h = score;
             up = score;
         }
         let counts = match mode {

@@ -182,6 +182,11 @@ impl Scoring {
         i32::from(self.table[usize::from(query) * CODES + usize::from(target)])
     }
 
+    /// Scores of all query codes against a target code.
+    pub(super) fn against(&self, target: u8) -> [i32; CODES] {
+        std::array::from_fn(|query| self.score(query as u8, target))
+    }
+
     /// All scores, 32 × 32, by query code, then target code.
     pub(super) fn table(&self) -> &[i8] {
         &self.table
