@@ -73,10 +73,15 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Row, Status};
 
     #[test]
-    fn every_committed_record_can_be_read() {
-        let records = built_in().expect("committed records are of this version");
-        assert_eq!(records.len(), REFERENCE_RECORDS.len());
+    fn every_committed_record_is_whole_and_right() {
+        for (name, record) in built_in().expect("committed records are of this version") {
+            assert!(record.footer.is_some_and(|footer| footer.complete), "{name} is incomplete");
+            assert_eq!(record.header.run.tool_dirty, Some(false), "{name}: changed sources");
+            let wrong = |row: &Row| row.status == Status::WrongOutput;
+            assert!(!record.rows.iter().any(wrong), "{name} holds a wrong output");
+        }
     }
 }

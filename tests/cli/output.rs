@@ -92,6 +92,16 @@ fn a_report_is_printed_and_saved_in_every_form() {
 }
 
 #[test]
+fn every_listing_can_be_saved() {
+    let folder = folder();
+    run(folder.path(), &["list", "skus", "-o", "out"], 0);
+    run(folder.path(), &["devices", "-o", "out"], 0);
+    for name in ["skus.csv", "skus.json", "skus.md", "devices.json"] {
+        assert!(folder.path().join("out").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn quiet_leaves_standard_error_empty() {
     let folder = folder();
     let record = fixture("record.jsonl");
