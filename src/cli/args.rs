@@ -231,6 +231,10 @@ pub struct PriceArgs {
     /// Your discount on every price, as a share: 0.12 is 12 %
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub discount: f64,
+    /// Prices of your own over the catalog's, as CSV: provider, name, region, kind,
+    /// price_usd_per_h, as_of, source (repeatable, later files win)
+    #[arg(long, value_name = "FILE")]
+    pub prices: Vec<PathBuf>,
     /// How much cheaper one side must be to win, as a share
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub margin: f64,

@@ -81,17 +81,20 @@ pub fn load(names: &[String]) -> Result<Vec<Loaded>, Failure> {
         .collect()
 }
 
-/// One verdict a workload, by the embedded catalog.
+/// One verdict a workload, by the embedded catalog under the user's own prices.
 ///
 /// # Errors
-/// A stage that its family refuses, a region without prices.
+/// A stage that its family refuses, a price file or region that cannot be used.
 pub fn judge(
     workloads: &[Loaded],
     records: &[(String, Record)],
     price: &PriceArgs,
     explain: bool,
 ) -> Result<Vec<Verdict>, Failure> {
-    let catalog = Catalog::embedded().map_err(|error| Failure::internal(error.to_string()))?;
+    let mut catalog = Catalog::embedded().map_err(|error| Failure::internal(error.to_string()))?;
+    for path in &price.prices {
+        catalog.overlay(path).map_err(|error| Failure::usage(format!("--prices: {error}")))?;
+    }
     let options = options(price, &catalog)?;
     let records: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
     workloads

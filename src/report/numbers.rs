@@ -18,7 +18,7 @@ pub fn thousands(value: f64) -> String {
 
 /// Money: `$1,234`, `$310`, `$12.30`, `$0.00123`, `$1.50e-7`.
 pub fn usd(value: f64) -> String {
-    let sign = if value < 0.0 { "-" } else { "" };
+    let sign = if value < 0.0 { "−" } else { "" };
     let text = match value.abs() {
         v if v >= 99.995 => thousands(v),
         v if v >= 0.1 || v == 0.0 => format!("{v:.2}"),
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(usd(1_234_567.5), "$1,234,568");
         assert_eq!(usd(12.3), "$12.30");
         assert_eq!(usd(0.001_234), "$0.00123");
-        assert_eq!(usd(-310.0), "-$310");
+        assert_eq!(usd(-310.0), "−$310");
         assert_eq!(usd(0.0), "$0.00");
         assert_eq!(usd(1.5e-7), "$1.50e-7");
     }

@@ -125,3 +125,23 @@ fn an_expectation_that_is_not_met_is_exit_code_3_with_the_verdict_still_printed(
     names(&message(&assert), &["--expect gpu", "waiting is "]);
     names(&stdout(&assert), &["waiting"]);
 }
+
+#[test]
+fn prices_of_ones_own_lie_over_the_catalog() {
+    let folder = folder();
+    let header = "provider,name,region,kind,price_usd_per_h,as_of,source\n";
+    let line = "azure,Standard_NC4as_T4_v3,eastus,ondemand,0.123,2026-11,our contract\n";
+    let prices = super::file(folder.path(), "prices.csv", format!("{header}{line}"));
+    let arguments = ["classify", "short-read-alignment", "--format", "json", "--prices", &prices];
+    let text = stdout(&run(folder.path(), &arguments, 0));
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let ranking = value["verdicts"][0]["ranking"].as_array().expect("a ranking");
+    let size = ranking.iter().find(|cost| cost["sku"] == "Standard_NC4as_T4_v3").expect("a T4");
+    assert_eq!(size["price"]["source"], "our contract");
+    assert_eq!(size["price_usd_per_h"], 0.123);
+
+    let free =
+        super::file(folder.path(), "free.csv", format!("{header}{}", line.replace("0.123", "0")));
+    let arguments = ["classify", "short-read-alignment", "--prices", &free];
+    names(&message(&run(folder.path(), &arguments, 2)), &["--prices", "free.csv", "above 0"]);
+}
