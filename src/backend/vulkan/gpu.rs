@@ -168,18 +168,23 @@ impl Gpu {
     /// # Errors
     /// A lost device (for good), memory that ran out, or a rejected program.
     pub(super) fn check(&self) -> Result<(), BackendError> {
-        let mut faults = locked(&self.faults);
-        if let Some(message) = &faults.lost {
-            return Err(self.lost(message.clone()));
-        }
-        match faults.first.take() {
-            None => Ok(()),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(BackendError::Run(format!(
+        self.check_lost()?;
+        let Some(error) = locked(&self.faults).first.take() else { return Ok(()) };
+        // A lost device shows as invalid objects first; polling brings the news itself.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll)));
+        self.check_lost()?;
+        Err(match error {
+            wgpu::Error::OutOfMemory { .. } => BackendError::Run(format!(
                 "{}: the driver ran out of memory; choose a smaller case",
                 self.info.id
-            ))),
-            Some(error) => Err(self.program_error(error.to_string())),
-        }
+            )),
+            error => self.program_error(error.to_string()),
+        })
+    }
+
+    fn check_lost(&self) -> Result<(), BackendError> {
+        let lost = locked(&self.faults).lost.clone();
+        lost.map_or(Ok(()), |message| Err(self.lost(message)))
     }
 
     fn lost(&self, message: String) -> BackendError {

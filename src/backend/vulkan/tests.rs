@@ -11,6 +11,11 @@ use crate::backend::{Backend, BackendError, Device, Mode, Timer};
 
 static ARITHMETIC: WgslModule =
     WgslModule { name: "test/arithmetic", source: include_str!("test.wgsl"), features: &[] };
+static FEATURES: WgslModule = WgslModule {
+    name: "test/features",
+    source: include_str!("test_features.wgsl"),
+    features: &["shader-f16", "wgpu-int16", "subgroup"],
+};
 static BROKEN: WgslModule =
     WgslModule { name: "test/broken", source: "fn nonsense( {", features: &[] };
 static GREEDY: WgslModule =
@@ -242,4 +247,49 @@ fn timestamps_agree_with_the_wall_clock() {
     let timing = session.run(Mode::KernelWarm, 10).unwrap();
     assert!(timing.total_s > 0.2 * timing.wall_s, "{timing:?}");
     assert!(matches!(timing.timer, Timer::GpuTimestamp | Timer::Wall));
+}
+
+#[test]
+fn small_types_workgroup_memory_and_subgroups_compute_right() {
+    let mut device = device();
+    let offered = FEATURES.features.iter().all(|f| device.info().has(f));
+    if !offered {
+        let software = device.info().kind == DeviceKind::SoftwareGpu;
+        assert!(!software, "software Vulkan offers all of them: {:?}", device.info().features);
+        return;
+    }
+    let mut r = Recording::default();
+    let out = r.buffer("out", Role::Output, 28);
+    let kernel = kernel(&FEATURES, "features");
+    r.commands.push(Command::Dispatch { kernel, grid: [1, 1, 1], args: vec![Arg::Write(out)] });
+    let mut session = device.load(Program::Recording(r)).unwrap();
+    session.run(Mode::KernelWarm, 1).unwrap();
+    let out: Vec<u32> = bytemuck::pod_collect_to_vec(&session.outputs().unwrap()[0]);
+    // 0 + 1 + … + 63
+    assert_eq!(out[0], 2016);
+    // Three times 0.1 in f16: 0x34cc where rounded twice, 0x34cd where once.
+    let third = f32::from_bits(out[1]);
+    assert!(third == 0.299_804_69 || third == 0.300_048_83, "{third}");
+    assert_eq!(out[6], 2000);
+    // 32767 + 1 wraps around, so that −5 + 7 is the larger one.
+    assert_eq!(out[2] as i32, -32768);
+    assert_eq!(out[3], 2);
+    // 1·5 + 2·6 + 3·7 + 4·8
+    assert_eq!(out[4], 70);
+    assert_eq!(out[5], 1);
+}
+
+#[test]
+fn a_lost_device_is_an_error_now_and_later() {
+    let (adapter, info) = super::adapters::find(device().info().id.as_str()).unwrap();
+    let gpu = super::gpu::Gpu::open(&adapter, &info).unwrap();
+    let mut device =
+        super::VulkanDevice { info, gpu, pipelines: super::Pipelines::default(), context_s: None };
+    device.gpu.device.destroy();
+    for _ in 0..2 {
+        let end = device
+            .load(Program::Recording(scaled_sum(64)))
+            .and_then(|mut session| session.run(Mode::EndToEnd, 1));
+        assert!(matches!(end, Err(BackendError::DeviceLost { .. })), "{end:?}");
+    }
 }
