@@ -307,3 +307,22 @@ fn bad_files_are_named_with_their_line() {
     let missing = file_case(&Shelf(Vec::new())).err().expect("an error").to_string();
     assert!(missing.contains("in/reads.fastq"), "{missing}");
 }
+
+#[test]
+fn gzip_files_are_unpacked_and_cut_ones_refused() {
+    // gzip of ">r1\nACGT\n>r2\nNNAC\n", by Python.
+    #[rustfmt::skip]
+    let packed = [
+        0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xb3, 0x2b, 0x32, 0xe4, 0x72, 0x74,
+        0x76, 0x0f, 0xe1, 0xb2, 0x2b, 0x32, 0xe2, 0xf2, 0xf3, 0x73, 0x74, 0xe6, 0x02, 0x00, 0x77, 0x84,
+        0x5b, 0x82, 0x12, 0x00, 0x00, 0x00,
+    ];
+    let windows = b">w1\nTTACGT\n>w2\nGGACC\n".to_vec();
+    let open = |bytes: &[u8]| {
+        let files = vec![("in/reads.fastq", bytes.to_vec()), ("windows.fasta", windows.clone())];
+        file_case(&Shelf(files))
+    };
+    assert_eq!(open(&packed).expect("good files").work().useful, 4.0 * 6.0 + 4.0 * 5.0);
+    let message = open(&packed[..24]).err().expect("an error").to_string();
+    assert!(message.contains("in/reads.fastq: cannot be unpacked or read"), "{message}");
+}
