@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use breakeven::backend::{BACKENDS, Backend, Mode};
+use breakeven::backend::{BACKENDS, Backend, BackendError, Mode};
 use breakeven::plan::{Filter, Job, plan};
 use breakeven::suite::{self, FolderFiles};
 use breakeven_kernels::FAMILIES;
@@ -144,16 +144,18 @@ fn on_device(backend: &dyn Backend, device: &DeviceInfo, table: &mut Table) {
             Ok(program) => program,
             Err(why) => return Outcome::Skipped(why.0),
         };
-        let verified = open.load(program).map_err(|e| e.to_string()).and_then(|mut session| {
-            let modes: &[Mode] = session.modes();
-            for mode in modes {
-                let step = |e: &dyn std::fmt::Display| format!("{mode:?}: {e}");
-                session.reset().map_err(|e| step(&e))?;
-                session.run(*mode, 2).map_err(|e| step(&e))?;
-                let outputs = session.outputs().map_err(|e| step(&e))?;
-                input.check(&outputs).map_err(|e| step(&e))?;
-            }
-            Ok(())
+        let mut session = match open.load(program) {
+            Ok(session) => session,
+            Err(BackendError::Unsupported { message, .. }) => return Outcome::Skipped(message),
+            Err(e) => return Outcome::Wrong(e.to_string()),
+        };
+        let modes: &[Mode] = session.modes();
+        let verified = modes.iter().try_for_each(|mode| {
+            let step = |e: &dyn std::fmt::Display| format!("{mode:?}: {e}");
+            session.reset().map_err(|e| step(&e))?;
+            session.run(*mode, 2).map_err(|e| step(&e))?;
+            let outputs = session.outputs().map_err(|e| step(&e))?;
+            input.check(&outputs).map(|_| ()).map_err(|e| step(&e))
         });
         verified.map_or_else(Outcome::Wrong, |()| Outcome::Ok)
     });
