@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::codec;
 use super::container::{self, Movie};
-use super::cpu::{self, Chain};
+use super::cpu::Chain;
 use super::jpeg::{Layout, Sampling};
 use super::synth::{self, Synthetic};
 use super::{FAMILY, gpu, reference};
@@ -171,7 +172,7 @@ impl Case for TranscodeCase {
         };
         let movie = container::parse(&data).map_err(|problem| bad_input(name, problem))?;
         if matches!(self.source, Source::File { .. }) {
-            cpu::validate(&data, &movie).map_err(|problem| bad_input(name, problem))?;
+            codec::validate(&data, &movie).map_err(|problem| bad_input(name, problem))?;
         }
         Ok(Box::new(Clip {
             data,

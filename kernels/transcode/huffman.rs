@@ -53,6 +53,17 @@ impl DecodeTable {
     }
 }
 
+impl DecodeTable {
+    /// Symbol and length of the code that starts the 16 `bits`, where the lookup does not hold it.
+    #[inline(never)]
+    fn long_symbol(&self, bits: u32) -> Result<(u32, u32), Damage> {
+        let length = (LOOKUP_BITS + 1..=16).find(|&n| bits < self.limits[n as usize]);
+        let length = length.ok_or(Damage::Code)?;
+        let index = (bits >> (16 - length)) as i32 + self.offsets[length as usize];
+        Ok((u32::from(self.symbols[(index & 255) as usize]), length))
+    }
+}
+
 /// The lookup entry for a code of `length` bits that is followed by `rest` in `free` bits.
 fn entry(symbol: u8, length: u32, rest: u32, free: u32, ac: bool) -> u32 {
     let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
@@ -134,27 +145,8 @@ impl<'a> BitReader<'a> {
                 return;
             }
         }
-        self.refill_bytes();
-    }
-
-    #[inline(never)]
-    fn refill_bytes(&mut self) {
-        while self.filled < 56 {
-            let byte = match self.data.get(self.at) {
-                Some(&byte) => {
-                    let stuffed = byte == 0xff && self.data.get(self.at + 1) == Some(&0);
-                    self.at += if stuffed { 2 } else { 1 };
-                    byte
-                }
-                None => {
-                    self.beyond += 1;
-                    0
-                }
-            };
-            // Bits that a whole-word refill left below `filled` are these very bits.
-            self.buffer |= u64::from(byte) << (56 - self.filled);
-            self.filled += 8;
-        }
+        (self.at, self.buffer, self.filled, self.beyond) =
+            refill_bytes(self.data, self.at, self.buffer, self.filled, self.beyond);
     }
 
     #[inline(always)]
@@ -169,14 +161,11 @@ impl<'a> BitReader<'a> {
     }
 
     /// The symbol of a code that is longer than the lookup.
-    #[inline(never)]
+    #[inline(always)]
     fn long_symbol(&mut self, table: &DecodeTable) -> Result<u32, Damage> {
-        let bits = self.peek(16);
-        let length = (LOOKUP_BITS + 1..=16).find(|&n| bits < table.limits[n as usize]);
-        let length = length.ok_or(Damage::Code)?;
-        let index = (bits >> (16 - length)) as i32 + table.offsets[length as usize];
+        let (symbol, length) = table.long_symbol(self.peek(16))?;
         self.consume(length);
-        Ok(u32::from(table.symbols[(index & 255) as usize]))
+        Ok(symbol)
     }
 
     #[inline(always)]
@@ -264,6 +253,35 @@ impl<'a> BitReader<'a> {
     }
 }
 
+/// Fills the buffer byte by byte: across stuffed zeros and past the end. Takes and returns position,
+/// buffer, bits in it and zero bytes supplied, so that a reader can live in registers.
+#[inline(never)]
+fn refill_bytes(
+    data: &[u8],
+    mut at: usize,
+    mut buffer: u64,
+    mut filled: u32,
+    mut beyond: u32,
+) -> (usize, u64, u32, u32) {
+    while filled < 56 {
+        let byte = match data.get(at) {
+            Some(&byte) => {
+                let stuffed = byte == 0xff && data.get(at + 1) == Some(&0);
+                at += if stuffed { 2 } else { 1 };
+                byte
+            }
+            None => {
+                beyond += 1;
+                0
+            }
+        };
+        // Bits that a whole-word refill left below `filled` are these very bits.
+        buffer |= u64::from(byte) << (56 - filled);
+        filled += 8;
+    }
+    (at, buffer, filled, beyond)
+}
+
 /// A code as the encoder wants it: `length << 16 | code` of each symbol; 0 where there is none.
 pub type EncodeTable = [u32; 256];
 
@@ -322,7 +340,8 @@ impl BitWriter {
         }
     }
 
-    /// Appends a block given in zigzag order.
+    /// Appends a block given in natural order; `nonzero` says which of its coefficients are not
+    /// zero, in zigzag order.
     #[inline(always)]
     pub fn block(
         &mut self,
@@ -348,7 +367,7 @@ impl BitWriter {
                 self.put(code & 0xffff, code >> 16);
                 run -= 16;
             }
-            let value = i32::from(block[k as usize]);
+            let value = i32::from(block[usize::from(ZIGZAG[k as usize & 63]) & 63]);
             let size = 32 - value.unsigned_abs().leading_zeros();
             self.coded(ac[(run << 4 | size) as usize & 255], value, size);
         }

@@ -65,15 +65,20 @@ fn inverse_pass<const BITS: u32>(x: [Lanes; 8]) -> [Lanes; 8] {
     })
 }
 
-/// Samples of a block from its coefficients and quantiser, both in natural order.
-#[inline(always)]
-pub fn inverse(coefficients: &[i16; 64], quant: &[i16; 64]) -> [[u8; 8]; 8] {
-    let x = std::array::from_fn(|y| {
-        std::array::from_fn(|i| i32::from(coefficients[y * 8 + i].wrapping_mul(quant[y * 8 + i])))
-    });
+/// Samples of a block from its coefficients and quantiser (natural order), into the rows of `to`
+/// that are `stride` apart.
+pub fn inverse(coefficients: &[i16; 64], quant: &[i16; 64], to: &mut [u8], stride: usize) {
+    let mut x = [[0; 8]; 8];
+    for (i, (c, q)) in coefficients.iter().zip(quant).enumerate() {
+        x[i / 8][i % 8] = i32::from(c.wrapping_mul(*q));
+    }
     let columns = inverse_pass::<11>(x).map(|row| row.map(|v| v.clamp(-32768, 32767)));
-    let rows = inverse_pass::<18>(transpose(columns));
-    transpose(rows).map(|row| row.map(|v| v.wrapping_add(128).clamp(0, 255) as u8))
+    let rows = transpose(inverse_pass::<18>(transpose(columns)));
+    for (row, to) in rows.iter().zip(to.chunks_mut(stride)) {
+        for (v, to) in row.iter().zip(to) {
+            *to = v.wrapping_add(128).clamp(0, 255) as u8;
+        }
+    }
 }
 
 /// The sample of a block that has a DC coefficient only.
@@ -111,45 +116,53 @@ fn descale_dc<const BITS: u32>(x: Lanes) -> Lanes {
     x.map(|x| (x + (1 << BITS >> 1)) >> BITS)
 }
 
-/// A quantiser ready for division by multiplication, in natural order.
-///
-/// For a divisor d (8 to 2040) and n below 2^14, `n / d` is `n · ceil(2^s / d) >> s` with
-/// s = 14 + ceil(log2 d), and the product stays below 2^30.
+/// A quantiser for 16-bit lanes: `(n · factor >> 16) · step >> 16` is `n / d` for n below 2^14.
+/// In natural order.
 pub struct Divisors {
-    half: [i32; 64],
-    factor: [i32; 64],
-    shift: [i32; 64],
+    /// Half of d.
+    pub half: [i16; 64],
+    /// Unsigned.
+    pub factor: [i16; 64],
+    /// Unsigned.
+    pub step: [i16; 64],
 }
 
 impl Divisors {
-    /// From divisors in zigzag order.
+    /// From divisors in zigzag order. For d of 8 to 2040 (eight times the divisor) the quotient
+    /// is `n · ceil(2^s / d) >> s` with s = 14 + ceil(log2 d), 17 to 25.
     pub fn new(quant: &[u16; 64]) -> Self {
-        let mut out = Self { half: [0; 64], factor: [0; 64], shift: [0; 64] };
-        for (k, &q) in quant.iter().enumerate() {
-            let (at, d) = (usize::from(ZIGZAG[k]), u32::from(q) * 8);
-            let shift = 14 + (d - 1).ilog2() + 1;
-            out.half[at] = (d / 2) as i32;
-            out.factor[at] = (1u32 << shift).div_ceil(d) as i32;
-            out.shift[at] = shift as i32;
+        let mut out = Self { half: [0; 64], factor: [0; 64], step: [0; 64] };
+        for (&at, &q) in ZIGZAG.iter().zip(quant) {
+            let (at, d) = (usize::from(at), u32::from(q) * 8);
+            let s = 14 + (d - 1).ilog2() + 1;
+            out.half[at] = (d / 2) as i16;
+            out.factor[at] = (1u32 << s).div_ceil(d) as u16 as i16;
+            out.step[at] = (1u32 << (32 - s)) as i16;
         }
         out
     }
 }
 
-/// Quantised coefficients of a block in natural order.
-#[inline(always)]
-pub fn forward(samples: &[[u8; 8]; 8], divisors: &Divisors) -> [i16; 64] {
-    let x = samples.map(|row| row.map(|s| i32::from(s) - 128));
-    let rows = transpose(forward_pass::<0, 11>(transpose(x), 2));
-    let spectrum = forward_pass::<2, 15>(rows, 0);
-    let mut out = [0; 64];
-    for (v, row) in spectrum.iter().enumerate() {
-        for (u, &value) in row.iter().enumerate() {
-            let i = v * 8 + u;
-            let scaled = (value.abs() + divisors.half[i]) * divisors.factor[i];
-            let magnitude = scaled >> (divisors.shift[i] & 31);
-            out[i] = (if value < 0 { -magnitude } else { magnitude }) as i16;
+/// Quantised coefficients in natural order of the block whose rows start `stride` apart in
+/// `samples`, and which of them are not zero, in zigzag order.
+pub fn forward(samples: &[u8], stride: usize, divisors: &Divisors) -> ([i16; 64], u64) {
+    let mut x = [[0; 8]; 8];
+    for (row, samples) in x.iter_mut().zip(samples.chunks(stride)) {
+        for (x, &sample) in row.iter_mut().zip(samples) {
+            *x = i32::from(sample) - 128;
         }
     }
-    out
+    let rows = transpose(forward_pass::<0, 11>(transpose(x), 2));
+    let spectrum = forward_pass::<2, 15>(rows, 0);
+    let (mut out, mut nonzero) = ([0; 64], 0);
+    for (k, &at) in ZIGZAG.iter().enumerate() {
+        let i = usize::from(at);
+        let value = spectrum[i / 8][i % 8];
+        let n = value.unsigned_abs() + divisors.half[i] as u32;
+        let high = (n * u32::from(divisors.factor[i] as u16)) >> 16;
+        let magnitude = ((high * u32::from(divisors.step[i] as u16)) >> 16) as i32;
+        out[i] = (if value < 0 { -magnitude } else { magnitude }) as i16;
+        nonzero |= u64::from(magnitude != 0) << k;
+    }
+    (out, nonzero)
 }

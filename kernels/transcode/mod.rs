@@ -7,7 +7,10 @@
 use crate::params::Params;
 use crate::work::{Case, CaseError, Family, Files, Implementation, Language};
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod case;
+mod codec;
 pub mod container;
 mod cpu;
 mod dct;
@@ -64,4 +67,11 @@ impl Family for Transcode {
     fn case(&self, params: &Params, files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
         Ok(Box::new(case::parse(params, files)?))
     }
+}
+
+/// Whether the AVX2 code may run (AVX2 itself, BMI1, BMI2, LZCNT).
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    let bits = is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
+    is_x86_feature_detected!("avx2") && bits && is_x86_feature_detected!("lzcnt")
 }

@@ -6,8 +6,8 @@
 
 use rayon::prelude::*;
 
+use super::codec::Encoder;
 use super::container::{self, FrameRate};
-use super::cpu::Encoder;
 use super::jpeg::{Layout, Sampling};
 use crate::random::Random;
 

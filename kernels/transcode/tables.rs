@@ -8,6 +8,17 @@ pub const ZIGZAG: [u8; 64] = [
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
+/// Place in the zigzag order of the coefficient at each natural position.
+pub const PLACE: [u8; 64] = {
+    let mut place = [0; 64];
+    let mut k = 0;
+    while k < 64 {
+        place[ZIGZAG[k] as usize] = k as u8;
+        k += 1;
+    }
+    place
+};
+
 /// Table K.1, row-major.
 const LUMA_QUANT: [u8; 64] = [
     16, 11, 10, 16, 24, 40, 51, 61, //

@@ -298,6 +298,25 @@ fn synthetic_video_weighs_what_footage_does() {
     assert!((150e3..200e3).contains(&bytes), "{bytes} bytes a frame");
 }
 
+/// The AVX2 transforms against the reference.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "calls AVX2 code after a run-time check")]
+fn on_avx2(
+    block: &[i16; 64],
+    quant: &[u16; 64],
+    samples: &[u8; 64],
+    expected: ([i16; 64], u64),
+) -> Result<(), TestCaseError> {
+    let mut found = [0; 64];
+    // SAFETY: the caller looked for AVX2.
+    unsafe { avx2::inverse(block, &quant.map(|q| q as i16), &mut found, 8) };
+    prop_assert_eq!(found, dct::inverse(block, quant));
+    // SAFETY: the caller looked for AVX2.
+    let found = unsafe { avx2::forward(samples, 8, &lanes::Divisors::new(quant)) };
+    prop_assert_eq!(found, expected);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -310,18 +329,25 @@ proptest! {
         let block: [i16; 64] = block.concat().try_into().unwrap();
         let quant: [u16; 64] = quant.concat().try_into().unwrap();
         let samples: [u8; 64] = samples.concat().try_into().unwrap();
-        let found = lanes::inverse(&block, &quant.map(|q| q as i16));
-        prop_assert_eq!(found.concat(), dct::inverse(&block, &quant));
+        let signed = quant.map(|q| q as i16);
+        let expected = dct::inverse(&block, &quant);
+        let mut found = [0; 64];
+        lanes::inverse(&block, &signed, &mut found, 8);
+        prop_assert_eq!(found, expected);
         let mut flat = [0; 64];
         flat[0] = block[0];
-        let found = lanes::inverse_flat(block[0], quant[0] as i16);
-        prop_assert_eq!([found; 64], dct::inverse(&flat, &quant));
-        let rows: [[u8; 8]; 8] = std::array::from_fn(|y| std::array::from_fn(|x| samples[y * 8 + x]));
-        let found = lanes::forward(&rows, &lanes::Divisors::new(&quant));
+        prop_assert_eq!([lanes::inverse_flat(block[0], signed[0]); 64], dct::inverse(&flat, &quant));
         let spectrum = dct::forward(&samples);
-        for (&at, &quant) in tables::ZIGZAG.iter().zip(&quant) {
-            let at = usize::from(at);
-            prop_assert_eq!(found[at], dct::quantise(spectrum[at], quant));
+        let expected: [i16; 64] = std::array::from_fn(|i| {
+            dct::quantise(spectrum[i], quant[usize::from(tables::PLACE[i])])
+        });
+        let bit = |k: usize| u64::from(expected[usize::from(tables::ZIGZAG[k])] != 0) << k;
+        let mask = (0..64).fold(0, |mask, k| mask | bit(k));
+        let found = lanes::forward(&samples, 8, &lanes::Divisors::new(&quant));
+        prop_assert_eq!(found, (expected, mask));
+        #[cfg(target_arch = "x86_64")]
+        if has_avx2() {
+            on_avx2(&block, &quant, &samples, (expected, mask))?;
         }
     }
 
@@ -343,29 +369,13 @@ proptest! {
             // Whatever the two decoders make of damage, they agree on what they accept.
             for frame in movie.frames.iter().filter(|f| f.layout.blocks() < 1000) {
                 let slow = reference::decode(&file, frame);
-                let mut planes = cpu::Planes::default();
-                let fast = cpu::decode(&file, frame, &mut planes);
+                let mut planes = codec::Planes::default();
+                let fast = codec::decode(&file, frame, &mut planes);
                 prop_assert_eq!(slow.is_ok(), fast.is_ok());
                 if let Ok(slow) = slow {
                     prop_assert_eq!(slow.0, planes);
                 }
             }
         }
-    }
-}
-
-/// Not a test of anything: `cargo test -- --ignored fps --nocapture` prints a speed.
-#[test]
-#[ignore = "prints a speed"]
-fn fps() {
-    let input = case_of(&synthetic(30, 1920, 1080)).input(0).unwrap();
-    println!("{} bytes a frame", input.work().bytes_in / 30.0);
-    let mut native = native(&*input);
-    native.run().unwrap();
-    input.check(&native.outputs()).unwrap();
-    for _ in 0..8 {
-        let start = std::time::Instant::now();
-        native.run().unwrap();
-        println!("{:.1} fps", 30.0 / start.elapsed().as_secs_f64());
     }
 }

@@ -1,0 +1,239 @@
+//! Fast decoding of frames to samples and encoding of samples to frames, rows of MCUs in parallel.
+#![expect(unsafe_code, reason = "calls AVX2 code after a run-time check")]
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
+use super::container::Movie;
+use super::huffman::{BitReader, BitWriter, Damage, DecodeTable, EncodeTable, encode_table};
+use super::jpeg::{self, Frame, Layout};
+use super::lanes::{self, Divisors};
+use super::tables::{ZIGZAG, quantisers, standard_huffman};
+
+/// What one output geometry needs, whatever the frame.
+pub struct Encoder {
+    layout: Layout,
+    header: Vec<u8>,
+    divisors: [Divisors; 2],
+    dc: [EncodeTable; 2],
+    ac: [EncodeTable; 2],
+}
+
+impl Encoder {
+    /// An encoder of frames in `layout`, which is a standard one.
+    pub fn new(layout: Layout, quality: u32) -> Self {
+        let quant = quantisers(quality);
+        let codes = standard_huffman();
+        Self {
+            layout,
+            header: jpeg::header(&layout, &quant),
+            divisors: [Divisors::new(&quant[0]), Divisors::new(&quant[1])],
+            dc: codes.dc.each_ref().map(encode_table),
+            ac: codes.ac.each_ref().map(encode_table),
+        }
+    }
+
+    /// The layout it encodes.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// One image, whose rows of MCUs `fill` provides: it is given the row's number and the
+    /// three planes' samples of that row to fill in (rows `padded_size` apart).
+    pub fn frame(&self, fill: impl Fn(usize, &mut [Vec<u8>; 3]) + Sync) -> Vec<u8> {
+        let buffers = || -> [Vec<u8>; 3] {
+            let rows = |c| 8 * if c == 0 { self.layout.luma_v } else { self.layout.chroma_v };
+            std::array::from_fn(|c| vec![0; self.layout.padded_size(c).0 * rows(c)])
+        };
+        let rows: Vec<Vec<u8>> = (0..self.layout.mcus_y())
+            .into_par_iter()
+            .map_init(buffers, |samples, my| {
+                fill(my, samples);
+                self.row(samples)
+            })
+            .collect();
+        jpeg::assemble(&self.header, rows.iter().map(Vec::as_slice))
+    }
+
+    /// The entropy-coded bytes of one row of MCUs.
+    fn row(&self, samples: &[Vec<u8>; 3]) -> Vec<u8> {
+        #[cfg(target_arch = "x86_64")]
+        if super::has_avx2() {
+            // SAFETY: the processor has these.
+            return unsafe { self.row_avx2(samples) };
+        }
+        self.row_with(samples, |samples, stride, kind| {
+            lanes::forward(samples, stride, &self.divisors[kind])
+        })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+    fn row_avx2(&self, samples: &[Vec<u8>; 3]) -> Vec<u8> {
+        self.row_with(samples, |samples, stride, kind| {
+            avx2::forward(samples, stride, &self.divisors[kind])
+        })
+    }
+
+    /// `transform` turns the block at the start of a slice of rows so far apart, luma (0) or chroma
+    /// (1), into coefficients and a mask, in zigzag order, of those that are not zero.
+    #[inline(always)]
+    fn row_with(
+        &self,
+        samples: &[Vec<u8>; 3],
+        transform: impl Fn(&[u8], usize, usize) -> ([i16; 64], u64),
+    ) -> Vec<u8> {
+        let layout = &self.layout;
+        let mut writer = BitWriter::new(Vec::with_capacity(layout.mcus_x() * 96));
+        let mut last_dc = [0; 3];
+        let strides: [usize; 3] = std::array::from_fn(|c| layout.padded_size(c).0);
+        for mx in 0..layout.mcus_x() {
+            for j in 0..layout.blocks_per_mcu() {
+                let (c, x, y) = layout.block_at(mx, 0, j);
+                let kind = c.min(1);
+                let (block, nonzero) =
+                    transform(&samples[c][y * strides[c] + x..], strides[c], kind);
+                let (dc, ac) = (&self.dc[kind], &self.ac[kind]);
+                writer.block(&block, nonzero, &mut last_dc[c], dc, ac);
+            }
+        }
+        writer.finish()
+    }
+}
+
+/// What decoding one frame needs beside its bytes.
+struct FrameTables {
+    quant: [[i16; 64]; 3],
+    dc: [DecodeTable; 3],
+    ac: [DecodeTable; 3],
+}
+
+impl FrameTables {
+    fn new(frame: &Frame) -> Self {
+        let natural = |zigzag: &[u16; 64]| {
+            let mut out = [0; 64];
+            for (k, &q) in zigzag.iter().enumerate() {
+                out[usize::from(ZIGZAG[k])] = q as i16;
+            }
+            out
+        };
+        Self {
+            quant: frame.quant.each_ref().map(natural),
+            dc: frame.dc.each_ref().map(|spec| DecodeTable::new(spec, false)),
+            ac: frame.ac.each_ref().map(|spec| DecodeTable::new(spec, true)),
+        }
+    }
+}
+
+/// Decoded samples of a frame, rows `padded_size` apart.
+pub type Planes = [Vec<u8>; 3];
+
+/// Decodes one frame into `planes`, which it resizes.
+///
+/// # Errors
+/// Damaged picture data.
+pub fn decode(data: &[u8], frame: &Frame, planes: &mut Planes) -> Result<(), Damage> {
+    let layout = &frame.layout;
+    let tables = FrameTables::new(frame);
+    for (c, plane) in planes.iter_mut().enumerate() {
+        let (width, height) = layout.padded_size(c);
+        plane.resize(width * height, 0);
+    }
+    let [y, u, v] = planes;
+    if frame.restart_mcus != layout.mcus_x() {
+        for (i, interval) in frame.intervals.iter().enumerate() {
+            let target = [y.as_mut_slice(), u.as_mut_slice(), v.as_mut_slice()];
+            decode_mcus(data, interval, layout, &tables, frame.mcus_of(i), target)?;
+        }
+        return Ok(());
+    }
+    let row =
+        |c| layout.padded_size(c).0 * 8 * if c == 0 { layout.luma_v } else { layout.chroma_v };
+    let bands =
+        y.par_chunks_mut(row(0)).zip(u.par_chunks_mut(row(1))).zip(v.par_chunks_mut(row(2)));
+    bands.zip(&frame.intervals).try_for_each(|(((y, u), v), interval)| {
+        decode_mcus(data, interval, layout, &tables, 0..layout.mcus_x(), [y, u, v])
+    })
+}
+
+/// Decodes every frame and keeps nothing.
+///
+/// # Errors
+/// The first damaged frame, by number.
+pub fn validate(data: &[u8], movie: &Movie) -> Result<(), String> {
+    let frames = movie.frames.par_iter().enumerate();
+    frames
+        .map_init(Planes::default, |planes, (i, frame)| {
+            decode(data, frame, planes).map_err(|d| format!("frame {i}: {}", d.describe()))
+        })
+        .collect()
+}
+
+/// Decodes one interval whose MCUs are `mcus` of the `target` planes.
+fn decode_mcus(
+    data: &[u8],
+    interval: &Range<usize>,
+    layout: &Layout,
+    tables: &FrameTables,
+    mcus: Range<usize>,
+    target: [&mut [u8]; 3],
+) -> Result<(), Damage> {
+    let reader = BitReader::new(data, interval.clone());
+    #[cfg(target_arch = "x86_64")]
+    if super::has_avx2() {
+        // SAFETY: the processor has these.
+        return unsafe { decode_avx2(reader, layout, tables, mcus, target) };
+    }
+    decode_with(reader, layout, tables, mcus, target, lanes::inverse)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn decode_avx2(
+    reader: BitReader<'_>,
+    layout: &Layout,
+    tables: &FrameTables,
+    mcus: Range<usize>,
+    target: [&mut [u8]; 3],
+) -> Result<(), Damage> {
+    decode_with(reader, layout, tables, mcus, target, |block, quant, to, stride| {
+        avx2::inverse(block, quant, to, stride);
+    })
+}
+
+/// `transform` writes the samples of a block of coefficients and its quantiser to the start of a
+/// slice, rows so far apart.
+#[inline(always)]
+fn decode_with(
+    mut reader: BitReader<'_>,
+    layout: &Layout,
+    tables: &FrameTables,
+    mcus: Range<usize>,
+    target: [&mut [u8]; 3],
+    transform: impl Fn(&[i16; 64], &[i16; 64], &mut [u8], usize),
+) -> Result<(), Damage> {
+    let mut last_dc = [0; 3];
+    let strides: [usize; 3] = std::array::from_fn(|c| layout.padded_size(c).0);
+    let across = layout.mcus_x();
+    for mcu in mcus {
+        let (mx, my) = (mcu % across, mcu / across);
+        for j in 0..layout.blocks_per_mcu() {
+            let (c, x, y) = layout.block_at(mx, my, j);
+            let mut block = [0; 64];
+            let (dc, ac) = (&tables.dc[c], &tables.ac[c]);
+            let last = reader.block(dc, ac, &mut last_dc[c], &mut block)?;
+            let (quant, stride) = (&tables.quant[c], strides[c]);
+            let to = &mut target[c][y * stride + x..];
+            if last == 0 {
+                let sample = lanes::inverse_flat(block[0], quant[0]);
+                to.chunks_mut(stride).take(8).for_each(|row| row[..8].fill(sample));
+            } else {
+                transform(&block, quant, to, stride);
+            }
+        }
+    }
+    reader.finish()
+}
