@@ -4,7 +4,7 @@
 use super::evidence::{MeasuredDevice, Mode, Timed, time_of};
 use super::peaks::{self, Bound, Peaks};
 use super::{Estimate, Origin, prior};
-use crate::catalog::{Catalog, Sku};
+use crate::catalog::{Catalog, Gpu, Sku};
 use crate::workload::{ComputeStage, StageCase, Transfer};
 
 /// One kernel launch in seconds (2–10 µs on current drivers; about 13 µs reported by GROMACS).
@@ -149,16 +149,11 @@ pub fn on_gpu(
     {
         return Err(NoTime::DtypeUnsupported(format!("{model} has no bf16")));
     }
-    let (bytes_in, bytes_out) = link_bytes(asked);
-    let bandwidth = |measured: Option<f64>| {
-        measured.or(gpu.and_then(|g| g.link_bytes_per_s)).unwrap_or(UNKNOWN_LINK_BYTES_PER_S)
-    };
-    let mut link_in_s = bytes_in / bandwidth(sku.link_in_bytes_per_s);
-    let mut link_out_s = bytes_out / bandwidth(sku.link_out_bytes_per_s);
     let here = devices.iter().find_map(|d| {
         let same = is_sku(d, sku) && peaks::is_gpu_model(d.info, model, catalog);
         same.then(|| d.time(&asked.stage.family, asked.case)).flatten()
     });
+    let mut link = Link::new(asked, sku, gpu);
     let (kernel, latency_s, launch_s, host_cpu_s);
     if let Some(timed) = here {
         host_cpu_s = timed.host_cpu_s;
@@ -166,12 +161,8 @@ pub fn on_gpu(
         let latency = if resident { timed.kernel_s } else { timed.end_to_end_s };
         let mode = if resident { Mode::Kernel } else { Mode::Pipelined };
         kernel = measured(timed, asked.case, target.as_ref(), mode);
-        // Constants are uploaded once in the measurement; only `per-call` sends them each time.
-        let constants = asked.stage.transfer == Transfer::PerCall;
-        let extra = if constants { work.bytes_constant } else { 0.0 };
-        link_in_s = extra / bandwidth(sku.link_in_bytes_per_s);
-        link_out_s = 0.0;
-        latency_s = latency.map(|t| t + link_in_s);
+        link = link.beside_a_measurement(asked);
+        latency_s = latency.map(|t| t + link.in_s);
         launch_s = 0.0;
     } else {
         let Some(target) = &target else {
@@ -183,7 +174,7 @@ pub fn on_gpu(
         }
         launch_s = modelled.launches * LAUNCH_S;
         modelled.time_s = modelled.time_s.map(|t| t + launch_s);
-        latency_s = modelled.time_s.map(|t| t + link_in_s + link_out_s);
+        latency_s = modelled.time_s.map(|t| t + link.in_s + link.out_s);
         host_cpu_s = None;
         kernel = modelled;
     }
@@ -193,8 +184,8 @@ pub fn on_gpu(
         device_s: kernel.time_s,
         latency_s,
         launch_s,
-        link_in_s,
-        link_out_s,
+        link_in_s: link.in_s,
+        link_out_s: link.out_s,
         // One thread waits for the GPU by spinning unless the measurement says otherwise.
         host_cpu_s: host_cpu_s.unwrap_or(latency_s.median),
         gpus_per_job: asked.stage.gpus_per_job,
@@ -203,6 +194,36 @@ pub fn on_gpu(
         implementation: kernel.implementation,
         how: kernel.how,
     })
+}
+
+/// Seconds of the link for one call.
+struct Link {
+    in_s: f64,
+    out_s: f64,
+    in_bytes_per_s: f64,
+}
+
+impl Link {
+    fn new(asked: Asked, sku: &Sku, gpu: Option<&Gpu>) -> Self {
+        let bandwidth = |measured: Option<f64>| {
+            measured.or(gpu.and_then(|g| g.link_bytes_per_s)).unwrap_or(UNKNOWN_LINK_BYTES_PER_S)
+        };
+        let (bytes_in, bytes_out) = link_bytes(asked);
+        let in_bytes_per_s = bandwidth(sku.link_in_bytes_per_s);
+        Self {
+            in_s: bytes_in / in_bytes_per_s,
+            out_s: bytes_out / bandwidth(sku.link_out_bytes_per_s),
+            in_bytes_per_s,
+        }
+    }
+
+    /// A measured time holds its transfers already, but constants were uploaded once: only
+    /// `per-call` sends them each time.
+    fn beside_a_measurement(self, asked: Asked) -> Self {
+        let per_call = asked.stage.transfer == Transfer::PerCall;
+        let bytes = if per_call { asked.case.work.bytes_constant } else { 0.0 };
+        Self { in_s: bytes / self.in_bytes_per_s, out_s: 0.0, ..self }
+    }
 }
 
 fn label(asked: Asked) -> String {
