@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use breakeven::catalog::{Catalog, PriceKind};
 use breakeven::classify::{Kind, Options, classify};
-use breakeven::suite::FolderFiles;
+use breakeven::suite::{self, FolderFiles};
 use breakeven::{plan, workload};
 
 fn resolved() -> Vec<workload::ResolvedWorkload> {
@@ -25,6 +25,25 @@ fn their_cases_exist_and_are_small_enough_to_measure_anywhere() {
             let mib = case.host_bytes >> 20;
             assert!(mib < 512, "{}: {} takes {mib} MiB", one.workload.name, case.case_key);
             assert!(case.work.ops < 2e10, "{}: {} is slow", one.workload.name, case.case_key);
+        }
+    }
+}
+
+#[test]
+fn the_quick_suite_measures_every_one_of_their_cases() {
+    let files = FolderFiles::new(Vec::<PathBuf>::new());
+    let quick = suite::load("quick").expect("quick suite");
+    let keys: Vec<String> = quick
+        .cases
+        .iter()
+        .map(|c| {
+            let family = breakeven_kernels::family(&c.family).expect("family");
+            family.case(&c.params, &files).expect("case").key()
+        })
+        .collect();
+    for one in resolved() {
+        for case in one.cases.iter().flatten() {
+            assert!(keys.contains(&case.case_key), "{}: {}", one.workload.name, case.case_key);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Plans over a family made up for the purpose.
 
 use breakeven_kernels::params::{ParamReader, Params, Value};
-use breakeven_kernels::work::{CaseError, Input, OpKind, Unsupported, Work};
+use breakeven_kernels::work::{CaseError, Input, LibraryName, OpKind, Unsupported, Work};
 use proptest::prelude::*;
 
 use super::*;
