@@ -48,7 +48,8 @@ impl Deadline {
 pub(super) struct Context<'a> {
     pub job: &'a Job,
     pub input: &'a dyn Input,
-    pub deadline: Deadline,
+    /// The job's share of the time that is left, as of now.
+    pub deadline: &'a dyn Fn() -> Deadline,
     pub interrupted: &'a AtomicBool,
 }
 
@@ -92,7 +93,8 @@ pub(super) fn measure<E>(
     observer: &mut dyn FnMut(Event) -> Result<(), E>,
 ) -> Result<End, E> {
     let mut out = row::empty(context.job, context.input.work());
-    let mut steps = Steps { context, observer, row: &mut out };
+    let deadline = (context.deadline)();
+    let mut steps = Steps { context, deadline, observer, row: &mut out };
     let result = steps.all(device, options);
     out.peak_memory_bytes = crate::host::Host::default().peak_memory_bytes();
     let (status, reason) = match result {
@@ -119,6 +121,7 @@ pub(super) fn measure<E>(
 /// The steps of one job, filling its row.
 struct Steps<'a, E> {
     context: &'a Context<'a>,
+    deadline: Deadline,
     observer: &'a mut dyn FnMut(Event) -> Result<(), E>,
     row: &'a mut Row,
 }
@@ -152,6 +155,8 @@ impl<E> Steps<'_, E> {
         self.keep(options, &outputs)?;
         self.check(&outputs)?;
         drop(outputs);
+        // The reference may have taken long; that is not to be paid with samples.
+        self.deadline = (self.context.deadline)();
         self.sample_modes(&mut *session, &info, first_s)?;
         self.tell(Event::Stage(Stage::Verify))?;
         session.reset()?;
@@ -198,7 +203,7 @@ impl<E> Steps<'_, E> {
         }
         self.tell(Event::Stage(Stage::Tune))?;
         let start = Instant::now();
-        let limit_s = TRIALS_SHARE * self.context.deadline.left_s();
+        let limit_s = TRIALS_SHARE * self.deadline.left_s();
         let mut best = (f64::INFINITY, first);
         for tuning in tunings {
             if start.elapsed().as_secs_f64() > limit_s {
@@ -251,12 +256,12 @@ impl<E> Steps<'_, E> {
     ) -> Result<(), Break<E>> {
         let modes = session.modes();
         for (index, mode) in modes.iter().copied().enumerate() {
-            if self.context.deadline.hard_limit_passed() {
+            if self.deadline.hard_limit_passed() {
                 break;
             }
             // Of all times the cold one is read least: a late job does without.
             let timed = self.row.times.kernel_warm.is_some();
-            if mode == Mode::KernelCold && timed && self.context.deadline.left_s() < first_s {
+            if mode == Mode::KernelCold && timed && self.deadline.left_s() < first_s {
                 let reason = "kernel_cold: the time for this job was over";
                 self.row.unknown.push(reason.to_owned());
                 continue;
@@ -264,7 +269,7 @@ impl<E> Steps<'_, E> {
             self.tell(Event::Stage(Stage::Sample(mode)))?;
             let left = (modes.len() - index) as f64;
             let limits = Limits {
-                wall_s: (self.context.deadline.left_s() / left).max(LEAST_MODE_S),
+                wall_s: (self.deadline.left_s() / left).max(LEAST_MODE_S),
                 warmup_s: if info.kind == DeviceKind::Cpu { WARMUP_CPU_S } else { WARMUP_GPU_S },
                 first_s,
                 interrupted: self.context.interrupted,

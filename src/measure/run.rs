@@ -60,7 +60,7 @@ pub fn run<E>(
             implementation: job.implementation.name,
             device: job.device.clone(),
         })?;
-        let deadline = clock.deadline(index);
+        let deadline = || clock.deadline(index);
         if input.as_ref().is_none_or(|made| !Arc::ptr_eq(&made.case, &job.case)) {
             (tell.observer)(Event::Stage(Stage::Input))?;
             // Dropped first, so that two inputs are never in memory at once.
@@ -76,7 +76,7 @@ pub fn run<E>(
             }
             None => continue,
         };
-        let context = job::Context { job, input: &**made, deadline, interrupted };
+        let context = job::Context { job, input: &**made, deadline: &deadline, interrupted };
         let end = job::measure(&context, device, options, tell.observer)?;
         match end {
             End::Row(row) => tell.row(row)?,

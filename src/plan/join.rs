@@ -79,7 +79,7 @@ pub(super) fn build(
     };
     match found.case(params, files) {
         Ok(case) => Ok((found, Arc::from(case))),
-        Err(source) => Err(PlanError::Case { place: place.to_owned(), source }),
+        Err(error) => Err(PlanError::Case { place: place.to_owned(), source: Box::new(error) }),
     }
 }
 

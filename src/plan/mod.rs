@@ -92,7 +92,7 @@ pub enum PlanError {
         /// `suite quick, case 3` or `workload x, stage 1`.
         place: String,
         /// What the family said.
-        source: CaseError,
+        source: Box<CaseError>,
     },
     /// An implementation filter that matches nothing.
     #[error("--implementation {glob} matches no implementation; there are: {known}")]

@@ -295,10 +295,9 @@ fn inputs_and_outputs_are_kept_and_a_full_disk_is_told() {
     let mut full = |_: &crate::plan::Job| Err(std::io::ErrorKind::StorageFull.into());
     let mut options = Options { keep: Some(&mut full), ..Options::default() };
     let mock = MockBackend::parse("mock:0").unwrap();
-    let mut told = Vec::new();
     let mut observer = |event| match event {
         Event::KeepFailed(message) => Err(message),
-        _ => Ok(told.push(())),
+        _ => Ok(()),
     };
     let plan = plan(&["a"], &["mock:0"]);
     let stopped = AtomicBool::new(false);

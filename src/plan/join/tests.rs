@@ -61,7 +61,7 @@ impl Case for ToyCase {
         self.0 as u64
     }
     fn supports(&self, i: &Implementation, _device: &DeviceInfo) -> Result<(), Unsupported> {
-        if i.name == "cuda/odd" && self.0 % 2 == 0 {
+        if i.name == "cuda/odd" && self.0.is_multiple_of(2) {
             return Err(Unsupported("even sizes are not odd".into()));
         }
         Ok(())
@@ -158,7 +158,7 @@ fn jobs_of_a_case_are_adjacent_and_every_gap_has_its_reason() {
 #[test]
 fn limits_and_software_adapters_are_skips() {
     let software = device("vulkan:0", DeviceKind::SoftwareGpu, &[Language::Cuda]);
-    let plan = plan_toy(&[1], &[software.clone()], &Filter::default()).unwrap();
+    let plan = plan_toy(&[1], std::slice::from_ref(&software), &Filter::default()).unwrap();
     assert!(plan.jobs.is_empty() && plan.skips[0].reason.contains("--allow-software"));
     let allow = Filter { allow_software: true, ..Filter::default() };
     assert_eq!(plan_toy(&[1], &[software], &allow).unwrap().jobs.len(), 2);
