@@ -5,12 +5,13 @@
     tools/ptx.py --check [STEM ...]   fail where a committed file is missing, stale or left over
     tools/ptx.py --ptxas [STEM ...]   assemble each file for its chip; table of registers and spills
 
-The wheels go to $CARGO_TARGET_DIR/ptx-wheels (default target/ptx-wheels) once.
+The wheels are this Python's own, or go to $CARGO_TARGET_DIR/ptx-wheels (default target/) once.
 """
 
 import argparse
 import ctypes
 import fcntl
+import importlib.metadata
 import os
 import pathlib
 import re
@@ -34,8 +35,19 @@ COUNTS = {
 }
 
 
+def find_wheels():
+    """The folder that holds the pinned wheels: this Python's own, or one they are installed to."""
+    pins = [wheel.split("==") for wheel in WHEELS]
+    try:
+        if all(importlib.metadata.version(name) == version for name, version in pins):
+            return pathlib.Path(importlib.metadata.distribution(pins[0][0]).locate_file(""))
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    return install_wheels()
+
+
 def install_wheels():
-    """Installs the pinned wheels into a folder of our own and returns it."""
+    """Installs the pinned wheels into a folder of our own, once, and returns it."""
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
     folder = target / "ptx-wheels"
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +144,8 @@ def check(nvrtc, chosen, everything):
 def assemble(wheels, chosen):
     """Runs ptxas on every file and prints what each kernel needs."""
     ptxas = wheels / "nvidia/cuda_nvcc/bin/ptxas"
-    ptxas.chmod(0o755)
+    if not os.access(ptxas, os.X_OK):
+        ptxas.chmod(0o755)
     print(f"{'kernel':<48}{'arch':>6}" + "".join(f"{title:>10}" for title in COUNTS.values()))
     failed = []
     for stem, _ in chosen:
@@ -168,7 +181,7 @@ def main():
     parser.add_argument("stems", nargs="*", metavar="STEM", help="modules, such as matmul_tiled")
     args = parser.parse_args()
     chosen = modules(args.stems)
-    wheels = install_wheels()
+    wheels = find_wheels()
     PTX.mkdir(exist_ok=True)
     if args.ptxas:
         assemble(wheels, chosen)
