@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use breakeven::backend::{BACKENDS, Backend, BackendError, Mode};
+use breakeven::backend::{BACKENDS, Backend, BackendError, Session};
 use breakeven::plan::{Filter, Job, plan};
 use breakeven::suite::{self, FolderFiles};
 use breakeven_kernels::FAMILIES;
@@ -144,21 +144,29 @@ fn on_device(backend: &dyn Backend, device: &DeviceInfo, table: &mut Table) {
             Ok(program) => program,
             Err(why) => return Outcome::Skipped(why.0),
         };
-        let mut session = match open.load(program) {
-            Ok(session) => session,
-            Err(BackendError::Unsupported { message, .. }) => return Outcome::Skipped(message),
-            Err(e) => return Outcome::Wrong(e.to_string()),
-        };
-        let modes: &[Mode] = session.modes();
-        let verified = modes.iter().try_for_each(|mode| {
-            let step = |e: &dyn std::fmt::Display| format!("{mode:?}: {e}");
-            session.reset().map_err(|e| step(&e))?;
-            session.run(*mode, 2).map_err(|e| step(&e))?;
-            let outputs = session.outputs().map_err(|e| step(&e))?;
-            input.check(&outputs).map(|_| ()).map_err(|e| step(&e))
-        });
-        verified.map_or_else(Outcome::Wrong, |()| Outcome::Ok)
+        match open.load(program) {
+            Ok(mut session) => every_mode(session.as_mut(), input),
+            Err(e @ (BackendError::Unsupported { .. } | BackendError::OutOfMemory { .. })) => {
+                Outcome::Skipped(e.to_string())
+            }
+            Err(e) => Outcome::Wrong(e.to_string()),
+        }
     });
+}
+
+/// Runs a loaded program in each of its modes, on poisoned outputs, and checks every answer.
+fn every_mode(session: &mut dyn Session, input: &dyn Input) -> Outcome {
+    for mode in session.modes() {
+        let ran = session.reset().and_then(|()| session.run(*mode, 2));
+        let checked = match ran.and_then(|_| session.outputs()) {
+            Ok(outputs) => input.check(&outputs).map_err(|e| e.to_string()),
+            Err(e) => Err(e.to_string()),
+        };
+        if let Err(why) = checked {
+            return Outcome::Wrong(format!("{mode:?}: {why}"));
+        }
+    }
+    Outcome::Ok
 }
 
 /// Every device of a backend, or a line that says why there is none.

@@ -218,7 +218,8 @@ fn marshal(
         .collect();
     if given != kinds {
         return Err(format!(
-            "{}: declared ({kinds}), given ({given}); r = pointer to const, w = pointer, u, i, f = scalars",
+            "{}: declared ({kinds}), given ({given}); r = pointer to const, w = pointer, u, i, f = \
+             scalars",
             kernel.entry
         ));
     }

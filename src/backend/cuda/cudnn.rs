@@ -14,9 +14,13 @@ const WORKSPACE_BYTES: usize = 1 << 30;
 
 fn failed(context: &Context, what: &str) -> impl Fn(result::CudnnError) -> BackendError + use<> {
     let (device, what) = (context.id.clone(), what.to_owned());
-    move |e| BackendError::Program {
-        device: device.clone(),
-        message: format!("cuDNN could not {what}: {:?}", e.0),
+    move |e| {
+        let (device, message) = (device.clone(), format!("cuDNN could not {what}: {:?}", e.0));
+        if e.0 == sys::cudnnStatus_t::CUDNN_STATUS_NOT_SUPPORTED {
+            BackendError::Unsupported { device, message }
+        } else {
+            BackendError::Program { device, message }
+        }
     }
 }
 
@@ -36,7 +40,7 @@ impl Handle {
         // SAFETY: opens the library by its well-known names; without it the calls below panic.
         if !unsafe { sys::is_culib_present() } {
             let message = "cuDNN was not found; `breakeven devices` says how to get it".into();
-            return Err(BackendError::Program { device: context.id.clone(), message });
+            return Err(BackendError::Unsupported { device: context.id.clone(), message });
         }
         let raw = result::create_handle().map_err(failed(context, "start"))?;
         Ok(Rc::new(Self { raw, context: Rc::clone(context) }))

@@ -277,11 +277,13 @@ fn prepare_one(shared: &mut Shared, command: &Command) -> Result<Prepared> {
                 None => {
                     let capability = shared.info.compute_capability.unwrap_or_default();
                     let ptx = args::choose_ptx(source.ptx, capability).ok_or_else(|| {
-                        let (major, minor) = capability;
-                        problem(format!(
-                            "{} has no PTX for compute capability {major}.{minor}",
-                            source.name
-                        ))
+                        let ((major, minor), name) = (capability, source.name);
+                        BackendError::Unsupported {
+                            device: shared.context.id.clone(),
+                            message: format!(
+                                "{name} has no PTX for compute capability {major}.{minor}"
+                            ),
+                        }
                     })?;
                     let module = Module::new(&shared.context, source.name, ptx)?;
                     shared.modules.insert(source.name, Rc::clone(&module));
