@@ -31,13 +31,15 @@ pub fn run(args: &AdviseArgs, output: &OutputArgs) -> Outcome {
     let end = measured.as_ref().map_or(Ok(DONE), Measured::end);
     let mut records: Vec<(String, Record)> =
         measured.into_iter().map(|m| (m.name, m.record)).collect();
+    let measured_now = !records.is_empty();
     if let [own] = &records[..] {
         output::save(&Content::Records(std::slice::from_ref(own)), &folder, "measurements")?;
     }
     records.extend(reference::built_in()?);
     let verdicts = classify::judge(&workloads, &records, &args.price, false)?;
     let remarks = [format!("Devices: {gpus}.")];
-    let shown = Verdicts { verdicts: &verdicts, records: &records, remarks: &remarks };
+    let shown =
+        Verdicts { verdicts: &verdicts, records: &records, measured_now, remarks: &remarks };
     let content = Content::Verdicts(shown);
     output::save(&content, &folder, "report")?;
     output::print(&content, output)?;

@@ -31,7 +31,8 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
         records
     };
     let verdicts = judge(&workloads, &records, &args.price, args.explain)?;
-    let shown = Verdicts { verdicts: &verdicts, records: &records, remarks: &[] };
+    let shown =
+        Verdicts { verdicts: &verdicts, records: &records, measured_now: false, remarks: &[] };
     output::emit(&Content::Verdicts(shown), output, "report")?;
     match args.expect {
         Some(expected) => met(&verdicts, expected.name()),

@@ -38,6 +38,8 @@ pub struct Verdicts<'a> {
     pub verdicts: &'a [Verdict],
     /// The records, each with the name it was read from.
     pub records: &'a [(String, Record)],
+    /// Whether the first record was measured just now, and so is shown with its times.
+    pub measured_now: bool,
     /// Sentences to read first, such as the devices that were found.
     pub remarks: &'a [String],
 }

@@ -159,6 +159,36 @@ fn comparison(document: &mut Document, record: &Record) {
     }
 }
 
+/// One line a case and device: the fastest verified implementation.
+pub fn fastest_table(record: &Record) -> Table {
+    let mut table =
+        Table::new(&["case", "device", "fastest", ">end to end", ">throughput", "check"]);
+    for case_key in case_keys(record) {
+        for device in &record.header.env.devices {
+            let rows = record.rows.iter().filter(|row| {
+                row.case_key == case_key && row.device == device.info.id && row.status == Status::Ok
+            });
+            let timed = rows.filter_map(|row| Some((row, throughput_time(row)?)));
+            let best = timed.min_by(|a, b| a.1.median_s.total_cmp(&b.1.median_s));
+            let Some((row, time)) = best else { continue };
+            table.row([
+                case_key.to_owned(),
+                row.device.clone(),
+                row.implementation.clone(),
+                time_cell(row.times.end_to_end.as_ref()),
+                throughput(row, time),
+                row.check.as_ref().map_or_else(|| UNKNOWN.into(), |c| c.method.clone()),
+            ]);
+        }
+    }
+    table
+}
+
+/// Useful work per second, in the field's unit.
+fn throughput(row: &Row, time: &Time) -> String {
+    si(row.work.useful / time.median_s, &format!("{}/s", row.work.useful_unit))
+}
+
 /// Case keys in file order, each once.
 fn case_keys(record: &Record) -> Vec<&str> {
     let mut keys: Vec<&str> = Vec::new();
@@ -192,8 +222,7 @@ fn measured(document: &mut Document, record: &Record) {
         let rows = record.rows.iter();
         for row in rows.filter(|row| row.family == family && row.status == Status::Ok) {
             let kernel = row.times.kernel_warm.as_ref().or(row.times.kernel_cold.as_ref());
-            let throughput = throughput_time(row)
-                .map(|t| si(row.work.useful / t.median_s, &format!("{}/s", row.work.useful_unit)));
+            let throughput = throughput_time(row).map(|time| throughput(row, time));
             let key = row.case_key.strip_prefix(family).unwrap_or(&row.case_key).trim();
             table.row([
                 key.to_owned(),

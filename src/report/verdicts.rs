@@ -281,6 +281,10 @@ fn evidence(document: &mut Document, all: &Verdicts) {
         format!("{name}: {}, {} verified", records::machine(record), count(ok, "measurement"))
     });
     document.list(lines.collect());
+    if let (true, Some((_, record))) = (all.measured_now, all.records.first()) {
+        document.text("Measured here, each by its fastest verified implementation:");
+        document.table(records::fastest_table(record));
+    }
     let options = &all.verdicts[0].options;
     document.text(format!(
         "Prices: {}, {}, {}, discount {}; one side must be {} cheaper to win. Intervals are 90 %.",

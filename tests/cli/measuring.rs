@@ -128,6 +128,22 @@ fn a_software_adapter_is_measured_only_when_asked_for() {
 }
 
 #[test]
+fn only_the_devices_asked_for_are_measured_each_once() {
+    let folder = folder();
+    let suite = small_suite(folder.path(), "{ pairs = 10, query = 30, target = 40 }");
+    let devices = ["--device", "mock:1", "--device", "cpu", "--device", "mock:1"];
+    let assert = breakeven(folder.path())
+        .args(["run", &suite, "--mock", "cpu;mock:0;mock:1", "--format", "json"])
+        .args(devices)
+        .assert()
+        .code(0);
+    let record = record::parse(stdout(&assert).as_bytes(), "stdout").expect("a record");
+    let ids: Vec<&str> = record.header.env.devices.iter().map(|d| d.info.id.as_str()).collect();
+    assert_eq!(ids, ["mock:1", "cpu"]);
+    assert_eq!(record.rows.len(), 2);
+}
+
+#[test]
 fn a_mock_that_cannot_be_read_is_refused() {
     let folder = folder();
     let message = message(&run(folder.path(), &["devices", "--mock", "mock:0,speed=9"], 2));
@@ -232,6 +248,7 @@ fn advise_goes_from_a_workload_file_to_a_verdict() {
     let assert = run(folder.path(), &arguments, 0);
     names(&stderr(&assert), &["no GPU here"]);
     names(&stdout(&assert), &["Verdicts", "no GPU here", "reads: ", "out/record.jsonl"]);
+    names(&stdout(&assert), &["Measured here", "pairs=200", "cpu/simd"]);
     for name in ["record.jsonl", "report.md", "report.json", "report.csv", "measurements.md"] {
         assert!(folder.path().join("out").join(name).exists(), "{name}");
     }
