@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Layer;
 use super::depthwise;
 use super::geometry::under;
-use crate::matmul::panel::{self, PackedRows, Sizes};
+use crate::matmul::panel::{self, Left, Sizes};
 use crate::recording::ConvShape;
 use crate::work::Native;
 
@@ -14,41 +14,32 @@ use crate::work::Native;
 pub(super) struct CpuLayer {
     layer: Layer,
     x: Arc<[f32]>,
+    w: Arc<[f32]>,
     y: Vec<f32>,
     path: Path,
 }
 
 enum Path {
     /// One input channel per filter: too little reuse for a matrix product.
-    Depthwise(Vec<f32>),
-    /// Filters as packed rows.
-    Panels(PackedRows),
+    Depthwise,
+    /// A matrix product per image and group.
+    Panels,
 }
 
 impl CpuLayer {
-    /// A layer over `x`; weights are constant, so they are packed here and not in every run.
-    pub fn new(layer: Layer, x: Arc<[f32]>, w: &[f32]) -> Self {
-        let path = if layer.group_in() == 1 {
-            Path::Depthwise(w.to_vec())
-        } else {
-            let (rows, depth) = (layer.group_out(), layer.depth());
-            let mut packed = PackedRows::new(layer.0.groups as usize, rows, depth);
-            packed.pack(|group, row, first, words| {
-                let from = (group * rows + row) * depth + first;
-                words.copy_from_slice(&w[from..][..words.len()]);
-            });
-            Path::Panels(packed)
-        };
-        Self { layer, x, y: vec![0.0; layer.y_len()], path }
+    /// A layer over `x` with filters `w`.
+    pub fn new(layer: Layer, x: Arc<[f32]>, w: Arc<[f32]>) -> Self {
+        let path = if layer.group_in() == 1 { Path::Depthwise } else { Path::Panels };
+        Self { layer, x, w, y: vec![0.0; layer.y_len()], path }
     }
 }
 
 impl Native for CpuLayer {
     fn run(&mut self) -> Result<(), String> {
         let shape = &self.layer.0;
-        match &self.path {
-            Path::Depthwise(w) => depthwise::run(&self.layer, &self.x, w, &mut self.y),
-            Path::Panels(packed) => {
+        match self.path {
+            Path::Depthwise => depthwise::run(&self.layer, &self.x, &self.w, &mut self.y),
+            Path::Panels => {
                 let (groups, channels) = (shape.groups as usize, self.layer.group_in());
                 let sizes = Sizes {
                     products: shape.batch as usize * groups,
@@ -56,10 +47,12 @@ impl Native for CpuLayer {
                     n: self.layer.positions(),
                     pairs: false,
                 };
+                let (rows, depth) = (self.layer.group_out(), self.layer.depth());
+                let filters = Left { words: &self.w, rows, depth };
                 let plane = (shape.height * shape.width) as usize;
                 let whole = is_pointwise(shape);
                 let x = &self.x;
-                panel::product(sizes, packed, &mut self.y, |product, tap, first, words| {
+                panel::product(sizes, filters, &mut self.y, |product, tap, first, words| {
                     let first_channel = product * channels;
                     if whole {
                         let from = (first_channel + tap) * plane + first;

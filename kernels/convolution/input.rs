@@ -56,7 +56,7 @@ impl Input for Images {
         device::supports(&self.layer, implementation, device)?;
         Ok(match implementation.language {
             Language::Native => {
-                Program::Native(Box::new(CpuLayer::new(self.layer, self.x.clone(), &self.w)))
+                Program::Native(Box::new(CpuLayer::new(self.layer, self.x.clone(), self.w.clone())))
             }
             language => Program::Recording(device::recording(self, language, device)),
         })

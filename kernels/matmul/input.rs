@@ -65,12 +65,21 @@ impl Operand {
         }
     }
 
-    /// Packs bf16 elements 2i and 2i + 1 of the row of `len` at `row` into word i, for words from
-    /// `first` on; a missing last element is zero. Leaves `words` alone for f32.
-    pub fn pairs_along(&self, row: usize, len: usize, first: usize, words: &mut [f32]) {
+    /// The operand as words of the CPU's tiles (f32, or `pairs` of bf16 along rows of `k`), where
+    /// it lies in memory as those.
+    pub fn words(&self, k: usize, pairs: bool) -> Option<&[f32]> {
+        match self {
+            Self::F32(v) => Some(v),
+            Self::Bf16(v) if pairs && k.is_multiple_of(2) => bytemuck::try_cast_slice(v).ok(),
+            Self::Bf16(_) => None,
+        }
+    }
+
+    /// Packs bf16 elements 2i and 2i + 1 of the row of `k` at `row` into word i; a missing last
+    /// element is zero. Leaves `words` alone for f32.
+    pub fn pairs_along(&self, row: usize, k: usize, words: &mut [f32]) {
         if let Self::Bf16(v) = self {
-            let row = &v[row + 2 * first..row + len];
-            for (word, two) in words.iter_mut().zip(row.chunks(2)) {
+            for (word, two) in words.iter_mut().zip(v[row..row + k].chunks(2)) {
                 *word = pair(two[0], two.get(1).copied().unwrap_or(bf16::ZERO));
             }
         }

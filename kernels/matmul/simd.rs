@@ -7,13 +7,15 @@ use std::sync::OnceLock;
 
 use half::bf16;
 
-/// One tile of C += A·B with A packed `[k][MR]` and B packed `[k][nr]`.
+/// One tile of C += A·B with A row-major as it lies in memory and B packed `[k][nr]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile {
     /// Words along k.
     pub depth: usize,
-    /// First word of the packed A panel; words of one k are `MR` apart from those of the next.
+    /// First word of the first row of A.
     pub a: *const f32,
+    /// Words between rows of A.
+    pub lda: usize,
     /// First word of the packed B panel.
     pub b: *const f32,
     /// Top left element of the tile in C.
@@ -26,7 +28,7 @@ pub(crate) struct Tile {
     pub overwrite: bool,
 }
 
-/// Rows of an A panel, the same for every instruction set so that packing need not ask.
+/// Rows of a tile, the same for every instruction set so that callers need not ask.
 pub(crate) const MR: usize = 8;
 /// Vectors across a B panel.
 pub(super) const NV: usize = 3;
@@ -34,8 +36,8 @@ pub(super) const NV: usize = 3;
 pub(crate) const STREAM_ROWS: usize = 4;
 
 /// # Safety
-/// The CPU has the instruction set, and all addresses of the tile are valid: `depth · MR` words
-/// of A, `depth · nr` words of B (64-byte aligned), `rows × columns` elements of C.
+/// The CPU has the instruction set, and all addresses of the tile are valid: `depth` words of
+/// each row of A, `depth · nr` words of B (64-byte aligned), `rows × columns` elements of C.
 pub(super) type TileFn = unsafe fn(&Tile);
 /// # Safety
 /// As [`Stream`] says.
@@ -91,8 +93,8 @@ impl Kernels {
     /// Computes `rows` (1 to [`MR`]) rows of a tile.
     ///
     /// # Safety
-    /// All addresses are valid: `depth · MR` words of A, `depth · nr` words of B, and in C
-    /// `columns` elements of `rows` rows, which no other thread touches meanwhile. `pairs` needs
+    /// All addresses are valid: `depth` words of `rows` rows of A, `depth · nr` words of B, and in
+    /// C `columns` elements of as many rows, which no other thread touches meanwhile. `pairs` needs
     /// [`Kernels::has_bf16_pairs`].
     pub unsafe fn tile(&self, rows: usize, pairs: bool, tile: &Tile) {
         let table = match &self.pair_tiles {
@@ -104,7 +106,7 @@ impl Kernels {
             let run = table[count - 1][tile.columns.div_ceil(self.lanes) - 1];
             // SAFETY: the table was chosen for this CPU; the caller vouches for the addresses.
             unsafe {
-                let (a, c) = (tile.a.add(first), tile.c.add(first * tile.ldc));
+                let (a, c) = (tile.a.add(first * tile.lda), tile.c.add(first * tile.ldc));
                 run(&Tile { a, c, ..*tile });
             }
         }
@@ -158,12 +160,12 @@ pub(super) unsafe fn tile<L: Lanes, const R: usize, const VECTORS: usize>(t: &Ti
                 *bv = L::load(b.add(j * L::LANES));
             }
             for (r, acc) in acc.iter_mut().enumerate() {
-                let av = L::splat(a.add(r));
+                let av = L::splat(a.add(r * t.lda));
                 for (acc, bv) in acc.iter_mut().zip(bv) {
                     *acc = L::fma(av, bv, *acc);
                 }
             }
-            a = a.add(MR);
+            a = a.add(1);
             b = b.add(NV * L::LANES);
         }
         for (r, acc) in acc.iter().enumerate() {
@@ -358,6 +360,7 @@ mod tests {
                 let mut tile = Tile {
                     depth: 5,
                     a: a_at,
+                    lda: 5,
                     b: b_at,
                     c: c.as_mut_ptr(),
                     ldc: columns,
@@ -372,7 +375,7 @@ mod tests {
                 }
                 for (i, c) in c.iter().enumerate() {
                     let (r, j) = (i / columns, i % columns);
-                    let sum: f32 = (0..5).map(|k| a[k * MR + r] * b[k * kernels.nr + j]).sum();
+                    let sum: f32 = (0..5).map(|k| a[r * 5 + k] * b[k * kernels.nr + j]).sum();
                     assert_eq!(*c, 2.0 * sum, "{rows}x{columns} at {r}, {j}");
                 }
             }

@@ -1,18 +1,20 @@
 //! Products with few rows (token generation, small batches): B is streamed once, unpacked.
 #![expect(unsafe_code, reason = "calls SIMD kernels with raw addresses")]
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::input::Operand;
 use super::simd::{Kernels, MR, STREAM_ROWS, Stream};
 
-/// Columns of a task at most: their sums stay in the first cache level.
-const WIDTH: usize = 512;
-/// Tasks a thread gets, so that threads end together.
+/// Sums of a task at most: they stay in the first cache level.
+const MAX_SUMS: usize = 4096;
+/// Tasks a thread gets at least, so that threads end together.
 const TASKS_PER_THREAD: usize = 4;
 
 /// Rows up to which streaming beats packing.
-pub(super) const MAX_ROWS: usize = MR;
+pub(super) const MAX_ROWS: usize = 2 * MR;
 
 /// One product `c[m×n] = a[m×k] · b[k×n]` with m ≤ [`MAX_ROWS`], in the current rayon pool.
 /// `b` starts at element `b_first` of the operand.
@@ -26,33 +28,36 @@ pub(super) fn product(
 ) {
     assert!((1..=MAX_ROWS).contains(&m) && a.len() == m * k && c.len() == m * n);
     let lanes = Kernels::get().lanes;
-    let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
-    let width = n.div_ceil(tasks).next_multiple_of(4 * lanes).min(WIDTH);
-    // Column blocks are gathered by task and put in place afterwards: C is small.
-    let blocks: Vec<Vec<f32>> = (0..n.div_ceil(width))
+    let width = n.next_multiple_of(lanes).min(MAX_SUMS / m / lanes * lanes);
+    let blocks = n.div_ceil(width);
+    // Wide blocks and parts of k, because long runs along the rows of B are what memory likes.
+    let wanted = (TASKS_PER_THREAD * rayon::current_num_threads()).div_ceil(blocks);
+    let depth = k.div_ceil(wanted).next_multiple_of(STREAM_ROWS);
+    let sums: Vec<Vec<f32>> = (0..blocks * k.div_ceil(depth))
         .into_par_iter()
-        .map(|block| {
-            let first = block * width;
-            column_block(m, n, k, a, b, first..n.min(first + width))
+        .map(|task| {
+            let (first, row) = (task % blocks * width, task / blocks * depth);
+            block_sums((m, n, k), a, b, first..n.min(first + width), row..k.min(row + depth))
         })
         .collect();
-    for (block, sums) in blocks.iter().enumerate() {
-        let first = block * width;
-        let columns = sums.len() / m;
-        for (row, sums) in sums.chunks(columns).enumerate() {
-            c[row * n + first..][..columns].copy_from_slice(sums);
+    c.fill(0.0);
+    for (task, sums) in sums.iter().enumerate() {
+        let first = task % blocks * width;
+        for (row, sums) in sums.chunks(sums.len() / m).enumerate() {
+            for (c, sum) in c[row * n + first..].iter_mut().zip(sums) {
+                *c += sum;
+            }
         }
     }
 }
 
-/// Columns `columns` of all rows, `m × columns.len()`.
-fn column_block(
-    m: usize,
-    n: usize,
-    k: usize,
+/// Columns `columns` of all rows, summed over rows `rows` of B: `m × columns.len()`.
+fn block_sums(
+    (m, n, k): (usize, usize, usize),
     a: &[f32],
     b: (&Operand, usize),
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
+    rows: Range<usize>,
 ) -> Vec<f32> {
     let kernels = Kernels::get();
     let width = columns.len() / kernels.lanes * kernels.lanes;
@@ -63,21 +68,23 @@ fn column_block(
         Operand::Bf16(v) => (v[first..].as_ptr().cast(), 2, true),
     };
     assert!(b.1 + k * n <= b.0.len());
-    let whole = k / STREAM_ROWS * STREAM_ROWS;
+    let whole = rows.start + rows.len() / STREAM_ROWS * STREAM_ROWS;
     if width > 0 {
-        for p in (0..whole).step_by(STREAM_ROWS) {
-            // SAFETY: rows p .. p + 4 of B exist, `width` columns from `columns.start` on lie in
-            // each; `sums` has m rows of `width`; rows of `a` have k ≥ p + 4 coefficients.
-            unsafe {
-                let step = Stream {
-                    a: a.as_ptr().add(p),
-                    lda: k,
-                    b: base.add(p * n * size),
-                    ldb: n,
-                    acc: sums.as_mut_ptr(),
-                    width,
-                };
-                kernels.stream(m, bf16, &step);
+        for p in (rows.start..whole).step_by(STREAM_ROWS) {
+            for row in (0..m).step_by(MR) {
+                // SAFETY: rows p .. p + 4 of B exist, `width` columns from `columns.start` on lie
+                // in each; `sums` has m rows of `width`; rows of `a` have k ≥ p + 4 coefficients.
+                unsafe {
+                    let step = Stream {
+                        a: a.as_ptr().add(row * k + p),
+                        lda: k,
+                        b: base.add(p * n * size),
+                        ldb: n,
+                        acc: sums.as_mut_ptr().add(row * width),
+                        width,
+                    };
+                    kernels.stream(MR.min(m - row), bf16, &step);
+                }
             }
         }
     }
@@ -87,8 +94,8 @@ fn column_block(
         out[..width].copy_from_slice(sums);
     }
     // The columns beyond the last whole register, and the last rows of B.
-    let first_row = if width == columns.len() { whole } else { 0 };
-    for p in first_row..k {
+    let first_row = if width == columns.len() { whole } else { rows.start };
+    for p in first_row..rows.end {
         let from = if p < whole { width } else { 0 };
         b.0.read(first + p * n + from, &mut b_row[from..]);
         for (out, a) in out.chunks_mut(columns.len()).zip(a.chunks(k)) {
