@@ -223,8 +223,8 @@ impl Case for Layer {
 
     fn host_bytes(&self) -> u64 {
         let reference = if reference::is_full(self) { self.y_len() * 8 } else { 0 };
-        // The weights lie packed besides; results are copied once for the check.
-        ((self.x_len() + 2 * self.w_len() + 2 * self.y_len()) * 4 + reference) as u64
+        // Results are copied once for the check.
+        ((self.x_len() + self.w_len() + 2 * self.y_len()) * 4 + reference) as u64
     }
 
     fn device_bytes(&self) -> u64 {
