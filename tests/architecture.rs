@@ -40,7 +40,8 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("backend", &["work", "recording"]),
     ("measure", &["work", "recording"]),
     ("record", &["work"]),
-    ("cost", &["work"]),
+    // A stage keeps its case's parameters as written.
+    ("cost", &["params", "work"]),
     ("classify", &["work"]),
     ("report", &["work"]),
     ("cli", &["work", "params", "FAMILIES", "family"]),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use breakeven::backend::Backend;
+use breakeven::backend::mock::MockBackend;
 use breakeven::catalog::{Catalog, PriceKind};
 use breakeven::classify::{Kind, Options, classify};
 use breakeven::suite::{self, FolderFiles};
@@ -29,22 +31,41 @@ fn their_cases_exist_and_are_small_enough_to_measure_anywhere() {
     }
 }
 
-#[test]
-fn the_quick_suite_measures_every_one_of_their_cases() {
+/// A plan of a built-in suite on the mock CPU.
+fn planned(name: &str) -> plan::Plan {
+    let device = MockBackend::parse("cpu").expect("a mock device");
+    let suite = suite::load(name).expect("built-in suite");
     let files = FolderFiles::new(Vec::<PathBuf>::new());
-    let quick = suite::load("quick").expect("quick suite");
-    let keys: Vec<String> = quick
-        .cases
-        .iter()
-        .map(|c| {
-            let family = breakeven_kernels::family(&c.family).expect("family");
-            family.case(&c.params, &files).expect("case").key()
-        })
-        .collect();
-    for one in resolved() {
-        for case in one.cases.iter().flatten() {
-            assert!(keys.contains(&case.case_key), "{}: {}", one.workload.name, case.case_key);
+    plan::plan(&suite, &device.probe().devices, &files, &plan::Filter::default())
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn the_suites_measure_every_one_of_their_cases() {
+    for name in ["quick", "standard", "full"] {
+        let plan = planned(name);
+        let mut keys: Vec<&str> = plan.jobs.iter().map(|j| j.case_key.as_str()).collect();
+        keys.extend(plan.skips.iter().map(|s| s.case_key.as_str()));
+        for one in resolved() {
+            for case in one.cases.iter().flatten() {
+                let key = &case.case_key;
+                assert!(keys.contains(&key.as_str()), "{name}, {}: {key}", one.workload.name);
+            }
         }
+    }
+}
+
+#[test]
+fn built_in_suites_make_plans_and_their_series_have_members() {
+    for (name, _) in suite::BUILT_IN {
+        let plan = planned(name);
+        let native = plan.jobs.iter().filter(|j| j.implementation.name == "cpu/simd");
+        let series = native.clone().filter_map(|j| j.series.as_ref());
+        for one in series.clone() {
+            let members = series.clone().filter(|other| other.key == one.key).count();
+            assert!(members > 1, "{name}: {} has one member", one.key);
+        }
+        assert!(native.count() >= 5, "{name}");
     }
 }
 

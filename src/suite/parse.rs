@@ -393,17 +393,17 @@ mod tests {
 
     #[test]
     fn built_in_suites_parse() {
-        for (name, _) in super::super::BUILT_IN {
-            let suite = super::super::load(name).unwrap();
+        for (name, _) in crate::suite::BUILT_IN {
+            let suite = crate::suite::load(name).unwrap();
             assert!(suite.budget_s.is_some() && !suite.summary.is_empty(), "{name}");
         }
     }
 
     #[test]
     fn unknown_names_are_answered_with_the_nearest() {
-        let message = super::super::load("qick").unwrap_err().to_string();
+        let message = crate::suite::load("qick").unwrap_err().to_string();
         assert!(message.contains("did you mean `quick`?") && message.contains("ci"), "{message}");
-        let message = super::super::load("no/such.toml").unwrap_err().to_string();
+        let message = crate::suite::load("no/such.toml").unwrap_err().to_string();
         assert!(message.contains("no/such.toml"), "{message}");
     }
 }
