@@ -295,9 +295,12 @@ impl Input for Clip {
     fn keep(&self, outputs: &[Vec<u8>], keep: &mut dyn Keep) -> io::Result<()> {
         let riff = self.data.starts_with(b"RIFF");
         let name = if riff { "input.avi" } else { "input.mjpeg" };
-        keep.create(name)?.write_all(&self.data)?;
-        for output in outputs {
-            keep.create("output.avi")?.write_all(output)?;
+        let inputs = std::iter::once((name, &self.data[..]));
+        for (name, data) in inputs.chain(outputs.iter().map(|o| ("output.avi", &o[..]))) {
+            let mut file = keep.create(name)?;
+            file.write_all(data)?;
+            // Dropping a buffer hides a full disk.
+            file.flush()?;
         }
         Ok(())
     }

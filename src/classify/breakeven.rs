@@ -40,7 +40,8 @@ pub(super) fn break_even(
         result.speedup = Some(g.throughput().0.median / c.throughput().0.median);
     }
     if let (Some(contest), Some(price)) = (outcome.contest, gpu.usd_per_h) {
-        result.gpu_price_for_gpu_usd_per_h = Some(price * contest.price_factor_gpu());
+        let hardest = outcome.hardest.unwrap_or(contest);
+        result.gpu_price_for_gpu_usd_per_h = Some(price * hardest.price_factor_gpu());
         result.gpu_price_for_cpu_usd_per_h = Some(price * contest.price_factor_cpu());
     }
     result
@@ -87,15 +88,18 @@ fn demand_bands(candidates: &[Candidate], jobs_per_day: f64) -> Vec<DemandBand> 
         open.to_jobs_per_day = Some(high);
         bands.push(DemandBand { from_jobs_per_day: high, to_jobs_per_day: None, cheaper: now });
     }
-    merge(bands)
+    merge(bands, jobs_per_day)
 }
 
-/// A step function crosses more often than anybody reads: the narrowest inner bands go first.
-fn merge(mut bands: Vec<DemandBand>) -> Vec<DemandBand> {
+/// A step function crosses more often than anybody reads: the narrowest inner bands go first, but
+/// never the one that `jobs_per_day` lies in.
+fn merge(mut bands: Vec<DemandBand>, jobs_per_day: f64) -> Vec<DemandBand> {
     while bands.len() > MAX_BANDS {
         let width = |b: &DemandBand| b.to_jobs_per_day.unwrap_or(f64::MAX) / b.from_jobs_per_day;
-        let Some(narrowest) =
-            (1..bands.len() - 1).min_by(|a, b| width(&bands[*a]).total_cmp(&width(&bands[*b])))
+        let asked = bands.iter().rposition(|b| b.from_jobs_per_day <= jobs_per_day);
+        let Some(narrowest) = (1..bands.len() - 1)
+            .filter(|i| Some(*i) != asked)
+            .min_by(|a, b| width(&bands[*a]).total_cmp(&width(&bands[*b])))
         else {
             break;
         };
@@ -165,4 +169,32 @@ fn fastest_along(device: &MeasuredDevice, key: &str, axis: &str) -> Vec<(f64, f6
         }
     }
     points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_spares_the_band_asked_for() {
+        // Bands from 0, 1, 2, 4, … 1024; the one of 300 jobs a day is made the narrowest.
+        let starts = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 299.0, 301.0, 1024.0];
+        let bands: Vec<DemandBand> = starts
+            .iter()
+            .enumerate()
+            .map(|(i, from)| DemandBand {
+                from_jobs_per_day: *from,
+                to_jobs_per_day: starts.get(i + 1).copied(),
+                cheaper: if i % 2 == 0 { Side::Cpu } else { Side::Gpu },
+            })
+            .collect();
+        let merged = merge(bands, 300.0);
+        assert!(merged.len() <= MAX_BANDS);
+        let asked = merged.iter().find(|b| b.from_jobs_per_day == 299.0).expect("kept");
+        assert_eq!((asked.to_jobs_per_day, asked.cheaper), (Some(301.0), Side::Gpu));
+        for pair in merged.windows(2) {
+            assert_ne!(pair[0].cheaper, pair[1].cheaper);
+            assert_eq!(pair[0].to_jobs_per_day, Some(pair[1].from_jobs_per_day));
+        }
+    }
 }

@@ -123,6 +123,9 @@ pub(super) struct Outcome<'c, 'a> {
     pub gpu: Option<&'c Candidate<'a>>,
     pub cpu: Option<&'c Candidate<'a>>,
     pub contest: Option<Contest>,
+    /// The contest against the cheapest CPU cost that a smaller size, not in the catalog, could
+    /// have: what a GPU's win must hold against.
+    pub hardest: Option<Contest>,
     /// Cheapest whole-GPU size, where a share of a GPU won only by being one.
     pub whole_gpu: Option<&'c Candidate<'a>>,
     /// CPU size of which a smaller one, not in the catalog, would undo a GPU's win.
@@ -149,6 +152,7 @@ pub(super) fn judge<'c, 'a>(
         gpu,
         cpu,
         contest: contest(gpu),
+        hardest: None,
         whole_gpu: None,
         smaller_cpu: None,
     };
@@ -160,21 +164,23 @@ pub(super) fn judge<'c, 'a>(
             outcome.whole_gpu = whole;
         }
     }
-    if matches!(outcome.verdict, Kind::Gpu | Kind::SharedGpu)
-        && let Some(smaller) = smaller_cpu(candidates, &outcome)
-    {
-        outcome.verdict = Kind::MeasureFirst;
-        outcome.smaller_cpu = Some(smaller);
+    if let Some((hardest, smaller)) = smaller_cpu(candidates, &outcome) {
+        outcome.hardest = Some(hardest);
+        if matches!(outcome.verdict, Kind::Gpu | Kind::SharedGpu) && hardest.verdict() != Kind::Gpu
+        {
+            outcome.verdict = Kind::MeasureFirst;
+            outcome.smaller_cpu = Some(smaller);
+        }
     }
     outcome
 }
 
-/// A CPU size whose smaller sister, if it is sold, would take the GPU's win away; the catalog
-/// does not hold every size, and an unknown price is no win for the other side.
+/// The contest against the CPU size whose smaller sister, if it is sold, would be cheapest, and
+/// that size; the catalog does not hold every size, and an unknown price is no win for the other.
 fn smaller_cpu<'c, 'a>(
     candidates: &'c [Candidate<'a>],
     outcome: &Outcome,
-) -> Option<&'c Candidate<'a>> {
+) -> Option<(Contest, &'c Candidate<'a>)> {
     let contest = outcome.contest?;
     let have = outcome.cpu?.median_usd_per_month()?;
     let (usd, candidate) = candidates
@@ -183,8 +189,7 @@ fn smaller_cpu<'c, 'a>(
         .filter_map(|c| Some((c.usd_per_month_in_small_steps()?, c)))
         .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.sku.name.cmp(&b.1.sku.name)))?;
     let lower = (usd / have).ln().min(0.0);
-    let against = Contest { log_ratio: contest.log_ratio + lower, ..contest };
-    (against.verdict() != Kind::Gpu).then_some(candidate)
+    Some((Contest { log_ratio: contest.log_ratio + lower, ..contest }, candidate))
 }
 
 /// A side without a candidate loses only where every size of it violates a hard constraint.

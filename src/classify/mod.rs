@@ -40,7 +40,7 @@ pub fn classify(
         summary: workload.workload.summary.clone(),
         verdict: outcome.verdict,
         headline: words::headline(&outcome),
-        sentences: words::sentences(&outcome, &break_even, demand),
+        sentences: words::sentences(&outcome),
         lean: outcome.contest.map(|c| c.lean()),
         probability_gpu: outcome.contest.map(|c| c.probability_gpu()),
         probability_cpu: outcome.contest.map(|c| c.probability_cpu()),

@@ -172,6 +172,9 @@ fn a_win_over_a_cpu_size_that_is_only_too_big_is_no_win() {
     let v = run(0.001, 0.000_1, 1.0, 1.0, 0.5, 100.0);
     assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
     assert!(v.sentences.iter().any(|s| s.contains("smaller one")), "{:?}", v.sentences);
+    // 100 jobs a day need 0.025 s · 100 / 24 / 3600 / 0.7 of the CPU node, so 2 of its 8 vCPUs at
+    // $0.25 would do: the GPU wins below $0.25 · 0.9, and certainly not at its price.
+    close(v.break_even.gpu_price_for_gpu_usd_per_h.expect("price"), 0.225, 1e-3);
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub struct Verdict {
     pub verdict: Kind,
     /// One sentence: the verdict, its money and its probability.
     pub headline: String,
-    /// Further sentences: main reason, evidence, what would turn it.
+    /// Further sentences: what limits each side, the evidence, what the win rests on.
     pub sentences: Vec<String>,
     /// Which side is cheaper by median; `None` when one side has no cost.
     pub lean: Option<Side>,

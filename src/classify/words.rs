@@ -2,9 +2,8 @@
 
 use super::candidate::{Candidate, Standing, reason};
 use super::judge::Outcome;
-use super::{BreakEven, Kind, Options, Reason, Side, Suggestion};
+use super::{Kind, Options, Reason, Side, Suggestion};
 use crate::cost::Origin;
-use crate::workload::Demand;
 
 /// Minutes of a suite on a new node: start-up (8 GPU, 3 CPU), image, `quick`.
 const GPU_MINUTES: f64 = 15.0;
@@ -159,8 +158,8 @@ fn one_sided(outcome: &Outcome, gpu: &str, cpu: &str) -> String {
     }
 }
 
-/// What limits, where the numbers come from, and what would turn the verdict.
-pub(super) fn sentences(outcome: &Outcome, break_even: &BreakEven, demand: &Demand) -> Vec<String> {
+/// What limits, where the numbers come from, and what the win rests on.
+pub(super) fn sentences(outcome: &Outcome) -> Vec<String> {
     let mut out = Vec::new();
     for candidate in [outcome.gpu, outcome.cpu].into_iter().flatten() {
         out.extend(evidence(candidate));
@@ -180,43 +179,6 @@ pub(super) fn sentences(outcome: &Outcome, break_even: &BreakEven, demand: &Dema
              this demand better; look up the price of a smaller one and give it with --prices.",
             cpu.sku.name
         ));
-    }
-    if let (Some(needed), Some(has)) = (break_even.needed_speedup, break_even.speedup) {
-        out.push(format!(
-            "A GPU node must do {}× the jobs of a CPU node to win; it does {}×.",
-            number(needed),
-            number(has)
-        ));
-    }
-    out.extend(demand_sentence(break_even, demand));
-    if let (Some(low), Some(high), Some(gpu)) = (
-        break_even.gpu_price_for_gpu_usd_per_h,
-        break_even.gpu_price_for_cpu_usd_per_h,
-        outcome.gpu,
-    ) {
-        out.push(format!(
-            "{} would be the clear choice below ${} an hour and clearly not above ${}.",
-            gpu.sku.name,
-            number(low),
-            number(high)
-        ));
-    }
-    for size in &break_even.sizes {
-        out.push(match size.value {
-            Some(value) => format!(
-                "Along {} the GPU is faster end to end from {} on (tested {} to {}).",
-                size.axis,
-                number(value),
-                number(size.tested_from),
-                number(size.tested_to)
-            ),
-            None => format!(
-                "Along {} the GPU is not faster at the end of the tested range ({} to {}).",
-                size.axis,
-                number(size.tested_from),
-                number(size.tested_to)
-            ),
-        });
     }
     out
 }
@@ -238,25 +200,6 @@ fn evidence(candidate: &Candidate) -> Option<String> {
         super::explain::resource_name(binding),
         if nodes == 1.0 { "node is" } else { "nodes are" },
         100.0 * used
-    ))
-}
-
-fn demand_sentence(break_even: &BreakEven, demand: &Demand) -> Option<String> {
-    let bands = &break_even.demand_bands;
-    let last = bands.last()?;
-    if bands.len() == 1 {
-        return Some(format!(
-            "By medians the {} is cheaper at every demand.",
-            side_name(last.cheaper)
-        ));
-    }
-    let here = bands.iter().rev().find(|b| b.from_jobs_per_day <= demand.jobs_per_day)?;
-    Some(format!(
-        "By medians the {} is cheaper from {} jobs a day on; at {} it is the {}.",
-        side_name(last.cheaper),
-        number(last.from_jobs_per_day),
-        number(demand.jobs_per_day),
-        side_name(here.cheaper)
     ))
 }
 

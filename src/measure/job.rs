@@ -9,7 +9,7 @@ use super::sample::{self, Limits, Sampled, Stop};
 use super::{Event, Options, Stage, row};
 use crate::backend::{BackendError, Device, Mode, Session};
 use crate::plan::Job;
-use crate::record::{Row, Status, Time};
+use crate::record::{Row, Status, Time, Times};
 
 /// Share of a job's time that trying variants may take.
 const TRIALS_SHARE: f64 = 0.25;
@@ -103,8 +103,7 @@ pub(super) fn measure<E>(
         Err(Break::Stop(Stop::Interrupted)) => return Ok(End::Interrupted),
         Err(Break::Stop(Stop::Backend(error @ BackendError::DeviceLost { .. }))) => {
             let reason = error.to_string();
-            out.status = Status::Failed;
-            out.reason = Some(reason.clone());
+            fail(&mut out, Status::Failed, reason.clone());
             return Ok(End::Lost(out, reason));
         }
         Err(Break::Stop(Stop::Backend(
@@ -113,9 +112,15 @@ pub(super) fn measure<E>(
         Err(Break::Stop(Stop::Backend(error))) => (Status::Failed, error.to_string()),
         Err(Break::Status(status, reason)) => (status, reason),
     };
-    out.status = status;
-    out.reason = Some(reason);
+    fail(&mut out, status, reason);
     Ok(End::Row(out))
+}
+
+/// Ends `row` without a result. Times that no second check confirmed are no measurements.
+fn fail(row: &mut Row, status: Status, reason: String) {
+    row.status = status;
+    row.reason = Some(reason);
+    row.times = Times::default();
 }
 
 /// The steps of one job, filling its row.
@@ -160,7 +165,13 @@ impl<E> Steps<'_, E> {
         self.sample_modes(&mut *session, &info, first_s)?;
         self.tell(Event::Stage(Stage::Verify))?;
         session.reset()?;
-        session.run(modes.last().copied().unwrap_or(whole), 1)?;
+        let last = modes.last().copied().unwrap_or(whole);
+        // As many as overlap: the output that is checked comes from the last slot in flight.
+        let depth = match (last, &self.row.times.pipelined) {
+            (Mode::Pipelined, Some(time)) => time.depth.max(1),
+            _ => 1,
+        };
+        session.run(last, depth)?;
         self.check(&session.outputs()?)?;
         let timed = &self.row.times;
         let any = [&timed.kernel_cold, &timed.kernel_warm, &timed.end_to_end, &timed.pipelined];
@@ -239,9 +250,7 @@ impl<E> Steps<'_, E> {
                 Ok(())
             }
             Err(mismatch) => {
-                // Times of a wrong computation are no measurements.
                 self.row.check = None;
-                self.row.times = crate::record::Times::default();
                 Err(Break::Status(Status::WrongOutput, mismatch.0))
             }
         }

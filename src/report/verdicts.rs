@@ -51,7 +51,7 @@ fn summary(document: &mut Document, verdicts: &[Verdict]) {
             sku(&verdict.best_gpu),
             job(&verdict.best_gpu),
             median(verdict.gpu_saves_usd_per_month, usd),
-            verdict.probability_gpu.map_or_else(|| UNKNOWN.into(), |p| format!("{p:.2}")),
+            verdict.probability_gpu.map_or_else(|| UNKNOWN.into(), probability),
         ]);
     }
     document.table(table);
@@ -188,17 +188,7 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
             "speed: to win, the GPU must be {needed} as fast as the best CPU size; it is {speedup}"
         ));
     }
-    if let Some(jobs) = turn.last_crossing_jobs_per_day {
-        let side = turn.demand_bands.last().map_or("the other", |band| side_name(band.cheaper));
-        lines.push(format!(
-            "demand: from {} jobs a day the {side} is cheaper at every demand (asked: {})",
-            thousands(jobs.ceil()),
-            thousands(verdict.jobs_per_day)
-        ));
-    } else if let [band] = &turn.demand_bands[..] {
-        let side = side_name(band.cheaper);
-        lines.push(format!("demand: the {side} is cheaper at every demand looked at"));
-    }
+    lines.extend(demand(verdict));
     for size in &turn.sizes {
         let (from, to) = (thousands(size.tested_from), thousands(size.tested_to));
         let axis = &size.axis;
@@ -219,6 +209,41 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
         lines.push(format!("price: at least {} an hour for the GPU size gives cpu", usd(price)));
     }
     lines
+}
+
+/// Cut, not rounded, so that 0.949 is not shown as the 0.95 that a clear verdict needs.
+fn probability(p: f64) -> String {
+    format!("{:.2}", (p * 100.0).floor() / 100.0)
+}
+
+/// Who is cheaper in which band of demand, and in which the demand asked for lies.
+fn demand(verdict: &Verdict) -> Option<String> {
+    let bands = &verdict.break_even.demand_bands;
+    if let [band] = &bands[..] {
+        let side = side_name(band.cheaper);
+        return Some(format!("demand: by medians the {side} is cheaper at every demand looked at"));
+    }
+    let asked = verdict.jobs_per_day;
+    let here = bands.iter().rev().find(|band| band.from_jobs_per_day <= asked)?;
+    let told: Vec<String> = bands
+        .iter()
+        .map(|band| {
+            let (side, from) = (side_name(band.cheaper), thousands(band.from_jobs_per_day.ceil()));
+            match band.to_jobs_per_day.map(|to| thousands(to.ceil())) {
+                Some(to) if band.from_jobs_per_day == 0.0 => {
+                    format!("{side} below {to} jobs a day")
+                }
+                Some(to) => format!("{side} from {from} to {to}"),
+                None => format!("{side} from {from} on"),
+            }
+        })
+        .collect();
+    Some(format!(
+        "demand: cheaper by medians: {}; asked: {}, {}",
+        told.join(", "),
+        thousands(asked),
+        side_name(here.cheaper)
+    ))
 }
 
 fn side_name(side: Side) -> &'static str {

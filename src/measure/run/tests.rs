@@ -3,8 +3,8 @@
 use breakeven_kernels::work::*;
 
 use super::*;
-use crate::backend::Backend;
 use crate::backend::mock::MockBackend;
+use crate::backend::{Backend, Mode, Timer, Timing};
 use crate::record::Row;
 
 /// Counts its inputs; its output is `bytes` sevens.
@@ -304,4 +304,67 @@ fn inputs_and_outputs_are_kept_and_a_full_disk_is_told() {
     let mut open = |id: &str| mock.open(id);
     let error = run(&plan, &mut open, &mut options, &mut observer, &stopped).unwrap_err();
     assert!(error.contains("storage") || error.contains("space"), "{error}");
+}
+
+/// A device with three slots of which only the first works: executions take them in turn.
+struct Slots(DeviceInfo);
+
+impl Device for Slots {
+    fn info(&self) -> &DeviceInfo {
+        &self.0
+    }
+    fn load<'d>(
+        &'d mut self,
+        _: Program,
+    ) -> Result<Box<dyn crate::backend::Session + 'd>, BackendError> {
+        Ok(Box::new(SlotSession { last: 0, one_off: crate::backend::OneOff::default() }))
+    }
+}
+
+struct SlotSession {
+    last: u32,
+    one_off: crate::backend::OneOff,
+}
+
+impl crate::backend::Session for SlotSession {
+    fn reset(&mut self) -> Result<(), BackendError> {
+        Ok(())
+    }
+    fn run(&mut self, mode: Mode, iterations: u32) -> Result<Timing, BackendError> {
+        let depth = if mode == Mode::Pipelined { 3 } else { 1 };
+        self.last = (iterations - 1) % depth;
+        let total_s = 1e-3 * f64::from(iterations);
+        Ok(Timing { total_s, timer: Timer::Mock, depth, ..Timing::default() })
+    }
+    fn outputs(&mut self) -> Result<Vec<Vec<u8>>, BackendError> {
+        Ok(vec![vec![if self.last == 0 { 7 } else { 1 }]])
+    }
+    fn modes(&self) -> &'static [Mode] {
+        &[Mode::EndToEnd, Mode::Pipelined]
+    }
+    fn one_off(&self) -> &crate::backend::OneOff {
+        &self.one_off
+    }
+    fn launches(&self) -> u32 {
+        1
+    }
+}
+
+#[test]
+fn an_overlapped_execution_is_verified_too() {
+    let mock = MockBackend::parse("mock:0").unwrap();
+    let info = mock.probe().devices.remove(0);
+    let mut rows = Vec::new();
+    let mut observer = |event| {
+        if let Event::RowDone(row) = event {
+            rows.push(*row);
+        }
+        Ok::<(), ()>(())
+    };
+    let mut open = |_: &str| Ok(Box::new(Slots(info.clone())) as Box<dyn Device>);
+    let stopped = AtomicBool::new(false);
+    let plan = plan(&["a"], &["mock:0"]);
+    run(&plan, &mut open, &mut Options::default(), &mut observer, &stopped).unwrap();
+    assert_eq!(rows[0].status, Status::WrongOutput, "{:?}", rows[0].reason);
+    assert_eq!(rows[0].times, crate::record::Times::default());
 }
