@@ -65,7 +65,7 @@ pub fn devices<'a>(records: &'a [Record], catalog: &Catalog) -> Vec<MeasuredDevi
             let info = &device.info;
             let peaks = match info.kind {
                 DeviceKind::Cpu => Some(Peaks::of_measured_cpu(info, env, catalog)),
-                DeviceKind::Gpu => Peaks::of_measured_gpu(info, catalog),
+                DeviceKind::Gpu => Peaks::of_measured_gpu(info, env, catalog),
                 DeviceKind::SoftwareGpu => continue,
             };
             let rows: Vec<&Row> = record

@@ -148,10 +148,17 @@ impl Peaks {
         peaks
     }
 
-    /// Peaks of a measured GPU; `None` where its name is not in the catalog.
-    pub fn of_measured_gpu(info: &DeviceInfo, catalog: &Catalog) -> Option<Self> {
+    /// Peaks of a measured GPU, of a share where it is a MIG instance or the VM size holds less
+    /// than a whole one; `None` where its name is not in the catalog.
+    pub fn of_measured_gpu(
+        info: &DeviceInfo,
+        env: &Environment,
+        catalog: &Catalog,
+    ) -> Option<Self> {
         let gpu = gpu_by_name(&info.name, info.memory_bytes, catalog)?;
-        Some(Self::of_gpu(gpu, mig_share(&info.name)))
+        let sku = env.sku.as_deref().and_then(|s| catalog.sku(env.provider.as_deref(), s));
+        let held = sku.and_then(|s| s.gpu_count).map_or(1.0, |count| count.min(1.0));
+        Some(Self::of_gpu(gpu, held * mig_share(&info.name)))
     }
 }
 

@@ -107,6 +107,39 @@ fn the_fastest_verified_implementation_counts_and_software_adapters_never() {
 }
 
 #[test]
+fn one_chip_seen_through_two_interfaces_counts_by_the_faster() {
+    let vulkan = device("vulkan:0", DeviceKind::Gpu, "NVIDIA T100");
+    let rows = vec![
+        row("cuda:0", "cuda/tiled", "matmul a", 4.0, 1.0),
+        row("vulkan:0", "vulkan/tiled", "matmul a", 1.0, 1.0),
+    ];
+    let records = [record(Some("G8"), vec![gpu_device(), vulkan], rows)];
+    let on = stage(&workload(1.0, 1.0, Transfer::ConstantsResident), &records, "G8");
+    assert_eq!((on.implementation.as_str(), on.device_s.median), ("vulkan/tiled", 1.0));
+}
+
+#[test]
+fn a_measured_share_of_a_gpu_is_held_against_its_share_of_the_peak() {
+    let mut catalog = catalog(1.0, 2.0);
+    let mut quarter = gpu_sku("G8q", 0.5);
+    quarter.gpu_count = Some(0.25);
+    catalog.skus.push(quarter);
+    // The roof of 1e9 operations is 1 ms on the whole and 4 ms on a quarter, which takes 8 ms of
+    // kernel time: half its roof, so 2 ms for the whole, and 5 µs of launch.
+    let records = [record(
+        Some("G8q"),
+        vec![gpu_device()],
+        vec![row("cuda:0", "cuda/tiled", "matmul a", 0.016, 1.0)],
+    )];
+    let devices = evidence::devices(&records, &catalog);
+    let resolved = workload(1.0, 1.0, Transfer::Resident);
+    let sku = catalog.sku(None, "G8").expect("size");
+    let on = job_on(&resolved, sku, &catalog, &devices).expect("job").stages.remove(0);
+    assert_eq!(on.origin, Origin::Predicted);
+    close(on.device_s.median, 0.002 + 5e-6);
+}
+
+#[test]
 fn a_prediction_scales_the_roof_by_the_measured_efficiency() {
     // Measured: 8 cores · 1 GHz · 10 = 80 Gop/s, so a roof of 12.5 ms; 25 ms means e = 0.5.
     let records = [record(
