@@ -36,11 +36,6 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         summary: "implicit matrix product over packed patches; depthwise filters directly",
     },
     Implementation {
-        name: "cpu/onednn",
-        language: Language::Library(LibraryName::OneDnn),
-        summary: "convolution primitive of an installed oneDNN",
-    },
-    Implementation {
         name: "cuda/implicit-gemm",
         language: Language::Cuda,
         summary: "matrix product whose right operand is gathered from the image into shared memory",

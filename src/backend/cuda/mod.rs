@@ -1,12 +1,12 @@
 //! NVIDIA GPUs through the driver alone: it compiles the committed PTX for its chip.
 //!
-//! - [`probe`] finds driver, devices and libraries,
-//! - [`driver`] wraps the driver's objects, [`nvml`] reads sensors,
-//! - [`args`] decides what needs no driver: arguments, sizes, PTX choice,
-//! - [`cublaslt`] and [`cudnn`] plan library calls,
-//! - [`slot`] holds the buffers of one execution and enqueues its commands,
-//! - [`session`] loads a recording and runs its kernels, timed,
-//! - [`flight`] runs whole executions, host memory to host memory.
+//! - `probe` finds driver, devices and libraries,
+//! - `driver` wraps the driver's objects, `nvml` reads sensors,
+//! - `args` decides what needs no driver: arguments, sizes, PTX choice,
+//! - `cublaslt` and `cudnn` plan library calls,
+//! - `slot` holds the buffers of one execution and enqueues its commands,
+//! - `session` loads a recording and runs its kernels, timed,
+//! - `flight` runs whole executions, host memory to host memory.
 
 #![expect(unsafe_code, reason = "calls the CUDA driver and NVIDIA's libraries")]
 

@@ -1,11 +1,11 @@
 //! Vulkan GPUs of any vendor, through wgpu.
 //!
-//! - [`adapters`] finds them and says what they offer,
-//! - [`gpu`] is an opened device: errors, waiting, timestamps,
-//! - [`pipelines`] compiles WGSL once per device,
-//! - [`slot`] holds the buffers of one execution and encodes its commands,
-//! - [`session`] loads a recording and runs its kernels, timed,
-//! - [`flight`] runs whole executions, host memory to host memory.
+//! - `adapters` finds them and says what they offer,
+//! - `gpu` is an opened device: errors, waiting, timestamps,
+//! - `pipelines` compiles WGSL once per device,
+//! - `slot` holds the buffers of one execution and encodes its commands,
+//! - `session` loads a recording and runs its kernels, timed,
+//! - `flight` runs whole executions, host memory to host memory.
 
 use std::time::Instant;
 
