@@ -107,6 +107,18 @@ fn the_fastest_verified_implementation_counts_and_software_adapters_never() {
 }
 
 #[test]
+fn a_gpu_whose_transfers_were_not_timed_is_not_measured() {
+    let mut late = row("cuda:0", "cuda/tiled", "matmul a", 0.002, 1.0);
+    late.times.end_to_end = None;
+    late.times.pipelined = None;
+    let records = [record(Some("G8"), vec![gpu_device()], vec![late])];
+    let on = stage(&workload(1.0, 1.0, Transfer::PerCall), &records, "G8");
+    // 1e6 bytes in and 2e6 out at 10 GB/s are predicted beside the kernel's time.
+    assert_eq!(on.origin, Origin::Predicted);
+    close(on.link_in_s + on.link_out_s, 3e-4);
+}
+
+#[test]
 fn one_chip_seen_through_two_interfaces_counts_by_the_faster() {
     let vulkan = device("vulkan:0", DeviceKind::Gpu, "NVIDIA T100");
     let rows = vec![
