@@ -14,7 +14,8 @@ use crate::backend::Note;
 const ROW_MAJOR: c_int = 101;
 const NO_TRANS: c_int = 111;
 
-type Sgemm = unsafe extern "C" fn(
+/// A product of cblas: f32 result, operands of type `T`.
+type Cblas<T> = unsafe extern "C" fn(
     c_int,
     c_int,
     c_int,
@@ -22,30 +23,16 @@ type Sgemm = unsafe extern "C" fn(
     c_int,
     c_int,
     f32,
-    *const f32,
+    *const T,
     c_int,
-    *const f32,
-    c_int,
-    f32,
-    *mut f32,
-    c_int,
-);
-type Bf16Gemm = unsafe extern "C" fn(
-    c_int,
-    c_int,
-    c_int,
-    c_int,
-    c_int,
-    c_int,
-    f32,
-    *const u16,
-    c_int,
-    *const u16,
+    *const T,
     c_int,
     f32,
     *mut f32,
     c_int,
 );
+type Sgemm = Cblas<f32>;
+type Bf16Gemm = Cblas<u16>;
 type DnnlSgemm = unsafe extern "C" fn(
     c_char,
     c_char,
@@ -192,47 +179,13 @@ impl Libraries {
         match (library, operands, &self.openblas, &self.mkl, &self.onednn) {
             (LibraryName::OpenBlas, Operands::F32(a, b), Some(OpenBlas { sgemm, .. }), ..)
             | (LibraryName::Mkl, Operands::F32(a, b), _, Some(Mkl { sgemm, .. }), _) => {
-                // SAFETY: row-major matrices without gaps, whose lengths were checked above.
-                unsafe {
-                    sgemm(
-                        ROW_MAJOR,
-                        NO_TRANS,
-                        NO_TRANS,
-                        mi,
-                        ni,
-                        ki,
-                        1.0,
-                        a.as_ptr(),
-                        ki,
-                        b.as_ptr(),
-                        ni,
-                        0.0,
-                        c.as_mut_ptr(),
-                        ni,
-                    );
-                }
+                // SAFETY: the lengths were checked above.
+                unsafe { cblas(*sgemm, [mi, ni, ki], a, b, c) };
                 Ok(())
             }
             (LibraryName::Mkl, Operands::Bf16(a, b), _, Some(Mkl { bf16: Some(gemm), .. }), _) => {
                 // SAFETY: as above; bf16 operands are 16-bit patterns.
-                unsafe {
-                    gemm(
-                        ROW_MAJOR,
-                        NO_TRANS,
-                        NO_TRANS,
-                        mi,
-                        ni,
-                        ki,
-                        1.0,
-                        a.as_ptr(),
-                        ki,
-                        b.as_ptr(),
-                        ni,
-                        0.0,
-                        c.as_mut_ptr(),
-                        ni,
-                    );
-                }
+                unsafe { cblas(*gemm, [mi, ni, ki], a, b, c) };
                 Ok(())
             }
             (LibraryName::OneDnn, Operands::F32(a, b), _, _, Some(OneDnn { sgemm, .. })) => {
@@ -261,6 +214,17 @@ impl Libraries {
             (library, ..) => Err(format!("{library:?} is not here or lacks this type")),
         }
     }
+}
+
+/// `c` = `a` · `b` by `gemm`.
+///
+/// # Safety
+/// The slices must be as long as row-major matrices of these sizes (m, n, k) without gaps.
+unsafe fn cblas<T>(gemm: Cblas<T>, [m, n, k]: [c_int; 3], a: &[T], b: &[T], c: &mut [f32]) {
+    let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+    let no = NO_TRANS;
+    // SAFETY: the caller vouches for the lengths; cblas keeps no pointer.
+    unsafe { gemm(ROW_MAJOR, no, no, m, n, k, 1.0, a, k, b, n, 0.0, c, n) }
 }
 
 /// The first of `names` that opens; kept until the process ends.
