@@ -23,7 +23,7 @@ pub enum CatalogError {
     /// A line is not what its header promises.
     #[error(
         "{file}: {problem}; the columns of a prices file are \
-         provider,name,region,kind,price_usd_per_h,as_of,source"
+         provider,name,region,kind,price_usd_per_h,as_of,source and, to add a size, like,vcpus"
     )]
     Table {
         /// The file.
@@ -65,6 +65,11 @@ struct PriceLine {
     price_usd_per_h: f64,
     as_of: String,
     source: String,
+    /// With `vcpus`, makes a CPU size that the catalog lacks from one of the same series.
+    #[serde(default)]
+    like: Option<String>,
+    #[serde(default)]
+    vcpus: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -195,10 +200,11 @@ impl Catalog {
     }
 
     /// Lays the prices of the CSV file at `path` over the catalog's: same provider, name, region
-    /// and kind replaces, others are added.
+    /// and kind replaces, others are added. A size that the catalog lacks is added where the line
+    /// gives its `vcpus` and, under `like`, a CPU size of the same series.
     ///
     /// # Errors
-    /// A file that cannot be read, a price that is not above 0, a size that the catalog lacks.
+    /// A file that cannot be read, a price that is not above 0, a size that is not known so.
     pub fn overlay(&mut self, path: &Path) -> Result<(), CatalogError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| CatalogError::Io { path: path.into(), source })?;
@@ -224,16 +230,8 @@ impl Catalog {
                     line.as_of
                 )));
             }
-            let Some(sku) = self
-                .skus
-                .iter_mut()
-                .find(|s| s.provider == line.provider && s.name.eq_ignore_ascii_case(&line.name))
-            else {
-                return Err(wrong(format!(
-                    "no size {} of {} in the catalog (see `breakeven list skus`)",
-                    line.name, line.provider
-                )));
-            };
+            let index = self.find_or_add(&line).map_err(wrong)?;
+            let sku = &mut self.skus[index];
             sku.prices.retain(|p| !(p.region == line.region && p.kind == line.kind));
             sku.prices.push(Price {
                 region: line.region,
@@ -244,5 +242,39 @@ impl Catalog {
             });
         }
         Ok(())
+    }
+
+    /// Where the size of `line` stands, which may be added for it.
+    fn find_or_add(&mut self, line: &PriceLine) -> Result<usize, String> {
+        let find = |name: &str| {
+            let same = |s: &Sku| s.provider == line.provider && s.name.eq_ignore_ascii_case(name);
+            self.skus.iter().position(same)
+        };
+        if let Some(index) = find(&line.name) {
+            return Ok(index);
+        }
+        let (Some(like), Some(vcpus @ 1..)) = (&line.like, line.vcpus) else {
+            return Err(format!(
+                "no size {} of {} in the catalog (see `breakeven list skus`); to add one, give \
+                 its vcpus and, in a column `like`, a CPU size of the same series",
+                line.name, line.provider
+            ));
+        };
+        let sister = find(like).map(|index| &self.skus[index]).filter(|s| !s.has_gpu());
+        let Some(sister) = sister else {
+            return Err(format!("like = {like}: no CPU size of {} in the catalog", line.provider));
+        };
+        let share = f64::from(vcpus) / f64::from(sister.vcpus.max(1));
+        let sku = Sku {
+            name: line.name.clone(),
+            vcpus,
+            memory_gib: sister.memory_gib.map(|gib| gib * share),
+            memory_bytes_per_s: None,
+            notes: format!("given with its price; memory in proportion to {}", sister.name),
+            prices: Vec::new(),
+            ..sister.clone()
+        };
+        self.skus.push(sku);
+        Ok(self.skus.len() - 1)
     }
 }

@@ -78,6 +78,34 @@ fn an_overlay_replaces_prices_and_refuses_zero() {
 }
 
 #[test]
+fn a_size_that_the_catalog_lacks_is_added_like_one_of_its_series() {
+    let overlay = |line: &str| {
+        let mut catalog = embedded();
+        let mut file = tempfile::NamedTempFile::new().expect("file");
+        let head = "provider,name,region,kind,price_usd_per_h,as_of,source,like,vcpus\n";
+        writeln!(
+            file,
+            "{head}azure,Standard_F4als_v7,eastus,ondemand,0.15,2026-11-01,portal,{line}"
+        )
+        .expect("write");
+        catalog.overlay(file.path()).map(|()| catalog).map_err(|error| error.to_string())
+    };
+    let catalog = overlay("Standard_F64als_v7,4").expect("overlay");
+    let small = catalog.sku(None, "Standard_F4als_v7").expect("the new size");
+    // 128 GiB on 64 vCPUs are 8 GiB on 4.
+    assert_eq!((small.vcpus, small.memory_gib), (4, Some(8.0)));
+    assert_eq!(small.cpu_model.as_deref(), Some("AMD EPYC 9V45"));
+    assert_eq!(small.price(PriceKind::Ondemand, None).map(|p| p.price_usd_per_h), Some(0.15));
+    for (line, word) in [(",", "like"), ("Standard_F64als_v7,", "vcpus"), ("nothing,4", "nothing")]
+    {
+        let message = overlay(line).expect_err("an unknown size");
+        assert!(message.contains("line 2") && message.contains(word), "{message}");
+    }
+    let message = overlay("Standard_NC4as_T4_v3,4").expect_err("a GPU size");
+    assert!(message.contains("no CPU size"), "{message}");
+}
+
+#[test]
 fn age_counts_days_from_the_first_of_a_bare_month() {
     let price = |as_of: &str| Price {
         region: "eastus".into(),

@@ -176,8 +176,9 @@ pub(super) fn sentences(outcome: &Outcome) -> Vec<String> {
     if let Some(cpu) = outcome.smaller_cpu {
         out.push(format!(
             "The GPU's win rests on the catalog holding no CPU size of the series of {} that fits \
-             this demand better; look up the price of a smaller one and give it with --prices.",
-            cpu.sku.name
+             this demand better; look up the price of a smaller one and give it with --prices \
+             (with its vcpus, and like = {}).",
+            cpu.sku.name, cpu.sku.name
         ));
     }
     out
