@@ -50,7 +50,7 @@ pub fn classify(
         best_cpu: outcome.cpu.map(Candidate::row),
         ranking: ranking(&candidates),
         reasons: words::reasons(&outcome, &candidates),
-        measure_next: words::suggestions(&outcome, &workload.workload.name, options),
+        measure_next: words::suggestions(&outcome, &workload.workload.given_as, options),
         explain: [terms(outcome.gpu), terms(outcome.cpu)].concat(),
         break_even,
         options: options.clone(),

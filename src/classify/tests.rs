@@ -109,6 +109,7 @@ fn unmeasured_gpus_are_judged_by_priors_and_say_what_to_measure() {
     // The GPU at $10: 15 minutes are $2.50; the CPU at $1: 8 minutes are 13 cents.
     let gpu = v.measure_next.iter().find(|s| s.sku == "G8").expect("suggestion");
     close(gpu.usd.expect("price"), 2.5, 1e-9);
+    assert_eq!(gpu.command, "breakeven advise my/test.toml --sku G8");
     assert_eq!(v.measure_next.len(), 2);
 }
 

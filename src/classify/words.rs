@@ -8,6 +8,8 @@ use crate::cost::Origin;
 /// Minutes of a suite on a new node: start-up (8 GPU, 3 CPU), image, `quick`.
 const GPU_MINUTES: f64 = 15.0;
 const CPU_MINUTES: f64 = 8.0;
+/// A speed known within a smaller factor than this settles nothing by being measured.
+const WORTH_MEASURING: f64 = 1.01;
 
 /// A number with three significant digits and thousands separated.
 pub(super) fn number(value: f64) -> String {
@@ -249,6 +251,9 @@ pub(super) fn suggestions(outcome: &Outcome, workload: &str, options: &Options) 
             }
             let (x, _) = job.throughput();
             let spread = (x.hi90 / x.lo90).sqrt();
+            if spread < WORTH_MEASURING {
+                return None;
+            }
             let minutes = if c.side == Side::Gpu { GPU_MINUTES } else { CPU_MINUTES };
             let usd = c.usd_per_h.map(|p| p * minutes / 60.0);
             let gain = spread.ln().powi(2) / usd.unwrap_or(1.0).max(0.05);

@@ -123,6 +123,7 @@ pub fn workload(calls: f64, jobs_per_day: f64, transfer: Transfer) -> ResolvedWo
     ResolvedWorkload {
         workload: Workload {
             name: "test".into(),
+            given_as: "my/test.toml".into(),
             summary: "a test".into(),
             stages: vec![Stage::Compute(ComputeStage {
                 family: "matmul".into(),

@@ -98,6 +98,8 @@ pub fn load(name_or_path: &str) -> Result<Workload, WorkloadError> {
 pub struct Workload {
     /// Name.
     pub name: String,
+    /// What to call it on the command line: a built-in name or the path of its file.
+    pub given_as: String,
     /// One or two sentences for people.
     pub summary: String,
     /// What a job does, in order.

@@ -37,6 +37,7 @@ pub fn parse(text: &str, stem: &str, file: &str) -> Result<Workload, WorkloadErr
     };
     Ok(Workload {
         name: reader.text("name")?.unwrap_or(stem).to_owned(),
+        given_as: file.to_owned(),
         summary: reader.text("summary")?.unwrap_or_default().to_owned(),
         stages,
         demand: demand(&reader)?,
