@@ -265,11 +265,11 @@ pub struct Check {
     pub method: String,
     /// Values compared with the reference.
     pub compared: u64,
-    /// Largest absolute difference seen.
+    /// Largest absolute difference seen, in the output's own unit: never compared with `bound`.
     pub max_abs_err: f64,
     /// Largest relative error (norm-wise) seen.
     pub max_rel_err: f64,
-    /// The bound that `max_rel_err` was held to (0 for bit-equal).
+    /// The relative bound that `max_rel_err` was held to (0 for bit-equal).
     pub bound: f64,
 }
 

@@ -172,7 +172,19 @@ fn lines<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<Vec<T
     csv::Reader::from_reader(text.as_bytes())
         .deserialize()
         .collect::<Result<_, _>>()
-        .map_err(|e| CatalogError::Table { file: file.into(), problem: e.to_string() })
+        .map_err(|e| CatalogError::Table { file: file.into(), problem: problem(text, &e) })
+}
+
+/// What is wrong with a line, by the column's name: the reader counts columns from 0.
+fn problem(text: &str, error: &csv::Error) -> String {
+    let csv::ErrorKind::Deserialize { pos, err } = error.kind() else { return error.to_string() };
+    let line = pos.as_ref().map_or(1, csv::Position::line);
+    let header = text.lines().next().unwrap_or_default();
+    let column = err.field().and_then(|field| header.split(',').nth(field as usize));
+    match column {
+        Some(column) => format!("line {line}, {}: {}", column.trim(), err.kind()),
+        None => format!("line {line}: {}", err.kind()),
+    }
 }
 
 impl Catalog {
@@ -204,15 +216,23 @@ impl Catalog {
     /// gives its `vcpus` and, under `like`, a CPU size of the same series.
     ///
     /// # Errors
-    /// A file that cannot be read, a price that is not above 0, a size that is not known so.
+    /// A file that cannot be read or holds no price, a price that is not above 0, a size that is
+    /// not known so.
     pub fn overlay(&mut self, path: &Path) -> Result<(), CatalogError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| CatalogError::Io { path: path.into(), source })?;
-        self.add_prices(&path.display().to_string(), &text)
+        let file = path.display().to_string();
+        if self.add_prices(&file, &text)? == 0 {
+            return Err(CatalogError::Table { file, problem: "holds no price".into() });
+        }
+        Ok(())
     }
 
-    fn add_prices(&mut self, file: &str, text: &str) -> Result<(), CatalogError> {
-        for (index, line) in lines::<PriceLine>(file, text)?.into_iter().enumerate() {
+    /// The number of prices added.
+    fn add_prices(&mut self, file: &str, text: &str) -> Result<usize, CatalogError> {
+        let lines = lines::<PriceLine>(file, text)?;
+        let added = lines.len();
+        for (index, line) in lines.into_iter().enumerate() {
             let wrong = |problem: String| CatalogError::Table {
                 file: file.into(),
                 problem: format!("line {}: {problem}", index + 2),
@@ -241,7 +261,7 @@ impl Catalog {
                 source: line.source,
             });
         }
-        Ok(())
+        Ok(added)
     }
 
     /// Where the size of `line` stands, which may be added for it.

@@ -93,6 +93,18 @@ pub enum PriceKind {
     Reserved3y,
 }
 
+impl PriceKind {
+    /// As the command line and the tables spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ondemand => "ondemand",
+            Self::Spot => "spot",
+            Self::Reserved1y => "reserved-1y",
+            Self::Reserved3y => "reserved-3y",
+        }
+    }
+}
+
 /// A dated price of one VM size, Linux, in US dollars.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Price {

@@ -109,8 +109,8 @@ fn candidate<'a>(
 fn price_unknown(sku: &Sku, options: &Options, linux: bool) -> Reason {
     let region = options.region.as_deref().map(|r| format!(" in {r}")).unwrap_or_default();
     let known: Vec<String> =
-        sku.prices.iter().map(|p| format!("{:?} in {}", p.kind, p.region)).collect();
-    let kind = format!("{:?}", options.price_kind).to_lowercase();
+        sku.prices.iter().map(|p| format!("{} in {}", p.kind.name(), p.region)).collect();
+    let kind = options.price_kind.name();
     let text = if !linux {
         "the catalog has Linux prices only; give Windows prices with --prices".to_owned()
     } else if known.is_empty() {
@@ -118,7 +118,7 @@ fn price_unknown(sku: &Sku, options: &Options, linux: bool) -> Reason {
     } else {
         format!(
             "no {kind} price{region} is known (known: {}); give one with --prices",
-            known.join(", ").to_lowercase()
+            known.join(", ")
         )
     };
     reason("price-unknown", text)

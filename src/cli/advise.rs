@@ -44,7 +44,8 @@ pub fn run(args: &AdviseArgs, output: &OutputArgs) -> Outcome {
     output::save(&content, &folder, "report")?;
     output::print(&content, output)?;
     output::remark(output, &format!("record and reports are in {}", folder.display()));
-    end
+    let end = end?;
+    classify::comparable(&verdicts).map(|()| end)
 }
 
 /// The quick suite serves the built-in workloads; named ones bring their own cases.
@@ -62,6 +63,12 @@ fn measure(
     folder: &Path,
     output: &OutputArgs,
 ) -> Result<Option<Measured>, Failure> {
+    if prepared.plan.jobs.is_empty() && !prepared.plan.skips.is_empty() {
+        return Err(Failure::incomparable(format!(
+            "nothing can be measured: {}; `breakeven classify` judges without measuring",
+            prepared.why_empty()
+        )));
+    }
     if prepared.plan.jobs.is_empty() {
         output::remark(output, &format!("nothing to measure: {}", prepared.why_empty()));
         return Ok(None);

@@ -157,13 +157,13 @@ pub struct MeasureArgs {
     #[arg(long)]
     pub no_metadata: bool,
     /// Stop starting new cases after so many seconds
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub max_seconds: Option<f64>,
     /// Measure software Vulkan adapters too; no verdict ever uses them
     #[arg(long)]
     pub allow_software: bool,
     /// Seed of all random inputs
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     pub seed: u64,
 }
 
@@ -173,7 +173,8 @@ pub struct ClassifyArgs {
     /// Workload files or built-in names; without any, all built-in workloads
     #[arg(value_name = "WORKLOAD")]
     pub workloads: Vec<String>,
-    /// A record or a folder of records (repeatable); without any, the built-in reference records
+    /// A record or a folder of records (repeatable); without any, the reference
+    /// records built in, if there are any
     #[arg(long, value_name = "PATH")]
     pub records: Vec<PathBuf>,
     /// How to price.
@@ -229,7 +230,7 @@ pub struct PriceArgs {
     #[arg(long, value_enum, default_value_t)]
     pub price_kind: PriceKindArg,
     /// Your discount on every price, as a share: 0.12 is 12 %
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     pub discount: f64,
     /// Prices of your own over the catalog's, as CSV: provider, name, region, kind,
     /// price_usd_per_h, as_of, source (repeatable, later files win); like and vcpus besides add a
@@ -237,7 +238,7 @@ pub struct PriceArgs {
     #[arg(long, value_name = "FILE")]
     pub prices: Vec<PathBuf>,
     /// How much cheaper one side must be to win, as a share
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, allow_negative_numbers = true)]
     pub margin: f64,
 }
 

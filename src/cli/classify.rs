@@ -36,8 +36,23 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
     output::emit(&Content::Verdicts(shown), output, "report")?;
     match args.expect {
         Some(expected) => met(&verdicts, expected.name()),
-        None => Ok(DONE),
+        None => comparable(&verdicts).map(|()| DONE),
     }
+}
+
+/// Refuses an answer in which no workload has the cost of a single size.
+///
+/// # Errors
+/// Nothing comparable.
+pub fn comparable(verdicts: &[Verdict]) -> Result<(), Failure> {
+    let costed = |verdict: &Verdict| verdict.best_gpu.is_some() || verdict.best_cpu.is_some();
+    if verdicts.is_empty() || verdicts.iter().any(costed) {
+        return Ok(());
+    }
+    Err(Failure::incomparable(
+        "nothing can be compared: no size has both a known price and a known time for any of the \
+         workloads; choose another --price-kind, --region or --provider, or give --prices FILE",
+    ))
 }
 
 /// Whether every verdict is the expected one.

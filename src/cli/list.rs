@@ -8,7 +8,7 @@ use super::args::{ListArgs, ListWhat, OutputArgs};
 use super::exit::{DONE, Failure, Outcome};
 use super::output;
 use crate::catalog::{Catalog, PriceKind, Sku};
-use crate::report::{Content, Document, Listing, Table};
+use crate::report::{Align, Column, Content, Document, Listing, Table};
 use crate::{suite, workload};
 
 /// Prints one listing.
@@ -28,17 +28,31 @@ pub fn run(args: &ListArgs, output: &OutputArgs) -> Outcome {
     Ok(DONE)
 }
 
-/// The rows as objects with the column titles as keys; an empty cell is null.
+/// The rows as objects with the column titles as keys; columns set to the right hold numbers, and
+/// an empty cell is null: not known, or nothing there.
 fn data(table: &Table) -> Value {
     let object = |row: &Vec<String>| {
         let cells = table.columns.iter().zip(row);
-        let pair = |(column, cell): (&crate::report::Column, &String)| {
-            let value = if cell.is_empty() { Value::Null } else { Value::from(cell.as_str()) };
-            (column.title.to_owned(), value)
-        };
+        let pair =
+            |(column, cell): (&Column, &String)| (column.title.to_owned(), value(column, cell));
         Value::Object(cells.map(pair).collect::<Map<_, _>>())
     };
     Value::Array(table.rows.iter().map(object).collect())
+}
+
+fn value(column: &Column, cell: &str) -> Value {
+    if cell.is_empty() {
+        return Value::Null;
+    }
+    // Whole numbers stay whole: 4 vCPUs, not 4.0.
+    let number = || {
+        cell.parse::<u64>()
+            .map(Value::from)
+            .ok()
+            .or_else(|| cell.parse::<f64>().map(Value::from).ok())
+    };
+    let number = (column.align == Align::Right).then(number).flatten();
+    number.unwrap_or_else(|| Value::from(cell))
 }
 
 fn families() -> Table {
@@ -114,6 +128,7 @@ fn skus() -> Result<Table, Failure> {
         ">spot_usd_per_h",
         "region",
         "as_of",
+        "source",
         "remark",
     ]);
     let catalog = Catalog::embedded().map_err(|error| Failure::internal(error.to_string()))?;
@@ -123,13 +138,14 @@ fn skus() -> Result<Table, Failure> {
     Ok(table)
 }
 
-fn sku_cells(sku: &Sku) -> [String; 11] {
+fn sku_cells(sku: &Sku) -> [String; 12] {
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let ondemand = sku.price(PriceKind::Ondemand, None);
-    let remark = match (&sku.not_judged, sku.retired) {
-        (Some(reason), _) => reason.clone(),
-        (None, true) => "retired".into(),
-        (None, false) => String::new(),
+    let remark = match (&sku.not_judged, sku.retired, &sku.gpu_model, sku.gpu_count) {
+        (Some(reason), ..) => reason.clone(),
+        (None, true, ..) => "retired".into(),
+        (None, false, Some(_), None) => "number of GPUs not published".into(),
+        (None, false, ..) => String::new(),
     };
     [
         sku.provider.clone(),
@@ -142,6 +158,7 @@ fn sku_cells(sku: &Sku) -> [String; 11] {
         number(sku.price(PriceKind::Spot, None).map(|p| p.price_usd_per_h)),
         ondemand.map(|p| p.region.clone()).unwrap_or_default(),
         ondemand.map(|p| p.as_of.clone()).unwrap_or_default(),
+        ondemand.map(|p| p.source.clone()).unwrap_or_default(),
         remark,
     ]
 }

@@ -108,7 +108,11 @@ impl Machines {
 
 /// A device that is not here is the user's problem to solve: exit code 2.
 fn absent(error: BackendError) -> Failure {
-    Failure::usage(format!("--device: {error}; `breakeven devices` lists what there is"))
+    let message = error.to_string();
+    // Most backends name this next step themselves.
+    let next =
+        if message.contains("`breakeven devices`") { "" } else { "; see `breakeven devices`" };
+    Failure::usage(format!("--device: {message}{next}"))
 }
 
 /// One line for people about the GPUs in `probe`.
@@ -119,9 +123,10 @@ pub fn gpu_line(probe: &Probe) -> String {
         .filter(|device| device.kind == DeviceKind::Gpu)
         .map(|device| format!("{} ({})", device.name, device.id))
         .collect();
-    if gpus.is_empty() {
-        "no GPU here: the CPU is measured, GPU sizes are predicted".to_owned()
-    } else {
-        format!("GPUs: {}", gpus.join(", "))
+    let cpu = probe.devices.iter().any(|device| device.kind == DeviceKind::Cpu);
+    match (gpus.is_empty(), cpu) {
+        (false, _) => format!("GPUs: {}", gpus.join(", ")),
+        (true, true) => "no GPU here: the CPU is measured, GPU sizes are predicted".to_owned(),
+        (true, false) => "neither a GPU nor the CPU among the devices in use".to_owned(),
     }
 }

@@ -12,7 +12,9 @@ use super::args::{MeasureArgs, OutputArgs};
 use super::exit::{DONE, Failure, INTERRUPTED, Outcome};
 use super::interrupt;
 use super::machines::Machines;
+use super::output;
 use super::progress::Progress;
+use super::sizes;
 use crate::backend::Probe;
 use crate::measure::{self, Event, Options};
 use crate::plan::{self, Filter, Job, Plan};
@@ -53,6 +55,9 @@ pub fn prepare(
     // A mock machine has no VM size to ask for.
     let metadata = !args.no_metadata && output.mock.is_none();
     let env = environment::stamp(&probe.devices, &SkuSource { flag: args.sku.clone(), metadata });
+    for doubt in sizes::doubts(args, &env, &probe)? {
+        output::remark(output, &format!("warning: {doubt}"));
+    }
     let filter = Filter {
         implementation_globs: implementation_globs.to_vec(),
         allow_software: args.allow_software,
@@ -74,11 +79,18 @@ pub fn prepare(
 impl Prepared {
     /// Why no job is left: the first few different reasons.
     pub fn why_empty(&self) -> String {
-        let mut reasons: Vec<String> = Vec::new();
+        let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
         for skip in &self.plan.skips {
-            let reason = format!("{} on {}: {}", skip.implementation, skip.device, skip.reason);
-            if !reasons.contains(&reason) && reasons.len() < 3 {
-                reasons.push(reason);
+            let who = match skip.implementation {
+                "none" => skip.device.clone(),
+                implementation => format!("{implementation} on {}", skip.device),
+            };
+            let room = reasons.len() < 3;
+            match reasons.iter_mut().find(|(reason, _)| *reason == skip.reason) {
+                Some((_, all)) if !all.contains(&who) => all.push(who),
+                Some(_) => {}
+                None if room => reasons.push((&skip.reason, vec![who])),
+                None => {}
             }
         }
         if reasons.is_empty() {
@@ -87,7 +99,8 @@ impl Prepared {
                 self.suite
             );
         }
-        reasons.join("; ")
+        let told = reasons.iter().map(|(reason, who)| format!("{}: {reason}", who.join(", ")));
+        told.collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -178,7 +191,12 @@ fn create(sinks: &Sinks, header: &Header) -> Result<(Vec<Writer>, String), Failu
         writers.push(Writer::new(out, "standard output", header).map_err(unwritten)?);
     }
     if let Some(folder) = sinks.keep {
-        super::output::make_folder(folder)?;
+        fs::create_dir_all(folder).map_err(|error| {
+            Failure::internal(format!(
+                "--keep: cannot make the folder {}: {error}; choose another folder with --keep DIR",
+                folder.display()
+            ))
+        })?;
     }
     Ok((writers, name))
 }

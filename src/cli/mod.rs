@@ -19,19 +19,16 @@ mod progress;
 mod reference;
 mod report;
 mod run;
+mod sizes;
 
 use args::{Cli, Command};
+use exit::Outcome;
 
 /// Parses the command line, does what it says, prints one message on failure.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = match &cli.command {
-        Command::Advise(args) => advise::run(args, &cli.output),
-        Command::Devices => devices::run(&cli.output),
-        Command::List(args) => list::run(args, &cli.output),
-        Command::Run(args) => run::run(args, &cli.output),
-        Command::Classify(args) => classify::run(args, &cli.output),
-        Command::Report(args) => report::run(args, &cli.output),
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => execute(&cli),
+        Err(unparsed) => said(&unparsed),
     };
     let code = outcome.unwrap_or_else(|failure| {
         if let Some(message) = failure.message {
@@ -41,4 +38,25 @@ pub fn main() -> ExitCode {
         failure.code
     });
     ExitCode::from(code)
+}
+
+/// Does what the command line says.
+fn execute(cli: &Cli) -> Outcome {
+    match &cli.command {
+        Command::Advise(args) => advise::run(args, &cli.output),
+        Command::Devices => devices::run(&cli.output),
+        Command::List(args) => list::run(args, &cli.output),
+        Command::Run(args) => run::run(args, &cli.output),
+        Command::Classify(args) => classify::run(args, &cli.output),
+        Command::Report(args) => report::run(args, &cli.output),
+    }
+}
+
+/// Prints what the parser has to say instead of a command: help, the version, or a mistake.
+fn said(unparsed: &clap::Error) -> Outcome {
+    let written = unparsed.print().and_then(|()| std::io::stdout().flush());
+    if unparsed.use_stderr() {
+        return Ok(exit::USAGE);
+    }
+    written.map(|()| exit::DONE).map_err(|error| exit::Failure::stdout(&error))
 }

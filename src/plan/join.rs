@@ -38,9 +38,9 @@ fn plan_families(
     check_globs(families, filter)?;
     let mut plan = Plan { jobs: Vec::new(), skips: Vec::new(), budget_s: suite.budget_s };
     let mut seen = HashSet::new();
-    for (index, written) in suite.cases.iter().enumerate() {
-        let place = format!("suite {}, case {} (expanded)", suite.name, index + 1);
-        let (family, case) = build(families, &place, &written.family, &written.params, files)?;
+    for written in &suite.cases {
+        let (family, case) =
+            build(families, &written.place, &written.family, &written.params, files)?;
         // Two spellings of one case (a default written out) are measured once.
         if !seen.insert(case.key()) {
             continue;

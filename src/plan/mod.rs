@@ -77,7 +77,7 @@ pub enum PlanError {
     /// A family that does not exist.
     #[error("{place}: no family `{family}`{}; families: {known}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
     UnknownFamily {
-        /// `suite quick, case 3` or `workload x, stage 1`.
+        /// `my/s.toml, case 3` or `workload x, stage 1`.
         place: String,
         /// As written.
         family: String,
@@ -89,7 +89,7 @@ pub enum PlanError {
     /// The family refused the case.
     #[error("{place}: {source}")]
     Case {
-        /// `suite quick, case 3` or `workload x, stage 1`.
+        /// `my/s.toml, case 3` or `workload x, stage 1`.
         place: String,
         /// What the family said.
         source: Box<CaseError>,

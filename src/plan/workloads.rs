@@ -18,7 +18,7 @@ pub fn resolve(workload: &Workload, files: &dyn Files) -> Result<ResolvedWorkloa
             cases.push(None);
             continue;
         };
-        let place = format!("workload {}, stage {}", workload.name, index + 1);
+        let place = place(workload, index);
         let (_, case) = join::build(FAMILIES, &place, &stage.family, &stage.params, files)?;
         let case_key = case.key();
         cases.push(Some(StageCase {
@@ -32,14 +32,21 @@ pub fn resolve(workload: &Workload, files: &dyn Files) -> Result<ResolvedWorkloa
     Ok(ResolvedWorkload { workload: workload.clone(), cases })
 }
 
+/// What messages call the stage at `index`.
+fn place(workload: &Workload, index: usize) -> String {
+    format!("workload {}, stage {}", workload.name, index + 1)
+}
+
 /// The suite that holds every case the workloads need, each once.
 pub fn suite_of(workloads: &[Workload]) -> Suite {
     let mut cases: Vec<SuiteCase> = Vec::new();
-    for stage in workloads.iter().flat_map(|w| &w.stages) {
-        if let Stage::Compute(stage) = stage {
+    for workload in workloads {
+        for (index, stage) in workload.stages.iter().enumerate() {
+            let Stage::Compute(stage) = stage else { continue };
             let known = |c: &SuiteCase| c.family == stage.family && c.params == stage.params;
             if !cases.iter().any(known) {
                 cases.push(SuiteCase {
+                    place: place(workload, index),
                     family: stage.family.clone(),
                     params: stage.params.clone(),
                     axis: None,

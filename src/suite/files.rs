@@ -51,7 +51,11 @@ impl Files for FolderFiles {
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         let path = self.resolve(name)?;
         let file = File::open(&path)
-            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+            // The family names the file as written; say only where it was looked for.
+            .map_err(|e| match path.as_os_str() == name {
+                true => e,
+                false => io::Error::new(e.kind(), format!("{e} (looked for {})", path.display())),
+            })?;
         Ok(Box::new(file))
     }
 }

@@ -36,6 +36,8 @@ pub struct Suite {
 /// One case as written, expanded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SuiteCase {
+    /// Where it was written, for messages: `my/s.toml, case 3` or `workload x, stage 1`.
+    pub place: String,
     /// Family name, not yet looked up.
     pub family: String,
     /// Its parameters.

@@ -39,7 +39,7 @@ pub fn parse(text: &str, name: &str, file: &str) -> Result<Suite, SuiteError> {
     let mut cases: Vec<SuiteCase> = Vec::new();
     for (index, entry) in case_tables(&table).map_err(|p| field("case", p))?.iter().enumerate() {
         let place = format!("case {}", index + 1);
-        for case in expand(entry).map_err(|(key, problem)| match key {
+        for mut case in expand(entry).map_err(|(key, problem)| match key {
             Some(key) => field(&format!("{place}, {key}"), problem),
             None => field(&place, problem),
         })? {
@@ -47,6 +47,7 @@ pub fn parse(text: &str, name: &str, file: &str) -> Result<Suite, SuiteError> {
                 let problem = format!("{} is listed twice; remove one", print(&case));
                 return Err(field(&place, problem));
             }
+            case.place = format!("{file}, {place}");
             cases.push(case);
         }
         if cases.len() > MAX_CASES {
@@ -139,6 +140,7 @@ fn expand(entry: &Table) -> Result<Vec<SuiteCase>, Problem> {
         })?;
     Ok((0..total)
         .map(|number| SuiteCase {
+            place: String::new(),
             family: family.clone(),
             params: choose(&fields, number, total),
             axis: axis.map(|a| fields[a].path()),

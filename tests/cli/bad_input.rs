@@ -34,6 +34,8 @@ fn a_flag_value_that_does_not_exist_is_refused_with_the_choices() {
         (&["classify", "--provider", "oracle"], &["'oracle'", "--provider", "azure"]),
         (&["classify", "--discount", "12"], &["'12'", "--discount", "0.12 for 12 %"]),
         (&["classify", "--margin=-0.1"], &["'-0.1'", "--margin"]),
+        (&["classify", "--margin", "-1"], &["'-1'", "--margin", "0.12 for 12 %"]),
+        (&["run", "quick", "--max-seconds", "-1"], &["'-1'", "--max-seconds", "above 0"]),
         (&["run", "quick", "--max-seconds", "0"], &["'0'", "--max-seconds", "above 0"]),
         (&["run", "quick", "--frobnicate"], &["--frobnicate"]),
         (&["list", "famlies"], &["'famlies'", "families"]),
@@ -81,6 +83,7 @@ fn a_case_beyond_memory_is_left_out_with_the_bytes() {
     let arguments = ["run", &suite, "--device", "cpu", "--no-metadata"];
     let message = message(&run(folder.path(), &arguments, 4));
     names(&message, &["nothing can be measured", "memory"]);
+    assert_eq!(message.matches("memory").count(), 1, "a reason is told once: {message}");
 }
 
 #[test]
@@ -125,7 +128,19 @@ fn an_input_file_that_is_not_there_is_named_with_its_folder() {
     let input = "{ queries = \"absent.fastq\", targets = \"absent.fasta\" }";
     let suite = small_suite(folder.path(), input);
     let message = message(&run(folder.path(), &["run", &suite, "--device", "cpu"], 2));
-    names(&message, &["absent.fast"]);
+    names(&message, &["small.toml, case 1", "absent.fast", "looked for "]);
+
+    let workload = file(
+        folder.path(),
+        "video.toml",
+        "[[stage]]\nserial_cpu_s = 1\n[[stage]]\nfamily = \"transcode\"\n\
+         input = { video = \"none.avi\" }\n[demand]\njobs_per_day = 10\n",
+    );
+    let message =
+        super::message(&run(folder.path(), &["advise", "video.toml", "--mock", "cpu"], 2));
+    names(&message, &["workload video, stage 2", "none.avi"]);
+    assert_eq!(message.matches("none.avi").count(), 1, "named once: {message}");
+    drop(workload);
 }
 
 #[test]
@@ -163,6 +178,7 @@ fn a_device_that_is_not_here_is_named_before_anything_is_measured() {
     for device in ["cuda:99", "vulkan:99", "cpu:0", "cpu:100000"] {
         let message = message(&run(folder.path(), &["run", "quick", "--device", device], 2));
         names(&message, &[device, "breakeven devices"]);
+        assert_eq!(message.matches("breakeven devices").count(), 1, "{message}");
     }
     let message = message(&run(folder.path(), &["run", "quick", "--device", "cdua:0"], 2));
     names(&message, &["cdua:0", "did you mean `cuda`?"]);
@@ -178,6 +194,10 @@ fn a_folder_that_cannot_be_made_fails_before_measuring() {
     let begin = std::time::Instant::now();
     let assert = breakeven(folder.path()).args(["run", &suite]).args(common).assert().code(1);
     names(&message(&assert), &["cannot write occupied/out", "-o DIR"]);
+    let keep = ["run", &suite, "--mock", "cpu", "--keep", "occupied/kept"];
+    let message = message(&run(folder.path(), &keep, 1));
+    names(&message, &["--keep", "occupied/kept"]);
+    assert!(!message.contains("-o DIR"), "{message}");
     assert!(begin.elapsed().as_secs() < 5, "it measured first");
 }
 
@@ -206,4 +226,49 @@ fn a_record_is_never_overwritten() {
     names(&message, &["record.jsonl exists", "-o DIR"]);
     let kept = std::fs::read_to_string(folder.path().join("record.jsonl")).expect("still there");
     assert_eq!(kept, "precious\n");
+}
+
+#[test]
+fn a_prices_file_is_refused_by_line_and_column() {
+    let folder = folder();
+    let header = "provider,name,region,kind,price_usd_per_h,as_of,source\n";
+    let line = "azure,Standard_NC4as_T4_v3,eastus,ondemand,cheap,2026-11,our contract\n";
+    let prices = file(folder.path(), "prices.csv", format!("{header}{line}"));
+    let refused = message(&run(folder.path(), &["classify", "--prices", &prices], 2));
+    names(&refused, &["prices.csv", "line 2, price_usd_per_h", "float"]);
+    for empty in [file(folder.path(), "empty.csv", header), "/dev/null".to_owned()] {
+        let refused = message(&run(folder.path(), &["classify", "--prices", &empty], 2));
+        names(&refused, &[&empty, "holds no price"]);
+    }
+}
+
+#[test]
+fn a_size_that_cannot_be_this_machine_is_doubted() {
+    let folder = folder();
+    let suite = small_suite(folder.path(), "{ pairs = 10, query = 50, target = 60 }");
+    let doubts = |sku: &str, mock: &str| {
+        let arguments = ["run", &suite, "--mock", mock, "--sku", sku, "--format", "json"];
+        super::stderr(&run(folder.path(), &arguments, 0))
+    };
+    let unknown = doubts("Standard_NC4as_T4_v4", "cpu");
+    names(
+        &unknown,
+        &["warning: --sku Standard_NC4as_T4_v4", "did you mean `Standard_NC4as_T4_v3`"],
+    );
+    names(&doubts("Standard_NC4as_T4_v3", "cpu"), &["has a GPU (T4), none is found here"]);
+    let other = doubts("Standard_D2s_v5", "cpu;mock:0");
+    names(&other, &["warning: --sku Standard_D2s_v5", "this machine has one"]);
+}
+
+#[test]
+fn nothing_to_compare_is_exit_code_4() {
+    let folder = folder();
+    let arguments = ["classify", "llm-prefill", "--provider", "aws", "--price-kind", "reserved-1y"];
+    let assert = run(folder.path(), &arguments, 4);
+    names(&message(&assert), &["nothing can be compared", "--price-kind"]);
+    assert!(!super::stdout(&assert).contains("reserved1y"), "kinds are spelt as in the options");
+
+    let arguments = ["advise", "llm-prefill", "--mock", "gpu:0,kind=software", "--device", "gpu:0"];
+    let message = message(&run(folder.path(), &arguments, 4));
+    names(&message, &["nothing can be measured", "software"]);
 }

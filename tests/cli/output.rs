@@ -18,6 +18,20 @@ fn every_command_explains_itself() {
 }
 
 #[test]
+fn help_and_version_that_cannot_be_written_are_an_error() {
+    for argument in ["--help", "--version"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_breakeven"))
+            .arg(argument)
+            .stdout(full)
+            .output()
+            .expect("the program starts");
+        assert_eq!(output.status.code(), Some(1), "{argument}");
+        names(&String::from_utf8_lossy(&output.stderr), &["cannot write to standard output"]);
+    }
+}
+
+#[test]
 fn listings_are_data_in_every_form() {
     let folder = folder();
     for what in ["families", "implementations", "suites", "workloads", "skus"] {
@@ -28,7 +42,7 @@ fn listings_are_data_in_every_form() {
     let text = stdout(&run(folder.path(), &["list", "skus", "--format", "csv"], 0));
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     assert_eq!(reader.headers().expect("a header").get(1), Some("sku"));
-    assert!(reader.records().all(|row| row.is_ok_and(|row| row.len() == 11)));
+    assert!(reader.records().all(|row| row.is_ok_and(|row| row.len() == 12)));
     let text = stdout(&run(folder.path(), &["list", "skus", "--format", "markdown"], 0));
     names(&text, &["| provider | sku |", "| azure | Standard_NC4as_T4_v3 |"]);
 }
@@ -41,10 +55,13 @@ fn an_unknown_price_stays_empty() {
     for sku in value.as_array().expect("a list") {
         for price in ["ondemand_usd_per_h", "spot_usd_per_h"] {
             let unknown = sku[price].is_null();
-            let known =
-                sku[price].as_str().and_then(|p| p.parse().ok()).is_some_and(|p: f64| p > 0.0);
+            let known = sku[price].as_f64().is_some_and(|p| p > 0.0);
             assert!(unknown || known, "{sku}");
         }
+        assert!(sku["vcpus"].is_u64(), "{sku}");
+        assert!(sku["ondemand_usd_per_h"].is_null() || sku["source"].is_string(), "{sku}");
+        let silent = !sku["gpu"].is_null() && sku["gpus"].is_null() && sku["remark"].is_null();
+        assert!(!silent, "a GPU size without a count says why: {sku}");
     }
 }
 

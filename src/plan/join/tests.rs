@@ -107,7 +107,13 @@ fn suite(sizes: &[i64]) -> Suite {
         let mut params = Params::default();
         params.set("n", Value::Int(*n));
         let axis = Some("n".to_owned());
-        SuiteCase { family: "toy".into(), params, axis, tied: vec![] }
+        SuiteCase {
+            place: "s.toml, case 1".into(),
+            family: "toy".into(),
+            params,
+            axis,
+            tied: vec![],
+        }
     };
     let cases = sizes.iter().map(case).collect();
     Suite { name: "s".into(), summary: String::new(), budget_s: Some(3.0), cases, folder: None }
@@ -190,9 +196,9 @@ fn families_and_cases_are_named_in_messages() {
     wrong.cases[0].family = "toi".into();
     let of = |s: &Suite| plan_families(&[&Toy], s, &[cpu()], &NoFiles, &Filter::default());
     let message = of(&wrong).err().unwrap().to_string();
-    assert!(message.contains("suite s, case 1") && message.contains("did you mean `toy`?"));
+    assert!(message.contains("s.toml, case 1") && message.contains("did you mean `toy`?"));
     let message = of(&suite(&[0])).err().unwrap().to_string();
-    assert!(message.contains("suite s, case 1") && message.contains("n = 0"), "{message}");
+    assert!(message.contains("s.toml, case 1") && message.contains("n = 0"), "{message}");
     // The same case under two spellings is planned once.
     let mut twice = suite(&[7]);
     twice.cases.push(SuiteCase { params: Params::default(), axis: None, ..twice.cases[0].clone() });
