@@ -7,6 +7,12 @@ use super::{Document, Table, Tone};
 use crate::record::{Record, Row, Status, Time};
 use crate::units::{bytes, seconds, si};
 
+/// Half of a 95 % interval, as a share of the median, above which a time is a poor witness.
+const WIDE: f64 = 0.25;
+
+/// The share of such times that a quiet machine may have.
+const TOLERATED: f64 = 0.1;
+
 /// All records, one after the other.
 pub fn document(records: &[(String, Record)]) -> Document {
     let mut document = Document::default();
@@ -60,6 +66,9 @@ fn describe(document: &mut Document, name: &str, record: &Record) {
             "Incomplete: the run ended without a footer (it crashed or was killed).",
         ),
     }
+    if let Some(noise) = noise(record) {
+        document.stressed(Tone::Warning, noise);
+    }
     let mut table = Table::new(&["device", "kind", "name", ">memory", "driver", "libraries"]);
     for device in &env.devices {
         table.row(device_cells(&device.info));
@@ -111,19 +120,73 @@ fn kind_name(kind: DeviceKind) -> &'static str {
     }
 }
 
-/// Of the rows of one case on one kind of device, the fastest by `time`.
+/// The row with the lowest median, and the others that may be as fast.
+struct Fastest<'r> {
+    row: &'r Row,
+    time: &'r Time,
+    /// Implementations whose 95 % intervals overlap that of `time`.
+    tied: Vec<&'r str>,
+}
+
+impl Fastest<'_> {
+    /// `cpu/simd`, or `cpu/simd (tied with cpu/onednn)` where the choice may be chance.
+    fn name(&self) -> String {
+        let name = &self.row.implementation;
+        if self.tied.is_empty() {
+            return name.clone();
+        }
+        format!("{name} (tied with {})", self.tied.join(", "))
+    }
+}
+
+/// Of the verified rows of one case on the devices that `here` takes, the fastest by `time`.
 fn fastest<'r>(
     record: &'r Record,
     case_key: &str,
-    kind: DeviceKind,
-    time: impl Fn(&Row) -> Option<f64>,
-) -> Option<(&'r Row, f64)> {
-    let rows = record.rows.iter().filter(|row| {
-        row.case_key == case_key
-            && row.status == Status::Ok
-            && device(record, &row.device).is_some_and(|d| d.kind == kind)
-    });
-    rows.filter_map(|row| Some((row, time(row)?))).min_by(|a, b| a.1.total_cmp(&b.1))
+    here: impl Fn(&Row) -> bool,
+    time: impl Fn(&'r Row) -> Option<&'r Time>,
+) -> Option<Fastest<'r>> {
+    let rows = record.rows.iter();
+    let mut timed: Vec<(&Row, &Time)> = rows
+        .filter(|row| row.case_key == case_key && row.status == Status::Ok && here(row))
+        .filter_map(|row| Some((row, time(row)?)))
+        .collect();
+    timed.sort_by(|a, b| a.1.median_s.total_cmp(&b.1.median_s));
+    let (&(row, time), others) = timed.split_first()?;
+    let overlaps = |other: &Time| other.ci95_lo_s <= time.ci95_hi_s;
+    let tied = others.iter().filter(|(_, other)| overlaps(other));
+    Some(Fastest { row, time, tied: tied.map(|(row, _)| row.implementation.as_str()).collect() })
+}
+
+/// A warning where too many times are too uncertain to choose by, with the likely cause.
+pub fn noise(record: &Record) -> Option<String> {
+    let times: Vec<&Time> = record
+        .rows
+        .iter()
+        .filter(|row| row.status == Status::Ok)
+        .filter_map(throughput_time)
+        .collect();
+    let wide = times.iter().filter(|time| half_interval(time) > WIDE).count();
+    if (wide as f64) <= TOLERATED * times.len() as f64 {
+        return None;
+    }
+    let env = &record.header.env;
+    let busy = env.state.load_average.zip(env.cpu.threads);
+    let cause = busy
+        .filter(|(load, threads)| *load > 0.5 * f64::from(*threads))
+        .map(|(load, threads)| {
+            format!(
+                " The load was {load:.1} on {} when it began.",
+                count(threads as usize, "thread")
+            )
+        })
+        .unwrap_or_default();
+    Some(format!(
+        "Noisy: {wide} of {} are known only within ±{} or worse.{cause} Measure again on an idle \
+         machine before you trust a close result.",
+        count(times.len(), "time"),
+        percent(WIDE)
+    ))
 }
 
 /// The fastest CPU row of each case beside the fastest GPU row.
@@ -137,20 +200,26 @@ fn comparison(document: &mut Document, record: &Record) {
         ">GPU speed-up",
         ">kernel only",
     ]);
-    let median = |time: &Option<Time>| time.as_ref().map(|t| t.median_s);
+    let on = |kind| {
+        move |row: &Row| device(record, &row.device).is_some_and(|device| device.kind == kind)
+    };
     for case_key in case_keys(record) {
-        let by = |kind| fastest(record, case_key, kind, |row| median(&row.times.end_to_end));
-        let kernel = |kind| fastest(record, case_key, kind, |row| median(&row.times.kernel_warm));
+        let by = |kind| fastest(record, case_key, on(kind), |row| row.times.end_to_end.as_ref());
+        let kernel =
+            |kind| fastest(record, case_key, on(kind), |row| row.times.kernel_warm.as_ref());
         let (Some(cpu), Some(gpu)) = (by(DeviceKind::Cpu), by(DeviceKind::Gpu)) else { continue };
         let kernels = kernel(DeviceKind::Cpu).zip(kernel(DeviceKind::Gpu));
         table.row([
             case_key.to_owned(),
-            format!("{} on {}", cpu.0.implementation, cpu.0.device),
-            seconds(cpu.1),
-            format!("{} on {}", gpu.0.implementation, gpu.0.device),
-            seconds(gpu.1),
-            ratio(cpu.1 / gpu.1),
-            kernels.map_or_else(|| UNKNOWN.into(), |(c, g)| ratio(c.1 / g.1)),
+            format!("{} on {}", cpu.name(), cpu.row.device),
+            seconds(cpu.time.median_s),
+            format!("{} on {}", gpu.name(), gpu.row.device),
+            seconds(gpu.time.median_s),
+            ratio(cpu.time.median_s / gpu.time.median_s),
+            kernels.map_or_else(
+                || UNKNOWN.into(),
+                |(cpu, gpu)| ratio(cpu.time.median_s / gpu.time.median_s),
+            ),
         ]);
     }
     if !table.rows.is_empty() {
@@ -165,16 +234,13 @@ pub fn fastest_table(record: &Record) -> Table {
         Table::new(&["case", "device", "fastest", ">end to end", ">throughput", "check"]);
     for case_key in case_keys(record) {
         for device in &record.header.env.devices {
-            let rows = record.rows.iter().filter(|row| {
-                row.case_key == case_key && row.device == device.info.id && row.status == Status::Ok
-            });
-            let timed = rows.filter_map(|row| Some((row, throughput_time(row)?)));
-            let best = timed.min_by(|a, b| a.1.median_s.total_cmp(&b.1.median_s));
-            let Some((row, time)) = best else { continue };
+            let here = |row: &Row| row.device == device.info.id;
+            let Some(best) = fastest(record, case_key, here, throughput_time) else { continue };
+            let Fastest { row, time, .. } = best;
             table.row([
                 case_key.to_owned(),
                 row.device.clone(),
-                row.implementation.clone(),
+                best.name(),
                 time_cell(row.times.end_to_end.as_ref()),
                 throughput(row, time),
                 row.check.as_ref().map_or_else(|| UNKNOWN.into(), |c| c.method.clone()),
@@ -240,14 +306,16 @@ fn measured(document: &mut Document, record: &Record) {
     }
 }
 
+/// Half of the 95 % interval of the median, as a share of the median.
+fn half_interval(time: &Time) -> f64 {
+    (time.ci95_hi_s - time.ci95_lo_s) / 2.0 / time.median_s
+}
+
 /// Median and half of its 95 % interval.
 fn time_cell(time: Option<&Time>) -> String {
     time.map_or_else(
         || UNKNOWN.into(),
-        |t| {
-            let half = (t.ci95_hi_s - t.ci95_lo_s) / 2.0 / t.median_s;
-            format!("{} ±{}", seconds(t.median_s), percent(half))
-        },
+        |t| format!("{} ±{}", seconds(t.median_s), percent(half_interval(t))),
     )
 }
 

@@ -308,6 +308,9 @@ fn evidence(document: &mut Document, all: &Verdicts) {
     document.list(lines.collect());
     if let (true, Some((_, record))) = (all.measured_now, all.records.first()) {
         document.text("Measured here, each by its fastest verified implementation:");
+        if let Some(noise) = records::noise(record) {
+            document.stressed(Tone::Warning, noise);
+        }
         document.table(records::fastest_table(record));
     }
     let options = &all.verdicts[0].options;

@@ -162,3 +162,35 @@ fn prices_of_ones_own_lie_over_the_catalog() {
     let arguments = ["classify", "short-read-alignment", "--prices", &free];
     names(&message(&run(folder.path(), &arguments, 2)), &["--prices", "free.csv", "above 0"]);
 }
+
+/// Widens every 95 % interval in `value`: from a fifth of the median to five times it.
+fn make_noisy(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(object) => {
+            if let Some(median_s) = object.get("median_s").and_then(serde_json::Value::as_f64) {
+                object.insert("ci95_lo_s".into(), (median_s / 5.0).into());
+                object.insert("ci95_hi_s".into(), (median_s * 5.0).into());
+            }
+            object.values_mut().for_each(make_noisy);
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(make_noisy),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_fastest_implementation_that_may_be_chance_is_called_tied() {
+    let folder = folder();
+    let quiet = std::fs::read_to_string(fixture("record.jsonl")).expect("a fixture");
+    let noisy = quiet.lines().map(|line| {
+        let mut value = serde_json::from_str(line).expect("JSON");
+        make_noisy(&mut value);
+        format!("{value}\n")
+    });
+    let noisy = super::file(folder.path(), "noisy.jsonl", noisy.collect::<String>());
+    let text = stdout(&run(folder.path(), &["report", &noisy, "--format", "markdown"], 0));
+    names(&text, &["Noisy: ", "cpu/openblas (tied with cpu/simd)", "idle machine"]);
+
+    let text = stdout(&run(folder.path(), &["report", &fixture("record.jsonl")], 0));
+    assert!(!text.contains("tied") && !text.contains("Noisy"), "the fixture is quiet: {text}");
+}
