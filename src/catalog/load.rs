@@ -188,7 +188,7 @@ fn problem(text: &str, error: &csv::Error) -> String {
 }
 
 impl Catalog {
-    /// The tables built into the program.
+    /// The tables built into the program, with the unlisted smaller sizes of their CPU series.
     ///
     /// # Errors
     /// [`CatalogError::Table`] where an embedded table is damaged (the tests exclude it).
@@ -208,6 +208,7 @@ impl Catalog {
                 .collect(),
         };
         catalog.add_prices("embedded prices.csv", include_str!("data/prices.csv"))?;
+        catalog.add_sizes_between();
         Ok(catalog)
     }
 

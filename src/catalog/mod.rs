@@ -2,6 +2,7 @@
 //! row by row. An absent fact is `None`; a missing price never becomes 0.
 
 mod load;
+mod series;
 #[cfg(test)]
 mod tests;
 

@@ -17,7 +17,9 @@ fn every_priced_size_is_there_once() {
         catalog
             .skus
             .iter()
-            .filter(|s| s.provider == p && s.price(PriceKind::Ondemand, None).is_some())
+            .filter(|s| s.provider == p)
+            .filter_map(|s| s.price(PriceKind::Ondemand, None))
+            .filter(|price| price.scaled_from().is_none())
             .count()
     };
     assert_eq!((priced("azure"), priced("aws"), priced("gcp")), (94, 13, 10));
@@ -70,6 +72,14 @@ fn an_overlay_replaces_prices_and_refuses_zero() {
     let d8 = catalog.sku(None, "Standard_D8s_v5").expect("D8s");
     assert_eq!(d8.price(PriceKind::Ondemand, None).map(|p| p.price_usd_per_h), Some(0.3));
 
+    let mut own = tempfile::NamedTempFile::new().expect("file");
+    writeln!(own, "{head}azure,Standard_F8als_v7,eastus,ondemand,0.4,2026-11-01,contract")
+        .expect("write");
+    catalog.overlay(own.path()).expect("a size that is not listed, of a listed series");
+    let f8 = catalog.sku(None, "Standard_F8als_v7").expect("F8als");
+    let price = f8.price(PriceKind::Ondemand, None).expect("price");
+    assert_eq!((price.price_usd_per_h, price.scaled_from()), (0.4, None));
+
     let mut bad = tempfile::NamedTempFile::new().expect("file");
     writeln!(bad, "{head}azure,Standard_D8s_v5,eastus,ondemand,0,2026-11-01,contract")
         .expect("write");
@@ -85,13 +95,13 @@ fn a_size_that_the_catalog_lacks_is_added_like_one_of_its_series() {
         let head = "provider,name,region,kind,price_usd_per_h,as_of,source,like,vcpus\n";
         writeln!(
             file,
-            "{head}azure,Standard_F4als_v7,eastus,ondemand,0.15,2026-11-01,portal,{line}"
+            "{head}azure,Standard_F4als_v9,eastus,ondemand,0.15,2026-11-01,portal,{line}"
         )
         .expect("write");
         catalog.overlay(file.path()).map(|()| catalog).map_err(|error| error.to_string())
     };
     let catalog = overlay("Standard_F64als_v7,4").expect("overlay");
-    let small = catalog.sku(None, "Standard_F4als_v7").expect("the new size");
+    let small = catalog.sku(None, "Standard_F4als_v9").expect("the new size");
     // 128 GiB on 64 vCPUs are 8 GiB on 4.
     assert_eq!((small.vcpus, small.memory_gib), (4, Some(8.0)));
     assert_eq!(small.cpu_model.as_deref(), Some("AMD EPYC 9V45"));

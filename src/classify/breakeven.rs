@@ -40,9 +40,8 @@ pub(super) fn break_even(
         result.speedup = Some(g.throughput().0.median / c.throughput().0.median);
     }
     if let (Some(contest), Some(price)) = (outcome.contest, gpu.usd_per_h) {
-        let hardest = outcome.hardest.unwrap_or(contest);
-        result.gpu_price_for_gpu_usd_per_h = Some(price * hardest.price_factor_gpu());
-        result.gpu_price_for_cpu_usd_per_h = Some(price * contest.price_factor_cpu());
+        result.gpu_price_for_gpu_usd_per_h = contest.price_factor_gpu().map(|f| price * f);
+        result.gpu_price_for_cpu_usd_per_h = contest.price_factor_cpu().map(|f| price * f);
     }
     result
 }
@@ -84,6 +83,16 @@ fn demand_bands(candidates: &[Candidate], jobs_per_day: f64) -> Vec<DemandBand> 
         for _ in 0..40 {
             let middle = (low * high).sqrt();
             if winner(middle) == now { high = middle } else { low = middle }
+        }
+        // Bands begin at whole jobs, so that every form of output tells the same number; one
+        // narrower than a job vanishes.
+        let high = high.ceil();
+        if open.from_jobs_per_day >= high {
+            bands.pop();
+            if let Some(before) = bands.last_mut() {
+                before.to_jobs_per_day = None;
+            }
+            continue;
         }
         open.to_jobs_per_day = Some(high);
         bands.push(DemandBand { from_jobs_per_day: high, to_jobs_per_day: None, cheaper: now });

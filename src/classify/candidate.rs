@@ -33,8 +33,12 @@ pub(super) struct Candidate<'a> {
     pub job: Option<JobOn>,
     pub standing: Standing,
     pub reasons: Vec<Reason>,
+    arm: bool,
     jobs_per_h: f64,
 }
+
+/// Code of a GPU that no stage would use.
+pub(super) const GPU_UNUSED: &str = "gpu-unused";
 
 /// A reason from a code and words.
 pub(super) fn reason(code: &str, text: impl Into<String>) -> Reason {
@@ -80,6 +84,7 @@ fn candidate<'a>(
         job: None,
         standing: Standing::Eligible,
         reasons: Vec::new(),
+        arm: is_arm(sku, catalog),
         jobs_per_h: workload.demand.jobs_per_day / 24.0,
     };
     c.check_size(workload, catalog);
@@ -96,6 +101,21 @@ fn candidate<'a>(
     if price.is_none() {
         c.lower(Standing::Unknown);
         c.reasons.push(price_unknown(sku, options, linux));
+    }
+    if let Some((price, usd)) = price.zip(c.usd_per_h)
+        && let Some(listed) = price.scaled_from()
+    {
+        c.reasons.push(reason(
+            "price-scaled",
+            format!(
+                "about {} an hour, scaled from {listed} by vCPUs; --prices takes the list price",
+                super::words::dollars(usd)
+            ),
+        ));
+    }
+    if c.arm {
+        let text = "an Arm processor: container images built only for amd64 do not run on it";
+        c.reasons.push(reason("arm64", text));
     }
     if let (Some(days), Some(price)) = (stale_days, price) {
         c.reasons.push(reason(
@@ -124,7 +144,24 @@ fn price_unknown(sku: &Sku, options: &Options, linux: bool) -> Reason {
     reason("price-unknown", text)
 }
 
+/// Whether the host's processor is an Arm one.
+fn is_arm(sku: &Sku, catalog: &Catalog) -> bool {
+    let cpu = sku.cpu_model.as_deref().and_then(|model| catalog.cpu(model));
+    cpu.is_some_and(|cpu| matches!(cpu.simd.as_str(), "neon" | "sve"))
+}
+
 impl Candidate<'_> {
+    /// Whether a reason has this code.
+    pub fn has(&self, code: &str) -> bool {
+        self.reasons.iter().any(|r| r.code == code)
+    }
+
+    /// The reason that keeps the size out; remarks about price and host do not.
+    pub fn decisive(&self) -> Option<&Reason> {
+        let remarks = ["price-scaled", "price-stale", "arm64", "own-driver"];
+        self.reasons.iter().find(|r| !remarks.contains(&r.code.as_str()))
+    }
+
     /// An infeasible size stays so whatever else is unknown about it.
     fn lower(&mut self, to: Standing) {
         if self.standing != Standing::Infeasible {
@@ -142,16 +179,16 @@ impl Candidate<'_> {
         match sku.aks {
             Aks::Unsupported => {
                 self.lower(Standing::Infeasible);
-                let text = "AKS does not support this size";
+                let text = "AKS (Azure Kubernetes Service) does not support this size";
                 self.reasons.push(reason("sku-not-supported-on-aks", text));
             }
             Aks::OwnDriver => self.reasons.push(reason(
                 "own-driver",
-                "AKS does not install this GPU's driver; install it yourself",
+                "AKS (Azure Kubernetes Service) does not install this GPU's driver; install it yourself",
             )),
             Aks::Unclear => {
                 self.lower(Standing::Unknown);
-                let text = "sources disagree on AKS support; try one node first";
+                let text = "sources disagree on support by AKS (Azure Kubernetes Service); try one node first";
                 self.reasons.push(reason("aks-support-unclear", text));
             }
             Aks::Supported | Aks::NotApplicable => {}
@@ -160,7 +197,7 @@ impl Candidate<'_> {
         if sku.has_gpu() && !computes && workload.node.needs.is_empty() {
             self.lower(Standing::Infeasible);
             let text = "no stage of the workload runs on a GPU; it would only be paid for";
-            self.reasons.push(reason("gpu-unused", text));
+            self.reasons.push(reason(GPU_UNUSED, text));
         }
         let gpu = sku.gpu_model.as_deref().and_then(|m| catalog.gpu(m));
         for engine in &workload.node.needs {
@@ -214,15 +251,6 @@ impl Candidate<'_> {
     pub fn usd_per_month(&self) -> Option<Estimate> {
         let at = |l| self.usd_per_month_at(self.jobs_per_h, l, l);
         Some(Estimate { median: at(Level::Mid)?, lo90: at(Level::Lo)?, hi90: at(Level::Hi)? })
-    }
-
-    /// USD a month if the size came in any smaller step down to 2 vCPUs at the same price per
-    /// vCPU: what a smaller size of the series, missing from the catalog, would cost.
-    pub fn usd_per_month_in_small_steps(&self) -> Option<f64> {
-        let (x, _) = self.job.as_ref()?.throughput();
-        let exact = self.jobs_per_h / (x.median * money::TARGET_UTILISATION);
-        let smallest = 2.0 / f64::from(self.sku.vcpus.max(2));
-        Some(money::usd_per_month(exact.max(smallest), self.usd_per_h?))
     }
 
     /// USD a job at full load by medians.
@@ -303,7 +331,8 @@ impl Candidate<'_> {
             (Some(gpu), None) => format!("{gpu} (share unknown)"),
             (None, _) => {
                 let cpu = sku.cpu_model.as_deref().unwrap_or("unknown CPU");
-                format!("{cpu}, {} threads", sku.vcpus)
+                let arm = if self.arm { " (Arm)" } else { "" };
+                format!("{cpu}{arm}, {} threads", sku.vcpus)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Probability and verdict from the best candidate of each side.
 
-use super::candidate::{Candidate, Standing};
+use super::candidate::{Candidate, GPU_UNUSED, Standing};
 use super::{Kind, Options, Side};
 use crate::cost::Level;
 
@@ -105,14 +105,19 @@ impl Contest {
         }
     }
 
-    /// Factor on the GPU's price up to which the verdict is `gpu`.
-    pub fn price_factor_gpu(&self) -> f64 {
-        (self.log_ratio - self.log_margin - Z95 * self.sigma_down).exp()
+    /// Factor on the GPU's price up to which the verdict is `gpu`; `None` where it may be too
+    /// late at any price.
+    pub fn price_factor_gpu(&self) -> Option<f64> {
+        let needed = SURE / self.gpu_in_time;
+        let factor = (self.log_ratio - self.log_margin - z_of(needed)? * self.sigma_down).exp();
+        Some(factor)
     }
 
-    /// Factor on the GPU's price from which the verdict is `cpu`.
-    pub fn price_factor_cpu(&self) -> f64 {
-        (self.log_ratio + self.log_margin + Z95 * self.sigma_up).exp()
+    /// Factor on the GPU's price from which the verdict is `cpu`; `None` where the CPU may be too
+    /// late.
+    pub fn price_factor_cpu(&self) -> Option<f64> {
+        let needed = SURE / self.cpu_in_time;
+        Some((self.log_ratio + self.log_margin + z_of(needed)? * self.sigma_up).exp())
     }
 }
 
@@ -120,16 +125,15 @@ impl Contest {
 #[derive(Debug, Clone)]
 pub(super) struct Outcome<'c, 'a> {
     pub verdict: Kind,
+    /// There are no jobs to decide about.
+    pub idle: bool,
+    /// The only thing against the GPU sizes is that no stage would use one.
+    pub gpu_unused: bool,
     pub gpu: Option<&'c Candidate<'a>>,
     pub cpu: Option<&'c Candidate<'a>>,
     pub contest: Option<Contest>,
-    /// The contest against the cheapest CPU cost that a smaller size, not in the catalog, could
-    /// have: what a GPU's win must hold against.
-    pub hardest: Option<Contest>,
     /// Cheapest whole-GPU size, where a share of a GPU won only by being one.
     pub whole_gpu: Option<&'c Candidate<'a>>,
-    /// CPU size of which a smaller one, not in the catalog, would undo a GPU's win.
-    pub smaller_cpu: Option<&'c Candidate<'a>>,
 }
 
 /// Chooses each side's size by median cost, then judges.
@@ -142,19 +146,24 @@ pub(super) fn judge<'c, 'a>(
     let margin = options.margin;
     let cpu = best(candidates, |c| c.side == Side::Cpu);
     let gpu = best(candidates, |c| c.side == Side::Gpu);
-    let contest = |gpu: Option<&Candidate>| Contest::new(gpu?, cpu?, jobs_per_h, slo_s, margin);
+    // Without a job there is nothing to win: each size would only be paid for standing idle.
+    let idle = jobs_per_h <= 0.0;
+    let contest = |gpu: Option<&Candidate>| {
+        if idle { None } else { Contest::new(gpu?, cpu?, jobs_per_h, slo_s, margin) }
+    };
     let with = |gpu: Option<&Candidate>| match contest(gpu) {
         Some(contest) => contest.verdict(),
+        None if idle => Kind::MeasureFirst,
         None => one_sided(candidates, gpu.is_some(), cpu.is_some()),
     };
     let mut outcome = Outcome {
         verdict: with(gpu),
+        idle,
+        gpu_unused: candidates.iter().any(|c| c.has(GPU_UNUSED)),
         gpu,
         cpu,
         contest: contest(gpu),
-        hardest: None,
         whole_gpu: None,
-        smaller_cpu: None,
     };
     if outcome.verdict == Kind::Gpu && gpu.is_some_and(Candidate::fractional) {
         let whole = best(candidates, |c| c.side == Side::Gpu && !c.fractional());
@@ -164,32 +173,7 @@ pub(super) fn judge<'c, 'a>(
             outcome.whole_gpu = whole;
         }
     }
-    if let Some((hardest, smaller)) = smaller_cpu(candidates, &outcome) {
-        outcome.hardest = Some(hardest);
-        if matches!(outcome.verdict, Kind::Gpu | Kind::SharedGpu) && hardest.verdict() != Kind::Gpu
-        {
-            outcome.verdict = Kind::MeasureFirst;
-            outcome.smaller_cpu = Some(smaller);
-        }
-    }
     outcome
-}
-
-/// The contest against the CPU size whose smaller sister, if it is sold, would be cheapest, and
-/// that size; the catalog does not hold every size, and an unknown price is no win for the other.
-fn smaller_cpu<'c, 'a>(
-    candidates: &'c [Candidate<'a>],
-    outcome: &Outcome,
-) -> Option<(Contest, &'c Candidate<'a>)> {
-    let contest = outcome.contest?;
-    let have = outcome.cpu?.median_usd_per_month()?;
-    let (usd, candidate) = candidates
-        .iter()
-        .filter(|c| c.side == Side::Cpu && c.standing == Standing::Eligible)
-        .filter_map(|c| Some((c.usd_per_month_in_small_steps()?, c)))
-        .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.sku.name.cmp(&b.1.sku.name)))?;
-    let lower = (usd / have).ln().min(0.0);
-    Some((Contest { log_ratio: contest.log_ratio + lower, ..contest }, candidate))
 }
 
 /// A side without a candidate loses only where every size of it violates a hard constraint.
@@ -232,6 +216,19 @@ fn phi_of(distance: f64, sigma: f64) -> f64 {
     } else {
         0.0
     }
+}
+
+/// The z of which Φ is `probability` (at least 0.5), by halving; `None` from 1 on.
+fn z_of(probability: f64) -> Option<f64> {
+    if probability <= SURE {
+        return Some(Z95);
+    }
+    let (mut low, mut high) = (Z95, 8.0);
+    for _ in 0..50 {
+        let middle = (low + high) / 2.0;
+        if phi(middle) < probability { low = middle } else { high = middle }
+    }
+    (probability < 1.0).then_some(high)
 }
 
 /// Standard normal distribution function, absolute error below 8e-8 (Abramowitz and Stegun

@@ -44,7 +44,7 @@ fn probability_is_the_log_ratio_less_the_margin_over_the_deviation() {
     // 1 − Φ((0.693147 + 0.105361) / 0.3 = 2.661693) = 0.003887.
     close(contest.probability_cpu(), 0.003_887, 1e-3);
     // Price factor: exp(0.693147 − 0.105361 − 1.644854 · 0.3) = exp(0.094330).
-    close(contest.price_factor_gpu(), 1.098_922, 1e-5);
+    close(contest.price_factor_gpu().expect("in time"), 1.098_922, 1e-5);
 }
 
 #[test]
@@ -168,14 +168,57 @@ fn a_share_of_a_gpu_that_wins_where_a_whole_one_does_not_is_shared_gpu() {
 }
 
 #[test]
-fn a_win_over_a_cpu_size_that_is_only_too_big_is_no_win() {
-    // One CPU node of 8 vCPUs at $1 is nearly idle; a smaller one would beat the GPU at $0.5.
+fn a_price_line_never_contradicts_the_verdict() {
+    // 100 jobs a day need one node each, so both are $730 to $365 a month whatever the times are:
+    // the GPU at $0.5 wins up to 0.9 · $1.
     let v = run(0.001, 0.000_1, 1.0, 1.0, 0.5, 100.0);
+    assert_eq!(v.verdict, Kind::Gpu, "{}", v.headline);
+    close(v.break_even.gpu_price_for_gpu_usd_per_h.expect("price"), 0.9, 1e-9);
+    // Where the GPU may be too late, no price makes it win.
+    let mut resolved = workload(1.0, 10.0, Transfer::ConstantsResident);
+    resolved.workload.demand.latency_slo_s = Some(0.02);
+    let records = measured_pair(0.005, 0.009, 2.0);
+    let v = classify(&resolved, &records, &catalog(1.0, 0.1), &Options::default());
     assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
-    assert!(v.sentences.iter().any(|s| s.contains("smaller one")), "{:?}", v.sentences);
-    // 100 jobs a day need 0.025 s · 100 / 24 / 3600 / 0.7 of the CPU node, so 2 of its 8 vCPUs at
-    // $0.25 would do: the GPU wins below $0.25 · 0.9, and certainly not at its price.
-    close(v.break_even.gpu_price_for_gpu_usd_per_h.expect("price"), 0.225, 1e-3);
+    assert_eq!(v.break_even.gpu_price_for_gpu_usd_per_h, None);
+}
+
+#[test]
+fn a_scaled_price_is_named_beside_the_size_it_came_from() {
+    let mut catalog = catalog(1.0, 4.0);
+    catalog.skus[0].prices[0].source = "scaled from C64 by vCPUs".into();
+    let resolved = workload(1.0, 10.0, Transfer::Resident);
+    let v = classify(&resolved, &measured_pair(0.1, 0.1, 1.0), &catalog, &Options::default());
+    let scaled = v.reasons.iter().find(|r| r.code == "price-scaled").expect("reason");
+    assert!(scaled.text.contains("$1.00 an hour, scaled from C64"), "{}", scaled.text);
+}
+
+#[test]
+fn an_input_that_no_gpu_kernel_takes_is_not_judged_on_gpus() {
+    let mut resolved = workload(1.0, 10.0, Transfer::Resident);
+    resolved.cases[0].as_mut().expect("case").gpu_refusal = Some("no restart markers".into());
+    let v = classify(
+        &resolved,
+        &measured_pair(0.36, 0.009, 1.02),
+        &catalog(1.0, 4.0),
+        &Options::default(),
+    );
+    assert_eq!((v.verdict, v.best_gpu), (Kind::MeasureFirst, None), "{}", v.headline);
+    assert!(v.reasons.iter().any(|r| r.text.contains("no restart markers")), "{:?}", v.reasons);
+}
+
+#[test]
+fn measuring_is_advised_by_the_path_given_and_only_where_it_can_settle_something() {
+    let v = run(0.1, 0.05, 3.0, 1.0, 1.0, 1e6);
+    assert_eq!(v.verdict, Kind::MeasureFirst);
+    assert!(v.measure_next.is_empty(), "both sizes are measured: {:?}", v.measure_next);
+    let records =
+        [record(None, vec![cpu_device()], vec![row("cpu", "cpu/simd", "matmul a", 0.025, 1.0)])];
+    let resolved = workload(100.0, 1e6, Transfer::Resident);
+    let v = classify(&resolved, &records, &catalog(1.0, 10.0), &Options::default());
+    assert!(v.measure_next[0].command.starts_with("breakeven advise my/test.toml --sku "));
+    let cpu = v.sentences.iter().find(|s| s.contains("C8")).expect("sentence");
+    assert!(cpu.contains("predicted from Test CPU"), "{cpu}");
 }
 
 #[test]
@@ -220,6 +263,8 @@ fn controls_must_not_land_on_a_gpu() {
             let options = Options { provider: Some(provider.into()), ..Options::default() };
             let v = classify(&resolved, &[], &embedded, &options);
             assert_eq!(v.verdict, Kind::Cpu, "{provider}: {}", v.headline);
+            assert!(v.headline.contains("no stage would use a GPU"), "{}", v.headline);
+            assert_eq!(v.reasons.iter().filter(|r| r.code == "gpu-unused").count(), 1);
         }
     }
 }
@@ -237,9 +282,10 @@ fn stale_prices_are_flagged_with_their_age() {
 #[test]
 fn zero_jobs_cost_money_a_month_and_null_a_job() {
     let v = run(0.1, 0.01, 1.0, 1.0, 4.0, 0.0);
-    let cpu = v.best_cpu.expect("cpu");
+    let cpu = v.best_cpu.clone().expect("cpu");
     assert_eq!(cpu.usd_per_job, None);
     close(cpu.usd_per_month.expect("month").median, 30.4 * 24.0, 1e-9);
+    assert_eq!((v.verdict, v.probability_cpu), (Kind::MeasureFirst, None), "{}", v.headline);
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! Sentences made from the data, and the measurements that would settle a verdict.
 
-use super::candidate::{Candidate, Standing, reason};
+use super::candidate::{Candidate, GPU_UNUSED, Standing, reason};
 use super::judge::Outcome;
 use super::{Kind, Options, Reason, Side, Suggestion};
-use crate::cost::Origin;
+use crate::cost::{Origin, Resource};
 
 /// Minutes of a suite on a new node: start-up (8 GPU, 3 CPU), image, `quick`.
 const GPU_MINUTES: f64 = 15.0;
 const CPU_MINUTES: f64 = 8.0;
-/// A speed known within a smaller factor than this settles nothing by being measured.
-const WORTH_MEASURING: f64 = 1.01;
 
 /// A number with three significant digits and thousands separated.
 pub(super) fn number(value: f64) -> String {
@@ -124,29 +122,40 @@ pub(super) fn headline(outcome: &Outcome) -> String {
                 Side::Gpu => contest.probability_gpu(),
                 Side::Cpu => contest.probability_cpu(),
             };
-            let but = outcome
-                .smaller_cpu
-                .map(|c| format!("; a size smaller than {} could undo it", c.sku.name));
             format!(
-                "measure first: leans {}, {}, about {} a month ({gpu} {}, {cpu} {}){}",
+                "measure first: leans {}, {}, which would save about {} a month ({gpu} {}, {cpu} \
+                 {})",
                 side_name(lean).to_lowercase(),
                 chance(p),
-                dollars(-(g - c).abs()),
+                dollars((g - c).abs()),
                 dollars(g),
                 dollars(c),
-                but.unwrap_or_default()
             )
         }
     }
 }
 
 fn one_sided(outcome: &Outcome, gpu: &str, cpu: &str) -> String {
+    if outcome.idle {
+        let idle = [(gpu, month(outcome.gpu)), (cpu, month(outcome.cpu))];
+        let told: Vec<String> = idle
+            .iter()
+            .filter_map(|(name, usd)| Some(format!("{name} {} a month", dollars((*usd)?))))
+            .collect();
+        let told = if told.is_empty() { "at an unknown cost".into() } else { told.join(", ") };
+        return format!("measure first: no jobs a day, so a node would only stand idle: {told}");
+    }
     match (outcome.verdict, month(outcome.gpu), month(outcome.cpu)) {
         (Kind::Gpu, Some(g), _) => {
             format!("gpu: no CPU size can do it; {gpu} costs {} a month", dollars(g))
         }
         (Kind::Cpu, _, Some(c)) => {
-            format!("cpu: no GPU size can do it; {cpu} costs {} a month", dollars(c))
+            let why = if outcome.gpu_unused {
+                "no stage would use a GPU"
+            } else {
+                "no GPU size can do it"
+            };
+            format!("cpu: {why}; {cpu} costs {} a month", dollars(c))
         }
         (_, Some(g), None) => format!(
             "measure first: {gpu} would cost {} a month; no CPU size can be judged",
@@ -160,12 +169,16 @@ fn one_sided(outcome: &Outcome, gpu: &str, cpu: &str) -> String {
     }
 }
 
+/// More nodes than a subscription's quota or a cluster commonly allows.
+const MANY_NODES: f64 = 1000.0;
+
 /// What limits, where the numbers come from, and what the win rests on.
 pub(super) fn sentences(outcome: &Outcome) -> Vec<String> {
     let mut out = Vec::new();
     for candidate in [outcome.gpu, outcome.cpu].into_iter().flatten() {
         out.extend(evidence(candidate));
     }
+    out.extend(same_latency(outcome));
     if let Some(whole) = outcome.whole_gpu
         && let Some(usd) = whole.median_usd_per_month()
     {
@@ -175,72 +188,103 @@ pub(super) fn sentences(outcome: &Outcome) -> Vec<String> {
             dollars(usd)
         ));
     }
-    if let Some(cpu) = outcome.smaller_cpu {
+    let most = |c: &Candidate| c.nodes().filter(|(nodes, _)| *nodes > MANY_NODES);
+    if let Some((nodes, _)) = [outcome.gpu, outcome.cpu].into_iter().flatten().find_map(most) {
         out.push(format!(
-            "The GPU's win rests on the catalog holding no CPU size of the series of {} that fits \
-             this demand better; look up the price of a smaller one and give it with --prices \
-             (with its vcpus, and like = {}).",
-            cpu.sku.name, cpu.sku.name
+            "That takes {} nodes, more than one cluster holds: check jobs_per_day.",
+            number(nodes)
         ));
     }
     out
 }
 
+/// A GPU that hardly shortens the job wins or loses by something else.
+fn same_latency(outcome: &Outcome) -> Option<String> {
+    let (gpu, cpu) = (outcome.gpu?.job.as_ref()?, outcome.cpu?.job.as_ref()?);
+    let (on_gpu, on_cpu) = (gpu.latency().median, cpu.latency().median);
+    if on_gpu < 0.8 * on_cpu || on_gpu > 1.25 * on_cpu {
+        return None;
+    }
+    let resources = [gpu.throughput().1, cpu.throughput().1];
+    let by = if resources.contains(&Resource::MemoryCapacity) {
+        "the jobs that fit into memory at once"
+    } else {
+        "the nodes and their prices"
+    };
+    Some(format!(
+        "A job takes {} on the GPU size and {} on the CPU size: the GPU hardly shortens it, and {by} \
+         decide.",
+        seconds(on_gpu),
+        seconds(on_cpu)
+    ))
+}
+
 fn evidence(candidate: &Candidate) -> Option<String> {
     let job = candidate.job.as_ref()?;
     let (_, binding) = job.throughput();
+    let mut devices: Vec<&str> = Vec::new();
+    for device in job.stages.iter().filter_map(|s| s.predicted_from.as_deref()) {
+        if !devices.contains(&device) {
+            devices.push(device);
+        }
+    }
     let origin = match job.origin {
-        Origin::Declared => "declared by the workload",
-        Origin::Measured => "measured on that size",
-        Origin::Predicted => "predicted from a measured device",
-        Origin::Prior => "estimated from published results, nothing of that kind was measured",
+        Origin::Declared => "declared by the workload".to_owned(),
+        Origin::Measured => "measured there".to_owned(),
+        Origin::Predicted => format!("predicted from {}", devices.join(" and ")),
+        Origin::Prior => "estimated from published results".to_owned(),
     };
-    let (nodes, used) = candidate.nodes()?;
     Some(format!(
-        "On {} ({}) {} sets the pace; its times are {origin}; {nodes:.0} {} busy {:.0} % of the time.",
+        "On {} {} sets the pace; times are {origin}.",
         candidate.sku.name,
-        candidate.device(),
         super::explain::resource_name(binding),
-        if nodes == 1.0 { "node is" } else { "nodes are" },
-        100.0 * used
     ))
 }
 
 /// Why the verdict is what it is, in codes: the winner's binding and the loser's obstacles.
 pub(super) fn reasons(outcome: &Outcome, candidates: &[Candidate]) -> Vec<Reason> {
     let mut out: Vec<Reason> = Vec::new();
-    if let Some(cpu) = outcome.smaller_cpu {
-        let text = format!("a size smaller than {} would fit; its price is unknown", cpu.sku.name);
-        out.push(reason("price-unknown", text));
-    }
     for (side, best) in [(Side::Gpu, outcome.gpu), (Side::Cpu, outcome.cpu)] {
         if let Some(best) = best {
             for r in best.row().reasons {
                 out.push(reason(&r.code, format!("{}: {}", best.sku.name, r.text)));
             }
-            continue;
-        }
-        let mut seen: Vec<&str> = Vec::new();
-        for c in candidates.iter().filter(|c| c.side == side && c.standing != Standing::Eligible) {
-            for r in &c.reasons {
-                if !seen.contains(&r.code.as_str()) {
-                    seen.push(&r.code);
-                    out.push(reason(
-                        &r.code,
-                        format!("{} sizes, e.g. {}: {}", side_name(side), c.sku.name, r.text),
-                    ));
-                }
-            }
+        } else if side == Side::Gpu && outcome.gpu_unused {
+            out.push(reason(GPU_UNUSED, "no stage of the workload runs on a GPU"));
+        } else {
+            out.extend(obstacles(side, candidates));
         }
     }
     out
 }
 
-/// Measurements that would settle it: what adds most uncertainty for its price first.
+/// What keeps every size of a side out, one line a code, the most frequent first.
+fn obstacles(side: Side, candidates: &[Candidate]) -> Vec<Reason> {
+    let mut seen: Vec<(&Reason, &str, usize)> = Vec::new();
+    for c in candidates.iter().filter(|c| c.side == side && c.standing != Standing::Eligible) {
+        let Some(r) = c.decisive() else { continue };
+        match seen.iter_mut().find(|(known, _, _)| known.code == r.code) {
+            Some((_, _, count)) => *count += 1,
+            None => seen.push((r, &c.sku.name, 1)),
+        }
+    }
+    seen.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
+    let line = |(r, sku, count): (&Reason, &str, usize)| {
+        let side = side_name(side);
+        reason(&r.code, format!("{count} {side} sizes, e.g. {sku}: {}", r.text))
+    };
+    seen.into_iter().map(line).collect()
+}
+
+/// Measurements that would settle it: what adds most uncertainty for its price first. `workload`
+/// is what the program was given, a built-in name or a path. A speed known better than the margin
+/// is not worth measuring.
 pub(super) fn suggestions(outcome: &Outcome, workload: &str, options: &Options) -> Vec<Suggestion> {
-    if outcome.verdict != Kind::MeasureFirst {
+    if outcome.verdict != Kind::MeasureFirst || outcome.idle {
         return Vec::new();
     }
+    let quoted = workload.contains(char::is_whitespace);
+    let workload = if quoted { format!("'{workload}'") } else { workload.to_owned() };
     let mut list: Vec<(f64, Suggestion)> = [outcome.gpu, outcome.cpu]
         .into_iter()
         .flatten()
@@ -251,7 +295,7 @@ pub(super) fn suggestions(outcome: &Outcome, workload: &str, options: &Options) 
             }
             let (x, _) = job.throughput();
             let spread = (x.hi90 / x.lo90).sqrt();
-            if spread < WORTH_MEASURING {
+            if spread * (1.0 - options.margin) <= 1.0 {
                 return None;
             }
             let minutes = if c.side == Side::Gpu { GPU_MINUTES } else { CPU_MINUTES };

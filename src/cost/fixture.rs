@@ -142,6 +142,7 @@ pub fn workload(calls: f64, jobs_per_day: f64, transfer: Transfer) -> ResolvedWo
             work: work(),
             device_bytes: 0,
             host_bytes: 0,
+            gpu_refusal: None,
         })],
     }
 }

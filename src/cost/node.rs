@@ -109,6 +109,13 @@ pub fn job_on(
                             infeasible: true,
                         });
                     }
+                    if let Some(why) = &case.gpu_refusal {
+                        return Err(Obstacle {
+                            code: "input-unsupported",
+                            text: format!("no GPU implementation takes this input: {why}"),
+                            infeasible: false,
+                        });
+                    }
                     stage::on_gpu(asked, sku, catalog, devices)
                 } else {
                     stage::on_cpu(asked, sku, catalog, devices)

@@ -53,6 +53,8 @@ pub struct StageOn {
     pub implementation: String,
     /// In words, with the source.
     pub how: String,
+    /// The measured device that the time was predicted from.
+    pub predicted_from: Option<String>,
 }
 
 /// Why a stage has no time on a size.
@@ -83,6 +85,7 @@ struct Kernel {
     origin: Origin,
     implementation: String,
     how: String,
+    predicted_from: Option<String>,
 }
 
 /// The stage on the CPU of `sku`.
@@ -121,6 +124,7 @@ pub fn on_cpu(
         origin: kernel.origin,
         implementation: kernel.implementation,
         how: kernel.how,
+        predicted_from: kernel.predicted_from,
     })
 }
 
@@ -188,6 +192,7 @@ pub fn on_gpu(
         origin: kernel.origin,
         implementation: kernel.implementation,
         how: kernel.how,
+        predicted_from: kernel.predicted_from,
     })
 }
 
@@ -271,6 +276,7 @@ fn measured(timed: Timed, case: &StageCase, target: Option<&Peaks>, mode: Mode) 
         origin: Origin::Measured,
         implementation: timed.implementation,
         how: timed.how,
+        predicted_from: None,
     }
 }
 
@@ -293,6 +299,7 @@ fn modelled(asked: Asked, target: &Peaks, devices: &[MeasuredDevice]) -> Result<
         origin: Origin::Prior,
         implementation: "published".into(),
         how: format!("nothing of this kind was measured: {}", prior.source),
+        predicted_from: None,
     })
 }
 
@@ -350,6 +357,7 @@ fn predicted(asked: Asked, target: &Peaks, devices: &[MeasuredDevice]) -> Option
             if best.same_architecture { "" } else { ", another architecture" },
             if best.exact_case { "" } else { ", another case of the family" },
         ),
+        predicted_from: Some(label.to_owned()),
     })
 }
 

@@ -1,7 +1,9 @@
 //! What workloads need: their cases, as a suite to measure and as keys to look up.
 
 use breakeven_kernels::FAMILIES;
-use breakeven_kernels::work::Files;
+use breakeven_kernels::work::{
+    Case, DeviceInfo, DeviceKind, Family, Files, Implementation, Language, Unsupported,
+};
 
 use super::{PlanError, join, series};
 use crate::suite::{Suite, SuiteCase};
@@ -19,7 +21,7 @@ pub fn resolve(workload: &Workload, files: &dyn Files) -> Result<ResolvedWorkloa
             continue;
         };
         let place = place(workload, index);
-        let (_, case) = join::build(FAMILIES, &place, &stage.family, &stage.params, files)?;
+        let (family, case) = join::build(FAMILIES, &place, &stage.family, &stage.params, files)?;
         let case_key = case.key();
         cases.push(Some(StageCase {
             series: series::candidates(&case_key),
@@ -27,6 +29,7 @@ pub fn resolve(workload: &Workload, files: &dyn Files) -> Result<ResolvedWorkloa
             work: case.work(),
             device_bytes: case.device_bytes(),
             host_bytes: case.host_bytes(),
+            gpu_refusal: gpu_refusal(family, case.as_ref()),
         }));
     }
     Ok(ResolvedWorkload { workload: workload.clone(), cases })
@@ -35,6 +38,45 @@ pub fn resolve(workload: &Workload, files: &dyn Files) -> Result<ResolvedWorkloa
 /// What messages call the stage at `index`.
 fn place(workload: &Workload, index: usize) -> String {
     format!("workload {}, stage {}", workload.name, index + 1)
+}
+
+/// Why none of the family's CUDA implementations takes the case, even on a GPU that can do
+/// everything; `None` where one does, or where there are none to ask.
+fn gpu_refusal(family: &dyn Family, case: &dyn Case) -> Option<String> {
+    let able = DeviceInfo {
+        id: "cuda:0".to_owned(),
+        backend: "cuda".to_owned(),
+        kind: DeviceKind::Gpu,
+        name: "a GPU without limits".to_owned(),
+        vendor: None,
+        architecture: None,
+        driver: None,
+        memory_bytes: None,
+        threads: None,
+        cores: None,
+        compute_units: None,
+        compute_capability: Some((9, 0)),
+        cache_bytes: None,
+        languages: vec![Language::Cuda],
+        libraries: Vec::new(),
+        features: Vec::new(),
+        max_workgroup_invocations: None,
+        max_shared_bytes: None,
+        max_buffer_bytes: None,
+    };
+    let mut refusal = None;
+    let on_cuda = |i: &&Implementation| i.name.starts_with("cuda/");
+    for implementation in family.implementations().iter().filter(on_cuda) {
+        // What a library takes is known only where it is installed.
+        if implementation.language != Language::Cuda {
+            return None;
+        }
+        match case.supports(implementation, &able) {
+            Ok(()) => return None,
+            Err(Unsupported(why)) => refusal = Some(why),
+        }
+    }
+    refusal
 }
 
 /// The suite that holds every case the workloads need, each once.

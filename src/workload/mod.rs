@@ -209,4 +209,6 @@ pub struct StageCase {
     pub device_bytes: u64,
     /// Host memory in bytes.
     pub host_bytes: u64,
+    /// Why no GPU implementation takes this input, whatever the GPU; `None` where one does.
+    pub gpu_refusal: Option<String>,
 }
