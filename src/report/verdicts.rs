@@ -298,7 +298,8 @@ fn evidence(document: &mut Document, all: &Verdicts) {
     if all.records.is_empty() {
         document.stressed(
             Tone::Warning,
-            "No measurement at all: every time is a prior from published results.",
+            "No measurement at all, neither given with --records nor built in: every time is a prior \
+             from published results.",
         );
     }
     let lines = all.records.iter().map(|(name, record)| {
