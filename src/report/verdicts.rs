@@ -6,7 +6,8 @@ use crate::classify::{Kind, Side, SkuCost, Suggestion, Verdict};
 use crate::cost::Estimate;
 use crate::units::seconds;
 
-/// All verdicts; rankings are cut to `rows` of each side.
+/// All verdicts; rankings are cut to `rows` of each side. Where they are cut, what a reader can do
+/// without is left to the other forms and to `--explain`.
 pub fn document(all: &Verdicts, rows: usize) -> Document {
     let mut document = Document::default();
     document.heading(1, "Verdicts");
@@ -58,6 +59,7 @@ fn summary(document: &mut Document, verdicts: &[Verdict]) {
 }
 
 fn one(document: &mut Document, verdict: &Verdict, rows: usize) {
+    let full = rows == usize::MAX || !verdict.explain.is_empty();
     document.heading(2, format!("{}: {}", verdict.workload, name(verdict.verdict)));
     document.stressed(Tone::Strong, verdict.headline.clone());
     if !verdict.summary.is_empty() {
@@ -66,13 +68,12 @@ fn one(document: &mut Document, verdict: &Verdict, rows: usize) {
     if !verdict.sentences.is_empty() {
         document.text(verdict.sentences.join(" "));
     }
-    ranking(document, verdict, rows);
-    if !verdict.reasons.is_empty() {
+    ranking(document, verdict, rows, full);
+    let why = reasons(verdict, full);
+    if !why.is_empty() {
         document.text("Why:");
     }
-    document.list(
-        verdict.reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.text)).collect(),
-    );
+    document.list(why);
     let turns = break_even(verdict);
     if !turns.is_empty() {
         document.text("Where it would turn:");
@@ -85,29 +86,52 @@ fn one(document: &mut Document, verdict: &Verdict, rows: usize) {
     explain(document, verdict);
 }
 
-/// A column of the ranking: its title, whether a screen has room for it, its cells.
-type RankingColumn = (&'static str, bool, fn(&SkuCost) -> String);
+/// The reasons; on a screen without what binds each size, which the sentences told, unless
+/// nothing else is left.
+fn reasons(verdict: &Verdict, full: bool) -> Vec<String> {
+    let told = |code: &str| !full && code.ends_with("-bound");
+    let others = verdict.reasons.iter().any(|reason| !told(&reason.code));
+    let shown = verdict.reasons.iter().filter(|reason| !others || !told(&reason.code));
+    shown.map(|reason| format!("{}: {}", reason.code, reason.text)).collect()
+}
+
+/// A column of the ranking: its title, where it is shown, its cells.
+type RankingColumn = (&'static str, Shown, fn(&SkuCost) -> String);
+
+/// Where a column of the ranking is shown.
+#[derive(Clone, Copy, PartialEq)]
+enum Shown {
+    Always,
+    /// Not where a screen has no room for it.
+    Full,
+    /// Only on a screen, in place of a longer one.
+    Screen,
+}
 
 const RANKING: &[RankingColumn] = &[
-    ("VM size", true, |cost| cost.sku.clone()),
-    ("provider", false, |cost| cost.provider.clone()),
-    ("computes on", true, computes_on),
-    (">USD/h", true, |cost| cost.price_usd_per_h.map_or_else(|| UNKNOWN.into(), usd)),
-    ("priced", false, priced),
-    (">USD/job", true, |cost| median(cost.usd_per_job, usd)),
-    (">90 % interval", true, |cost| interval(cost.usd_per_job, usd)),
-    (">at full load", true, |cost| median(cost.usd_per_job_full_load, usd)),
-    (">USD/month", true, |cost| median(cost.usd_per_month, usd)),
-    (">90 % interval", false, |cost| interval(cost.usd_per_month, usd)),
-    (">job takes", true, |cost| median(cost.latency_s, seconds)),
-    (">nodes", false, |cost| cost.nodes.map_or_else(|| UNKNOWN.into(), |n| thousands(n as f64))),
-    ("bound by", true, |cost| cost.binding.map_or_else(|| UNKNOWN.into(), |b| word(&b))),
-    ("time is", true, origin),
+    ("VM size", Shown::Always, |cost| cost.sku.clone()),
+    ("provider", Shown::Full, |cost| cost.provider.clone()),
+    ("computes on", Shown::Full, computes_on),
+    ("computes on", Shown::Screen, |cost| cost.device.clone()),
+    (">USD/h", Shown::Always, |cost| cost.price_usd_per_h.map_or_else(|| UNKNOWN.into(), usd)),
+    ("priced", Shown::Full, priced),
+    (">nodes", Shown::Always, |cost| {
+        cost.nodes.map_or_else(|| UNKNOWN.into(), |n| thousands(n as f64))
+    }),
+    (">USD/month", Shown::Always, |cost| median(cost.usd_per_month, usd)),
+    (">90 % interval", Shown::Always, |cost| interval(cost.usd_per_month, usd)),
+    (">USD/job", Shown::Always, |cost| median(cost.usd_per_job, usd)),
+    (">90 % interval", Shown::Full, |cost| interval(cost.usd_per_job, usd)),
+    (">at full load", Shown::Full, |cost| median(cost.usd_per_job_full_load, usd)),
+    (">job takes", Shown::Always, |cost| median(cost.latency_s, seconds)),
+    ("bound by", Shown::Full, |cost| cost.binding.map_or_else(|| UNKNOWN.into(), |b| word(&b))),
+    ("time is", Shown::Always, origin),
 ];
 
 /// The best sizes of each side with what they cost.
-fn ranking(document: &mut Document, verdict: &Verdict, rows: usize) {
-    let columns = RANKING.iter().filter(|(_, screen, _)| *screen || rows == usize::MAX);
+fn ranking(document: &mut Document, verdict: &Verdict, rows: usize, full: bool) {
+    let hidden = if rows == usize::MAX { Shown::Screen } else { Shown::Full };
+    let columns = RANKING.iter().filter(|(_, shown, _)| *shown != hidden);
     let columns: Vec<&RankingColumn> = columns.collect();
     let titles: Vec<&'static str> = columns.iter().map(|(title, _, _)| *title).collect();
     let mut table = Table::new(&titles);
@@ -125,9 +149,17 @@ fn ranking(document: &mut Document, verdict: &Verdict, rows: usize) {
         table.rows.push(columns.iter().map(|(_, _, cell)| cell(cost)).collect());
     }
     document.table(table);
-    let mut remarks = excluded(verdict);
+    let groups = excluded(verdict);
+    let mut remarks: Vec<String> = Vec::new();
     if cut > 0 {
-        remarks.insert(0, format!("{} more can do it, for more money", count(cut, "VM size")));
+        remarks.push(format!("{} more can do it, for more money", count(cut, "VM size")));
+    }
+    if full {
+        remarks.extend(groups.iter().map(exclusion));
+    } else if !groups.is_empty() {
+        let told: Vec<String> =
+            groups.iter().map(|(code, _, number)| format!("{number} {code}")).collect();
+        remarks.push(format!("left out: {} (see --explain)", told.join(", ")));
     }
     document.list(remarks);
 }
@@ -162,9 +194,12 @@ fn origin(cost: &SkuCost) -> String {
     cost.origin.map_or_else(|| UNKNOWN.into(), |origin| word(&origin))
 }
 
-/// Sizes that cannot be chosen, counted by reason, with one of them as the example.
-fn excluded(verdict: &Verdict) -> Vec<String> {
-    let mut groups: Vec<(&str, &SkuCost, usize)> = Vec::new();
+/// A reason code, the first size that it keeps out, and how many there are.
+type Exclusion<'a> = (&'a str, &'a SkuCost, usize);
+
+/// Sizes that cannot be chosen, by reason.
+fn excluded(verdict: &Verdict) -> Vec<Exclusion<'_>> {
+    let mut groups: Vec<Exclusion> = Vec::new();
     for cost in verdict.ranking.iter().filter(|cost| !cost.eligible) {
         let code = cost.reasons.first().map_or("no reason given", |r| r.code.as_str());
         match groups.iter_mut().find(|(c, _, _)| *c == code) {
@@ -172,11 +207,13 @@ fn excluded(verdict: &Verdict) -> Vec<String> {
             None => groups.push((code, cost, 1)),
         }
     }
-    let line = |(code, cost, number): (&str, &SkuCost, usize)| {
-        let text = cost.reasons.first().map_or("", |r| r.text.as_str());
-        format!("left out: {}, {code} (for example {}: {text})", count(number, "VM size"), cost.sku)
-    };
-    groups.into_iter().map(line).collect()
+    groups
+}
+
+/// A group of them with its example.
+fn exclusion((code, cost, number): &Exclusion) -> String {
+    let text = cost.reasons.first().map_or("", |r| r.text.as_str());
+    format!("left out: {}, {code} (for example {}: {text})", count(*number, "VM size"), cost.sku)
 }
 
 fn break_even(verdict: &Verdict) -> Vec<String> {
@@ -185,7 +222,8 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
     if let (Some(needed), Some(speedup)) = (turn.needed_speedup, turn.speedup) {
         let (needed, speedup) = (ratio(needed), ratio(speedup));
         lines.push(format!(
-            "speed: to win, the GPU must be {needed} as fast as the best CPU size; it is {speedup}"
+            "throughput: to win, a node of the GPU size must do {needed} the jobs of one of the \
+             CPU size; it does {speedup}"
         ));
     }
     lines.extend(demand(verdict));
@@ -202,13 +240,23 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
         let [gpu, cpu] = &size.devices;
         lines.push(format!("size: {what} ({}; {gpu} against {cpu})", size.series));
     }
-    if let Some(price) = turn.gpu_price_for_gpu_usd_per_h {
-        lines.push(format!("price: at most {} an hour for the GPU size gives gpu", usd(price)));
-    }
-    if let Some(price) = turn.gpu_price_for_cpu_usd_per_h {
-        lines.push(format!("price: at least {} an hour for the GPU size gives cpu", usd(price)));
-    }
+    lines.extend(price(verdict));
     lines
+}
+
+/// The prices of the GPU size that make the verdict certain, beside the one it has.
+fn price(verdict: &Verdict) -> Option<String> {
+    let turn = &verdict.break_even;
+    let told: Vec<String> = [
+        turn.gpu_price_for_gpu_usd_per_h.map(|p| format!("gpu up to {} an hour", usd(p))),
+        turn.gpu_price_for_cpu_usd_per_h.map(|p| format!("cpu from {} an hour on", usd(p))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let has = verdict.best_gpu.as_ref()?.price_usd_per_h?;
+    let told = (!told.is_empty()).then(|| told.join(", "))?;
+    Some(format!("price of the GPU size, {} now: the verdict is {told}", usd(has)))
 }
 
 /// Cut, not rounded, so that 0.949 is not shown as the 0.95 that a clear verdict needs.
@@ -316,7 +364,9 @@ fn evidence(document: &mut Document, all: &Verdicts) {
     }
     let options = &all.verdicts[0].options;
     document.text(format!(
-        "Prices: {}, {}, {}, discount {}; one side must be {} cheaper to win. Intervals are 90 %.",
+        "Prices: {}, {}, {}, discount {}; one side must be {} cheaper to win. Intervals are 90 %; \
+         `same`: \
+         as many whole nodes at both ends; one that begins at the median: no fewer nodes would do.",
         options.provider.as_deref().unwrap_or("all providers"),
         options.region.as_deref().unwrap_or("each size's cheapest known region"),
         word(&options.price_kind),
@@ -329,10 +379,11 @@ fn median(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
     estimate.map_or_else(|| UNKNOWN.into(), |e| print(e.median))
 }
 
-/// The 90 % interval, where it has a width.
+/// The 90 % interval; `same` where whole nodes leave it no width.
 fn interval(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
     match estimate.map(|e| (print(e.lo90), print(e.hi90))) {
         Some((lo, hi)) if lo != hi => format!("{lo} to {hi}"),
-        _ => UNKNOWN.into(),
+        Some(_) => "same".into(),
+        None => UNKNOWN.into(),
     }
 }
