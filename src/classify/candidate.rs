@@ -284,6 +284,11 @@ impl Candidate<'_> {
         let month = self.usd_per_month();
         let nodes = self.nodes();
         let mut reasons = self.reasons.clone();
+        if self.standing != Standing::Eligible
+            && let Some(decisive) = self.decisive()
+        {
+            reasons.sort_by_key(|r| r.code != decisive.code);
+        }
         if let (Some((x, binding)), Some((nodes, used))) = (throughput, nodes) {
             reasons.extend(self.binding_reason(binding, x.median));
             if nodes == 1.0 && used < 0.35 {

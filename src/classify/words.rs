@@ -175,8 +175,13 @@ const MANY_NODES: f64 = 1000.0;
 /// What limits, where the numbers come from, and what the win rests on.
 pub(super) fn sentences(outcome: &Outcome) -> Vec<String> {
     let mut out = Vec::new();
-    for candidate in [outcome.gpu, outcome.cpu].into_iter().flatten() {
-        out.extend(evidence(candidate));
+    let sides = [outcome.gpu, outcome.cpu].into_iter().flatten();
+    let told: Vec<(String, String)> = sides.filter_map(evidence).collect();
+    match &told[..] {
+        [(gpu_pace, gpu_times), (cpu_pace, cpu_times)] if gpu_times == cpu_times => {
+            out.push(format!("On {gpu_pace}, on {cpu_pace}; times of both are {gpu_times}."));
+        }
+        _ => out.extend(told.iter().map(|(pace, times)| format!("On {pace}; times are {times}."))),
     }
     out.extend(same_latency(outcome));
     if let Some(whole) = outcome.whole_gpu
@@ -219,7 +224,8 @@ fn same_latency(outcome: &Outcome) -> Option<String> {
     ))
 }
 
-fn evidence(candidate: &Candidate) -> Option<String> {
+/// What sets the pace on a size, and where its times come from.
+fn evidence(candidate: &Candidate) -> Option<(String, String)> {
     let job = candidate.job.as_ref()?;
     let (_, binding) = job.throughput();
     let mut devices: Vec<&str> = Vec::new();
@@ -234,11 +240,8 @@ fn evidence(candidate: &Candidate) -> Option<String> {
         Origin::Predicted => format!("predicted from {}", devices.join(" and ")),
         Origin::Prior => "estimated from published results".to_owned(),
     };
-    Some(format!(
-        "On {} {} sets the pace; times are {origin}.",
-        candidate.sku.name,
-        super::explain::resource_name(binding),
-    ))
+    let pace = super::explain::resource_name(binding);
+    Some((format!("{} the {pace} sets the pace", candidate.sku.name), origin))
 }
 
 /// Why the verdict is what it is, in codes: the winner's binding and the loser's obstacles.
