@@ -281,9 +281,9 @@ fn obstacles(side: Side, candidates: &[Candidate]) -> Vec<Reason> {
 
 /// Measurements that would settle it: what adds most uncertainty for its price first. `workload`
 /// is what the program was given, a built-in name or a path. A speed known better than the margin
-/// is not worth measuring.
+/// is not worth measuring, nor is one side while the other cannot be judged.
 pub(super) fn suggestions(outcome: &Outcome, workload: &str, options: &Options) -> Vec<Suggestion> {
-    if outcome.verdict != Kind::MeasureFirst || outcome.idle {
+    if outcome.verdict != Kind::MeasureFirst || outcome.contest.is_none() {
         return Vec::new();
     }
     let quoted = workload.contains(char::is_whitespace);
