@@ -70,12 +70,24 @@ pub trait Session {
     /// # Errors
     /// A lost device, a program that failed.
     fn run(&mut self, mode: Mode, iterations: u32) -> Result<Timing, BackendError>;
+    /// `samples` times [`Session::run`]: in one go where entering the device takes long.
+    ///
+    /// # Errors
+    /// As for one run; the samples before it are lost.
+    fn sample(
+        &mut self,
+        mode: Mode,
+        iterations: u32,
+        samples: usize,
+    ) -> Result<Vec<Timing>, BackendError> {
+        (0..samples).map(|_| self.run(mode, iterations)).collect()
+    }
     /// Outputs of the last run, in the family's common format.
     ///
     /// # Errors
     /// A lost device.
     fn outputs(&mut self) -> Result<Vec<Vec<u8>>, BackendError>;
-    /// The modes this session can tell apart, in the order to measure them.
+    /// The modes this session can tell apart, the one most needed first: time may run out.
     fn modes(&self) -> &'static [Mode];
     /// Costs paid once, at load.
     fn one_off(&self) -> &OneOff;
@@ -98,6 +110,18 @@ pub enum Mode {
     EndToEnd,
     /// Throughput with several executions in flight, transfers overlapped with work.
     Pipelined,
+}
+
+impl Mode {
+    /// The name it has in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KernelCold => "kernel_cold",
+            Self::KernelWarm => "kernel_warm",
+            Self::EndToEnd => "end_to_end",
+            Self::Pipelined => "pipelined",
+        }
+    }
 }
 
 /// The time of one `run`.

@@ -165,11 +165,10 @@ impl<E> Steps<'_, E> {
         self.sample_modes(&mut *session, &info, first_s)?;
         self.tell(Event::Stage(Stage::Verify))?;
         session.reset()?;
-        let last = modes.last().copied().unwrap_or(whole);
-        // As many as overlap: the output that is checked comes from the last slot in flight.
-        let depth = match (last, &self.row.times.pipelined) {
-            (Mode::Pipelined, Some(time)) => time.depth.max(1),
-            _ => 1,
+        // Where executions overlap, the output that is checked comes from the last one in flight.
+        let (last, depth) = match &self.row.times.pipelined {
+            Some(time) if modes.contains(&Mode::Pipelined) => (Mode::Pipelined, time.depth.max(1)),
+            _ => (whole, 1),
         };
         session.run(last, depth)?;
         self.check(&session.outputs()?)?;
@@ -268,11 +267,10 @@ impl<E> Steps<'_, E> {
             if self.deadline.hard_limit_passed() {
                 break;
             }
-            // Of all times the cold one is read least: a late job does without.
-            let timed = self.row.times.kernel_warm.is_some();
-            if mode == Mode::KernelCold && timed && self.deadline.left_s() < first_s {
-                let reason = "kernel_cold: the time for this job was over";
-                self.row.unknown.push(reason.to_owned());
+            let left_s = self.deadline.left_s().max(LEAST_MODE_S);
+            // The first mode is always measured; a late job does without those that it cannot hold.
+            if index > 0 && left_s < sample::least_executions(mode) * first_s {
+                self.row.unknown.push(format!("{}: the time for this job was over", mode.name()));
                 continue;
             }
             self.tell(Event::Stage(Stage::Sample(mode)))?;
@@ -322,16 +320,17 @@ impl<E> Steps<'_, E> {
     /// On a CPU nothing crosses a link: what a session does not tell apart is the same call.
     fn fill_same_calls(&mut self, modes: &[Mode]) {
         let times = &mut self.row.times;
-        let same = |from: &Option<Time>, name| from.as_ref().map(|t| row::same_call(t, name));
+        let same =
+            |from: &Option<Time>, mode: Mode| from.as_ref().map(|t| row::same_call(t, mode.name()));
         if !modes.contains(&Mode::EndToEnd) {
-            times.end_to_end = same(&times.kernel_warm, "kernel_warm");
+            times.end_to_end = same(&times.kernel_warm, Mode::KernelWarm);
         }
         if !modes.contains(&Mode::Pipelined) {
             let measured = modes.contains(&Mode::EndToEnd);
             times.pipelined = if measured {
-                same(&times.end_to_end, "end_to_end")
+                same(&times.end_to_end, Mode::EndToEnd)
             } else {
-                same(&times.kernel_warm, "kernel_warm")
+                same(&times.kernel_warm, Mode::KernelWarm)
             };
         }
     }

@@ -14,10 +14,14 @@ const MIN_SAMPLES: usize = 30;
 const MIN_SAMPLES_SLOW: [(f64, usize); 2] = [(2.0, 5), (0.1, 10)];
 /// What is taken even where the time has run out: a median and both its neighbours.
 const FLOOR_SAMPLES: usize = 3;
+/// Seconds between two looks at the clock and at Ctrl-C, where many samples fit between them.
+const BETWEEN_LOOKS_S: f64 = 20e-3;
 /// Samples kept at most.
 const MAX_SAMPLES: usize = 400;
 /// Seconds of measured time after which more samples add little.
 const ENOUGH_S: f64 = 1.0;
+/// Share of a mode's time by which warming up ends.
+const WARM_UP_BY: f64 = 0.35;
 /// Resolution of device timestamps (events), in seconds.
 const DEVICE_TIMER_S: f64 = 1e-6;
 /// Executions of one sample at most.
@@ -80,6 +84,12 @@ impl From<BackendError> for Stop {
     }
 }
 
+/// Executions that a mode takes at least.
+pub(super) fn least_executions(mode: Mode) -> f64 {
+    let iterations = if mode == Mode::Pipelined { 2 } else { 1 };
+    (iterations * FLOOR_SAMPLES) as f64
+}
+
 /// Samples `mode`.
 pub(super) fn sample(
     session: &mut dyn Session,
@@ -87,9 +97,13 @@ pub(super) fn sample(
     limits: &Limits<'_>,
 ) -> Result<Sampled, Stop> {
     let mut sampler = Sampler { session, mode, limits, start: Instant::now(), runs: 0 };
-    let iterations = sampler.calibrate()?;
-    sampler.warm_up(iterations)?;
-    sampler.collect(iterations)
+    let (iterations, seen) = sampler.calibrate()?;
+    // Where one sample takes the time of many, none is run only to be thrown away.
+    if sampler.spent(WARM_UP_BY) {
+        return sampler.collect(iterations, vec![seen]);
+    }
+    sampler.warm_up(iterations, seen)?;
+    sampler.collect(iterations, Vec::new())
 }
 
 struct Sampler<'a> {
@@ -102,12 +116,12 @@ struct Sampler<'a> {
 }
 
 impl Sampler<'_> {
-    fn run(&mut self, iterations: u32) -> Result<Timing, Stop> {
+    fn run(&mut self, iterations: u32, samples: usize) -> Result<Vec<Timing>, Stop> {
         if self.limits.interrupted.load(Ordering::SeqCst) {
             return Err(Stop::Interrupted);
         }
-        self.runs = self.runs.saturating_add(iterations);
-        Ok(self.session.run(self.mode, iterations)?)
+        self.runs = self.runs.saturating_add(iterations.saturating_mul(samples as u32));
+        Ok(self.session.sample(self.mode, iterations, samples)?)
     }
 
     /// Whether `share` of the wall-clock time for this mode has passed.
@@ -115,8 +129,8 @@ impl Sampler<'_> {
         self.start.elapsed().as_secs_f64() >= share * self.limits.wall_s
     }
 
-    /// Executions per sample, such that the timer's resolution does not matter.
-    fn calibrate(&mut self) -> Result<u32, Stop> {
+    /// Executions per sample, such that the timer's resolution does not matter, and such a sample.
+    fn calibrate(&mut self) -> Result<(u32, Timing), Stop> {
         let max = match self.mode {
             Mode::KernelCold => MAX_COLD_ITERATIONS,
             _ => MAX_ITERATIONS,
@@ -130,15 +144,22 @@ impl Sampler<'_> {
             _ => 1,
         };
         loop {
-            let timing = self.run(iterations)?;
+            let timing = self.run(iterations, 1)?.pop().unwrap_or_default();
             let target = self.sample_s(timing.timer);
             if timing.total_s >= target || iterations >= max || self.spent(0.25) {
-                return Ok(iterations);
+                return Ok((iterations, timing));
             }
             // First runs are slow, so a step is bounded; the next look corrects it.
             let growth = (1.2 * target / timing.total_s.max(1e-9)).clamp(1.5, 16.0);
             iterations = ((f64::from(iterations) * growth).ceil() as u32).min(max);
         }
+    }
+
+    /// Samples to take before the next look at clock and Ctrl-C, where one took `last`.
+    fn chunk(&self, last: &Timing) -> usize {
+        let left_s = self.limits.wall_s - self.start.elapsed().as_secs_f64();
+        (BETWEEN_LOOKS_S.min(left_s) / last.total_s.max(1e-9)).clamp(1.0, MIN_SAMPLES as f64)
+            as usize
     }
 
     /// Seconds that one sample should take.
@@ -158,14 +179,15 @@ impl Sampler<'_> {
     }
 
     /// Runs until times settle: 3 runs and some time at least, then the last five within 2 %.
-    fn warm_up(&mut self, iterations: u32) -> Result<(), Stop> {
+    fn warm_up(&mut self, iterations: u32, mut last: Timing) -> Result<(), Stop> {
         let start = Instant::now();
         let least_s = self.limits.warmup_s.min(0.15 * self.limits.wall_s);
         let mut recent: Vec<f64> = Vec::new();
-        while !self.spent(0.35) {
-            let timing = self.run(iterations)?;
-            recent.push(timing.total_s);
-            let warm = start.elapsed().as_secs_f64() >= least_s || timing.timer == Timer::Mock;
+        while !self.spent(WARM_UP_BY) {
+            let timings = self.run(iterations, self.chunk(&last))?;
+            recent.extend(timings.iter().map(|timing| timing.total_s));
+            last = timings.last().copied().unwrap_or(last);
+            let warm = start.elapsed().as_secs_f64() >= least_s || last.timer == Timer::Mock;
             if recent.len() >= 5 && warm && self.runs >= 3 {
                 let last = &recent[recent.len() - 5..];
                 let (low, high) = last
@@ -179,24 +201,28 @@ impl Sampler<'_> {
         Ok(())
     }
 
-    fn collect(&mut self, iterations: u32) -> Result<Sampled, Stop> {
-        let mut out = Sampled { iterations, warmup_runs: self.runs, ..Sampled::default() };
-        let each = f64::from(iterations);
+    /// Samples after the `seen` ones, until the median is known well or the time is over.
+    fn collect(&mut self, iterations: u32, seen: Vec<Timing>) -> Result<Sampled, Stop> {
+        let warmup_runs = self.runs - iterations * seen.len() as u32;
+        let mut out = Sampled { iterations, warmup_runs, ..Sampled::default() };
+        let mut timings = seen;
+        let mut last = Timing::default();
         let mut measured_s = 0.0;
         let mut next_look = 0;
         loop {
-            let timing = self.run(iterations)?;
-            measured_s += timing.total_s;
-            out.samples_s.push(timing.total_s / each);
-            out.host_cpu_s += timing.host_cpu_s;
-            out.upload_s.extend(timing.upload_s.map(|v| v / each));
-            out.kernel_s.extend(timing.kernel_s.map(|v| v / each));
-            out.download_s.extend(timing.download_s.map(|v| v / each));
-            (out.timer, out.depth) = (timing.timer, timing.depth.max(1));
+            if timings.is_empty() {
+                let room = MAX_SAMPLES - out.samples_s.len();
+                timings = self.run(iterations, self.chunk(&last).min(room))?;
+            }
+            for timing in timings.drain(..) {
+                measured_s += timing.total_s;
+                out.push(&timing);
+                last = timing;
+            }
             let n = out.samples_s.len();
             let least = MIN_SAMPLES_SLOW
                 .into_iter()
-                .find(|(slow_s, _)| timing.total_s > *slow_s)
+                .find(|(slow_s, _)| last.total_s > *slow_s)
                 .map_or(MIN_SAMPLES, |(_, least)| least);
             if n >= least && n >= next_look {
                 // Looked at seldom: sorting at every sample would cost more than short kernels.
@@ -216,6 +242,19 @@ impl Sampler<'_> {
         out.executions = out.samples_s.len() as u64 * u64::from(iterations);
         out.host_cpu_s /= out.executions as f64;
         Ok(out)
+    }
+}
+
+impl Sampled {
+    /// Adds one sample; host seconds are summed until the end.
+    fn push(&mut self, timing: &Timing) {
+        let each = f64::from(self.iterations);
+        self.samples_s.push(timing.total_s / each);
+        self.host_cpu_s += timing.host_cpu_s;
+        self.upload_s.extend(timing.upload_s.map(|v| v / each));
+        self.kernel_s.extend(timing.kernel_s.map(|v| v / each));
+        self.download_s.extend(timing.download_s.map(|v| v / each));
+        (self.timer, self.depth) = (timing.timer, timing.depth.max(1));
     }
 }
 

@@ -1,6 +1,5 @@
 //! Emptying the caches of what the last execution left there.
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
 
 /// Where the cache's size is unknown: twice the last level of most servers' sockets.
@@ -22,13 +21,14 @@ impl Flush {
         Self { bytes: bytes as usize, buffer: Vec::new(), pattern: 0 }
     }
 
-    /// Writes the whole buffer, each thread a share, so that private caches are emptied as well.
-    pub(super) fn run(&mut self, pool: &ThreadPool) {
+    /// Writes the whole buffer, each thread of the pool it runs in a share, so that private caches
+    /// are emptied as well.
+    pub(super) fn run(&mut self) {
         // Chunks small enough that the C library does not bypass the caches with them.
         const CHUNK: usize = 256 << 10;
         self.buffer.resize(self.bytes, 0);
         self.pattern = self.pattern.wrapping_add(1);
         let pattern = self.pattern;
-        pool.install(|| self.buffer.par_chunks_mut(CHUNK).for_each(|chunk| chunk.fill(pattern)));
+        self.buffer.par_chunks_mut(CHUNK).for_each(|chunk| chunk.fill(pattern));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use breakeven_kernels::work::Native;
 
+use super::flush::Flush;
 use super::{CpuDevice, process_cpu_s};
 use crate::backend::{BackendError, Mode, OneOff, Session, Timer, Timing};
 
@@ -27,33 +28,26 @@ impl Session for NativeSession<'_> {
     }
 
     fn run(&mut self, mode: Mode, iterations: u32) -> Result<Timing, BackendError> {
+        Ok(self.sample(mode, iterations, 1)?.pop().unwrap_or_default())
+    }
+
+    /// Enters the pool once for all samples: waking its threads takes as long as short kernels.
+    fn sample(
+        &mut self,
+        mode: Mode,
+        iterations: u32,
+        samples: usize,
+    ) -> Result<Vec<Timing>, BackendError> {
         let Self { device, program, .. } = self;
-        let mut total = Timing { timer: Timer::Wall, depth: 1, ..Timing::default() };
-        // Cold runs are timed one by one, so that the flush between them is not in the time.
-        let (rounds, each) = match mode {
-            Mode::KernelCold => (iterations, 1),
-            Mode::KernelWarm | Mode::EndToEnd | Mode::Pipelined => (1, iterations),
-        };
-        for _ in 0..rounds {
-            if mode == Mode::KernelCold {
-                device.flush.run(&device.pool);
+        let CpuDevice { pool, flush, .. } = &mut **device;
+        let mut one = || match mode {
+            Mode::KernelCold => cold(&mut **program, flush, iterations),
+            Mode::KernelWarm | Mode::EndToEnd | Mode::Pipelined => {
+                timed(&mut **program, iterations)
             }
-            // The clock runs inside the pool: entering it is no part of the program.
-            let (wall_s, host_cpu_s) = device
-                .pool
-                .install(|| {
-                    let (cpu_s, start) = (process_cpu_s(), Instant::now());
-                    for _ in 0..each {
-                        program.run()?;
-                    }
-                    Ok::<_, String>((start.elapsed().as_secs_f64(), process_cpu_s() - cpu_s))
-                })
-                .map_err(BackendError::Run)?;
-            total.total_s += wall_s;
-            total.wall_s += wall_s;
-            total.host_cpu_s += host_cpu_s;
-        }
-        Ok(total)
+        };
+        pool.install(|| (0..samples).map(|_| one()).collect::<Result<_, _>>())
+            .map_err(BackendError::Run)
     }
 
     fn outputs(&mut self) -> Result<Vec<Vec<u8>>, BackendError> {
@@ -71,4 +65,37 @@ impl Session for NativeSession<'_> {
     fn launches(&self) -> u32 {
         0
     }
+}
+
+/// `iterations` executions, one after the other. Runs inside the pool, so that entering it is no
+/// part of the program.
+fn timed(program: &mut dyn Native, iterations: u32) -> Result<Timing, String> {
+    let (cpu_s, start) = (process_cpu_s(), Instant::now());
+    for _ in 0..iterations {
+        program.run()?;
+    }
+    let wall_s = start.elapsed().as_secs_f64();
+    let host_cpu_s = process_cpu_s() - cpu_s;
+    Ok(Timing {
+        total_s: wall_s,
+        wall_s,
+        host_cpu_s,
+        timer: Timer::Wall,
+        depth: 1,
+        ..Timing::default()
+    })
+}
+
+/// `iterations` executions, each with empty caches and timed by itself: the flush between them is
+/// not in the time.
+fn cold(program: &mut dyn Native, flush: &mut Flush, iterations: u32) -> Result<Timing, String> {
+    let mut total = Timing { timer: Timer::Wall, depth: 1, ..Timing::default() };
+    for _ in 0..iterations {
+        flush.run();
+        let one = timed(program, 1)?;
+        total.total_s += one.total_s;
+        total.wall_s += one.wall_s;
+        total.host_cpu_s += one.host_cpu_s;
+    }
+    Ok(total)
 }

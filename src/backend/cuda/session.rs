@@ -226,7 +226,7 @@ impl Session for CudaSession {
     }
 
     fn modes(&self) -> &'static [Mode] {
-        &[Mode::KernelCold, Mode::KernelWarm, Mode::EndToEnd, Mode::Pipelined]
+        &[Mode::EndToEnd, Mode::KernelWarm, Mode::Pipelined, Mode::KernelCold]
     }
 
     fn one_off(&self) -> &OneOff {

@@ -244,7 +244,7 @@ impl Session for MockSession<'_> {
         if self.device.info.kind == DeviceKind::Cpu {
             &[Mode::KernelWarm, Mode::KernelCold]
         } else {
-            &[Mode::KernelCold, Mode::KernelWarm, Mode::EndToEnd, Mode::Pipelined]
+            &[Mode::EndToEnd, Mode::KernelWarm, Mode::Pipelined, Mode::KernelCold]
         }
     }
 
