@@ -132,9 +132,10 @@ pub fn workload(calls: f64, jobs_per_day: f64, transfer: Transfer) -> ResolvedWo
                 transfer,
                 gpus_per_job: 1.0,
             })],
-            demand: Demand { jobs_per_day, latency_slo_s: None },
+            demand: Demand::steady(jobs_per_day),
             job: JobNeeds::default(),
-            node: NodeNeeds { os: "linux".into(), needs: Vec::new() },
+            node: NodeNeeds { os: "linux".into(), ..NodeNeeds::default() },
+            today: None,
         },
         cases: vec![Some(StageCase {
             case_key: "matmul a".into(),

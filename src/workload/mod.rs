@@ -8,10 +8,13 @@ use std::path::PathBuf;
 use breakeven_kernels::params::{Params, nearest};
 use breakeven_kernels::work::Work;
 
+mod demand;
 mod parse;
+mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use demand::{Demand, Pattern, Segment};
 pub use parse::parse;
 
 /// The built-in workloads: (name, TOML text), in the order shown.
@@ -110,6 +113,8 @@ pub struct Workload {
     pub job: JobNeeds,
     /// What the node must offer.
     pub node: NodeNeeds,
+    /// What it runs on now, where the user says so.
+    pub today: Option<Today>,
 }
 
 /// One part of a job.
@@ -157,15 +162,6 @@ pub enum Transfer {
     Resident,
 }
 
-/// Steady demand (patterns other than steady belong to a later version and are refused).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Demand {
-    /// Jobs a day.
-    pub jobs_per_day: f64,
-    /// Latency limit of one job in seconds, if any.
-    pub latency_slo_s: Option<f64>,
-}
-
 /// What one job occupies while it runs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct JobNeeds {
@@ -175,6 +171,9 @@ pub struct JobNeeds {
     pub gpu_memory_gib: f64,
     /// Device or host memory once per node (weights).
     pub constant_gib: f64,
+    /// The stages of a job run beside each other: its latency is the longest of them, not their
+    /// sum.
+    pub overlap: bool,
 }
 
 /// What the node must offer.
@@ -184,6 +183,19 @@ pub struct NodeNeeds {
     pub os: String,
     /// Engines that arithmetic cannot replace: `nvenc`, `nvdec`, `graphics`.
     pub needs: Vec<String>,
+    /// Other workloads that may share the node, by name or file.
+    pub cotenants: Vec<String>,
+    /// Nodes kept even without a job; `None` lets the pattern decide.
+    pub min_nodes: Option<u32>,
+}
+
+/// What a workload runs on now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Today {
+    /// VM size.
+    pub sku: String,
+    /// How many of it run all day.
+    pub nodes: u32,
 }
 
 /// A workload whose compute stages were resolved by `plan`.
