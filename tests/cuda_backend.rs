@@ -16,7 +16,7 @@ use breakeven_kernels::recording::{
 };
 use breakeven_kernels::work::{Language, LibraryName, Program};
 
-const MODES: [Mode; 4] = [Mode::KernelCold, Mode::KernelWarm, Mode::EndToEnd, Mode::Pipelined];
+const MODES: [Mode; 4] = [Mode::EndToEnd, Mode::KernelWarm, Mode::Pipelined, Mode::KernelCold];
 
 static GOOD: CudaModule = CudaModule {
     name: "fake/good",
