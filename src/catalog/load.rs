@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Aks, Catalog, Cpu, Gpu, Price, PriceKind, Sku};
+use super::{Aks, Catalog, Cpu, Gpu, MigProfile, Price, PriceKind, Sku};
 
 const GIGA: f64 = 1e9;
 const TERA: f64 = 1e12;
@@ -105,6 +105,42 @@ struct CpuLine {
     source: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MigLine {
+    gpu_model: String,
+    profile: String,
+    compute_slices: u32,
+    gpu_compute_slices: u32,
+    sm_count: Option<u32>,
+    gpu_sm_count: Option<u32>,
+    memory_eighths: u32,
+    memory_gib: f64,
+    usable_memory_gib: Option<f64>,
+    max_instances: u32,
+    nvdec_engines: Option<u32>,
+    aks_instance_profile: Option<String>,
+    source: String,
+}
+
+impl From<MigLine> for MigProfile {
+    fn from(l: MigLine) -> Self {
+        Self {
+            gpu_model: l.gpu_model,
+            name: l.profile,
+            compute_slices: l.compute_slices,
+            gpu_compute_slices: l.gpu_compute_slices,
+            sms: l.sm_count.zip(l.gpu_sm_count),
+            memory_eighths: l.memory_eighths,
+            memory_gib: l.usable_memory_gib.unwrap_or(l.memory_gib),
+            max_instances: l.max_instances,
+            nvdec_engines: l.nvdec_engines,
+            aks_instance_profile: l.aks_instance_profile,
+            source: l.source,
+        }
+    }
+}
+
 impl From<SkuLine> for Sku {
     fn from(l: SkuLine) -> Self {
         Self {
@@ -146,6 +182,7 @@ impl From<GpuLine> for Gpu {
             link_bytes_per_s: l.link_gb_per_s.map(|v| v * GIGA),
             nvenc_engines: l.nvenc_engines,
             nvdec_engines: l.nvdec_engines,
+            instance_of: None,
             source: l.source,
         }
     }
@@ -206,7 +243,15 @@ impl Catalog {
                 .into_iter()
                 .map(Cpu::from)
                 .collect(),
+            mig: lines::<MigLine>(
+                "embedded mig_profiles.csv",
+                include_str!("data/mig_profiles.csv"),
+            )?
+            .into_iter()
+            .map(MigProfile::from)
+            .collect(),
         };
+        catalog.add_instances();
         catalog.add_prices("embedded prices.csv", include_str!("data/prices.csv"))?;
         catalog.add_sizes_between();
         Ok(catalog)

@@ -2,11 +2,13 @@
 //! row by row. An absent fact is `None`; a missing price never becomes 0.
 
 mod load;
+mod mig;
 mod series;
 #[cfg(test)]
 mod tests;
 
 pub use load::CatalogError;
+pub use mig::{MigProfile, Slice};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +17,10 @@ use serde::{Deserialize, Serialize};
 pub struct Catalog {
     /// VM sizes; provider and name together occur once.
     pub skus: Vec<Sku>,
-    /// GPU models.
+    /// GPU models, the MIG instances of those that can be cut among them.
     pub gpus: Vec<Gpu>,
+    /// The ways in which GPUs can be cut.
+    pub mig: Vec<MigProfile>,
     /// CPU models.
     pub cpus: Vec<Cpu>,
 }
@@ -150,6 +154,8 @@ pub struct Gpu {
     pub nvenc_engines: Option<u32>,
     /// Hardware video decoders; `None` where unknown.
     pub nvdec_engines: Option<u32>,
+    /// The whole GPU that this is a MIG instance of; `None` for a whole one.
+    pub instance_of: Option<String>,
     /// Where the figures come from.
     pub source: String,
 }

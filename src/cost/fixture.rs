@@ -61,6 +61,7 @@ pub fn gpu() -> Gpu {
         link_bytes_per_s: Some(10e9),
         nvenc_engines: Some(0),
         nvdec_engines: Some(1),
+        instance_of: None,
         source: "test".into(),
     }
 }
@@ -115,6 +116,7 @@ pub fn catalog(cpu_usd: f64, gpu_usd: f64) -> Catalog {
         skus: vec![cpu_sku("C8", cpu_usd), gpu_sku("G8", gpu_usd)],
         gpus: vec![gpu()],
         cpus: vec![cpu()],
+        mig: Vec::new(),
     }
 }
 

@@ -158,20 +158,27 @@ impl Peaks {
         let gpu = gpu_by_name(&info.name, info.memory_bytes, catalog)?;
         let sku = env.sku.as_deref().and_then(|s| catalog.sku(env.provider.as_deref(), s));
         let held = sku.and_then(|s| s.gpu_count).map_or(1.0, |count| count.min(1.0));
-        Some(Self::of_gpu(gpu, held * mig_share(&info.name)))
+        Some(Self::of_gpu(gpu, if gpu.instance_of.is_some() { 1.0 } else { held }))
     }
 }
 
 /// The catalog's GPU whose name tokens all occur in the driver's `name`; among several the one
-/// whose form (PCIe, SXM, NVL) and memory are nearest.
+/// whose form (PCIe, SXM, NVL) and memory are nearest. A MIG instance is found as such or not at
+/// all.
 pub fn gpu_by_name<'c>(name: &str, memory: Option<u64>, catalog: &'c Catalog) -> Option<&'c Gpu> {
     let seen = tokens(name);
+    let lower = name.to_lowercase();
+    let profile = mig_profile(&lower);
     let form =
         |t: &str| t.starts_with("sxm") || ["pcie", "nvl", "bse"].contains(&t) || t.ends_with("gb");
     let gib = memory.map(|b| b as f64 / f64::from(1 << 30));
     catalog
         .gpus
         .iter()
+        .filter(|g| match (&g.instance_of, profile) {
+            (Some(_), Some(profile)) => g.model.to_lowercase().ends_with(&format!(" {profile}")),
+            (instance, profile) => instance.is_none() && profile.is_none(),
+        })
         .filter(|g| tokens(&g.model).iter().filter(|t| !form(t)).all(|t| seen.contains(t)))
         .min_by(|a, b| {
             let distance = |g: &Gpu| {
@@ -191,7 +198,6 @@ pub fn gpu_by_name<'c>(name: &str, memory: Option<u64>, catalog: &'c Catalog) ->
 pub fn is_gpu_model(info: &DeviceInfo, gpu_model: &str, catalog: &Catalog) -> bool {
     info.kind == DeviceKind::Gpu
         && gpu_by_name(&info.name, info.memory_bytes, catalog).is_some_and(|g| g.model == gpu_model)
-        && mig_share(&info.name) == 1.0
 }
 
 /// Threads per core: from the size, else 1 on Arm (no such thing there) and 2 elsewhere.
@@ -280,13 +286,10 @@ fn unknown_cpu(info: &DeviceInfo) -> Cpu {
     }
 }
 
-/// `1g.10gb` in a MIG instance's name is one seventh; a whole GPU is 1.
-fn mig_share(name: &str) -> f64 {
-    name.to_lowercase()
-        .split_whitespace()
-        .find_map(|word| word.split_once("g.")?.0.parse::<f64>().ok())
-        .filter(|slices| (1.0..=7.0).contains(slices))
-        .map_or(1.0, |slices| slices / 7.0)
+/// The profile in a MIG instance's name in lower case: `1g.10gb` of `nvidia a100 mig 1g.10gb`.
+fn mig_profile(name: &str) -> Option<&str> {
+    name.split_whitespace()
+        .find(|word| word.split_once("g.").is_some_and(|(slices, _)| slices.parse::<u32>().is_ok()))
 }
 
 /// `Zen 4 (Genoa)`, `zen4` and `Zen 4` alike give `zen4`.

@@ -19,7 +19,7 @@ const ACROSS_ARCHITECTURES: f64 = 2.0;
 const OTHER_CASE: f64 = 2.0;
 /// Added where source and target are under different roofs.
 const OTHER_BOUND: f64 = 1.5;
-/// Added for a share of a GPU: makers publish no fixed rate for one.
+/// Added for a share or MIG instance of a GPU: makers publish no fixed rate for one.
 const SHARED: f64 = 1.5;
 /// Added where the VM size of the measured CPU is unknown: threads may share cores unseen.
 const UNKNOWN_SIZE: f64 = 1.2;
@@ -168,7 +168,7 @@ pub fn on_gpu(
             return Err(NoTime::Unknown(format!("no peaks known for {model}")));
         };
         let mut modelled = modelled(asked, target, devices)?;
-        if count < 1.0 {
+        if count < 1.0 || gpu.is_some_and(|g| g.instance_of.is_some()) {
             modelled.time_s = modelled.time_s.widened(SHARED);
         }
         launch_s = modelled.launches * LAUNCH_S;

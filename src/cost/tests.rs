@@ -279,10 +279,13 @@ fn observed_names_find_the_catalog_model() {
         ("NVIDIA H100 NVL", 94, "H100-NVL-94GB"),
         ("NVIDIA H200", 140, "H200-SXM-141GB"),
         ("NVIDIA L4", 22, "L4"),
+        ("NVIDIA A100 80GB PCIe MIG 1g.10gb", 9, "A100-PCIE-80GB 1g.10gb"),
+        ("NVIDIA H100 80GB HBM3 MIG 3g.40gb", 39, "H100-SXM5-80GB 3g.40gb"),
     ] {
         assert_eq!(gpu(name, gib).as_deref(), Some(model), "{name}");
     }
     assert_eq!(gpu("NVIDIA GeForce RTX 3080", 10), None);
+    assert_eq!(gpu("NVIDIA A100 80GB PCIe MIG 9g.99gb", 99), None, "no such way to cut it");
     let mut env = record(None, vec![], vec![]).header.env;
     env.cpu.model = Some("AMD EPYC 9V74 80-Core Processor".into());
     let cpu = |env: &crate::record::Environment| {
