@@ -1,16 +1,12 @@
 //! Where the answer would turn: demand, size, speed-up and price.
 
-use super::candidate::{Candidate, Standing};
-use super::judge::Outcome;
-use super::{BreakEven, DemandBand, Options, Side, SizeBreakEven};
+use super::bands;
+use super::candidate::Candidate;
+use super::judge::{self, Contest, Outcome};
+use super::limits::Limit;
+use super::{BreakEven, Kind, Options, Side, SizeBreakEven};
 use crate::cost::evidence::{MeasuredDevice, Mode, is_series, time_of};
-use crate::cost::money;
 use crate::workload::ResolvedWorkload;
-
-/// Demands looked at for each power of ten.
-const STEPS_PER_DECADE: i32 = 40;
-/// More bands than this are merged from the narrowest on.
-const MAX_BANDS: usize = 9;
 
 /// All of it.
 pub(super) fn break_even(
@@ -20,7 +16,7 @@ pub(super) fn break_even(
     devices: &[MeasuredDevice],
     options: &Options,
 ) -> BreakEven {
-    let bands = demand_bands(candidates, resolved.workload.demand.jobs_per_day);
+    let bands = bands::of(candidates, resolved.workload.demand.jobs_per_day);
     let mut result = BreakEven {
         last_crossing_jobs_per_day: (bands.len() > 1)
             .then(|| bands.last().map(|b| b.from_jobs_per_day))
@@ -36,87 +32,45 @@ pub(super) fn break_even(
     {
         result.needed_speedup = Some((p_gpu / p_cpu) * (u_cpu / u_gpu) / (1.0 - options.margin));
     }
-    if let (Some(g), Some(c)) = (&gpu.job, &cpu.job) {
-        result.speedup = Some(g.throughput().0.median / c.throughput().0.median);
+    if let (Some(g), Some(c)) = (gpu.throughput(), cpu.throughput()) {
+        result.speedup = Some(g.median / c.median);
     }
     if let (Some(contest), Some(price)) = (outcome.contest, gpu.usd_per_h) {
-        result.gpu_price_for_gpu_usd_per_h = contest.price_factor_gpu().map(|f| price * f);
-        result.gpu_price_for_cpu_usd_per_h = contest.price_factor_cpu().map(|f| price * f);
+        let limit_s = Limit::of(&resolved.workload.demand).map(|limit| limit.seconds);
+        let next = next_gpu(candidates, gpu, cpu, limit_s, options);
+        let [for_gpu, for_cpu] = turning_factors(&contest, next);
+        result.gpu_price_for_gpu_usd_per_h = for_gpu.map(|f| price * f);
+        result.gpu_price_for_cpu_usd_per_h = for_cpu.map(|f| price * f);
     }
     result
 }
 
-/// (price, jobs per hour) of every size that may be chosen.
-fn side(candidates: &[Candidate], side: Side) -> Vec<(f64, f64)> {
-    candidates
-        .iter()
-        .filter(|c| c.standing == Standing::Eligible && c.side == side)
-        .filter_map(|c| Some((c.usd_per_h?, c.job.as_ref()?.throughput().0.median)))
-        .collect()
+/// The GPU size that would be chosen if the best one cost more: by which factor more, and the
+/// verdict with it.
+fn next_gpu(
+    candidates: &[Candidate],
+    gpu: &Candidate,
+    cpu: &Candidate,
+    limit_s: Option<f64>,
+    options: &Options,
+) -> Option<(f64, Kind)> {
+    let others = |c: &Candidate| c.side == Side::Gpu && c.sku.name != gpu.sku.name;
+    let next = judge::best(candidates, others)?;
+    let factor = next.median_usd_per_month()? / gpu.median_usd_per_month()?;
+    Some((factor, Contest::new(next, cpu, limit_s, options.margin)?.verdict()))
 }
 
-fn cheapest(sizes: &[(f64, f64)], jobs_per_day: f64) -> f64 {
-    sizes
-        .iter()
-        .map(|(price, x)| price * money::nodes(jobs_per_day / 24.0, *x))
-        .fold(f64::INFINITY, f64::min)
-}
-
-/// Bands of demand from 1 job a day to a thousand times the demand (at least a million).
-fn demand_bands(candidates: &[Candidate], jobs_per_day: f64) -> Vec<DemandBand> {
-    let (gpu, cpu) = (side(candidates, Side::Gpu), side(candidates, Side::Cpu));
-    if gpu.is_empty() || cpu.is_empty() {
-        return Vec::new();
-    }
-    let winner = |demand: f64| {
-        if cheapest(&gpu, demand) < cheapest(&cpu, demand) { Side::Gpu } else { Side::Cpu }
-    };
-    let last = (jobs_per_day * 1000.0).max(1e6).log10();
-    let steps = (last * f64::from(STEPS_PER_DECADE)).ceil() as i32;
-    let at = |step: i32| 10f64.powf(f64::from(step) / f64::from(STEPS_PER_DECADE));
-    let mut bands =
-        vec![DemandBand { from_jobs_per_day: 0.0, to_jobs_per_day: None, cheaper: winner(1.0) }];
-    for step in 1..=steps {
-        let now = winner(at(step));
-        let Some(open) = bands.last_mut().filter(|b| b.cheaper != now) else { continue };
-        let (mut low, mut high) = (at(step - 1), at(step));
-        for _ in 0..40 {
-            let middle = (low * high).sqrt();
-            if winner(middle) == now { high = middle } else { low = middle }
-        }
-        // Bands begin at whole jobs, so that every form of output tells the same number; one
-        // narrower than a job vanishes.
-        let high = high.ceil();
-        if open.from_jobs_per_day >= high {
-            bands.pop();
-            if let Some(before) = bands.last_mut() {
-                before.to_jobs_per_day = None;
-            }
-            continue;
-        }
-        open.to_jobs_per_day = Some(high);
-        bands.push(DemandBand { from_jobs_per_day: high, to_jobs_per_day: None, cheaper: now });
-    }
-    merge(bands, jobs_per_day)
-}
-
-/// A step function crosses more often than anybody reads: the narrowest inner bands go first, but
-/// never the one that `jobs_per_day` lies in.
-fn merge(mut bands: Vec<DemandBand>, jobs_per_day: f64) -> Vec<DemandBand> {
-    while bands.len() > MAX_BANDS {
-        let width = |b: &DemandBand| b.to_jobs_per_day.unwrap_or(f64::MAX) / b.from_jobs_per_day;
-        let asked = bands.iter().rposition(|b| b.from_jobs_per_day <= jobs_per_day);
-        let Some(narrowest) = (1..bands.len() - 1)
-            .filter(|i| Some(*i) != asked)
-            .min_by(|a, b| width(&bands[*a]).total_cmp(&width(&bands[*b])))
-        else {
-            break;
-        };
-        let after = bands.remove(narrowest + 1);
-        bands.remove(narrowest);
-        bands[narrowest - 1].to_jobs_per_day = after.to_jobs_per_day;
-    }
-    bands
+/// Factors on the best GPU size's price up to which the verdict is `gpu` and from which it is
+/// `cpu`; `None` where no price of this size alone does it. Above the price at which the next GPU
+/// size takes its place, the verdict is that size's.
+fn turning_factors(contest: &Contest, next: Option<(f64, Kind)>) -> [Option<f64>; 2] {
+    let (for_gpu, for_cpu) = (contest.price_factor_gpu(), contest.price_factor_cpu());
+    let Some((replaced, then)) = next else { return [for_gpu, for_cpu] };
+    let gpu_holds = |factor: &f64| *factor <= replaced || then != Kind::Gpu;
+    [
+        for_gpu.filter(gpu_holds).map(|factor| factor.min(replaced)),
+        for_cpu.filter(|_| then == Kind::Cpu).map(|factor| factor.min(replaced)),
+    ]
 }
 
 /// Break-even size along every series of a stage that was measured on a CPU and on a GPU.
@@ -178,32 +132,4 @@ fn fastest_along(device: &MeasuredDevice, key: &str, axis: &str) -> Vec<(f64, f6
         }
     }
     points
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn merging_spares_the_band_asked_for() {
-        // Bands from 0, 1, 2, 4, … 1024; the one of 300 jobs a day is made the narrowest.
-        let starts = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 299.0, 301.0, 1024.0];
-        let bands: Vec<DemandBand> = starts
-            .iter()
-            .enumerate()
-            .map(|(i, from)| DemandBand {
-                from_jobs_per_day: *from,
-                to_jobs_per_day: starts.get(i + 1).copied(),
-                cheaper: if i % 2 == 0 { Side::Cpu } else { Side::Gpu },
-            })
-            .collect();
-        let merged = merge(bands, 300.0);
-        assert!(merged.len() <= MAX_BANDS);
-        let asked = merged.iter().find(|b| b.from_jobs_per_day == 299.0).expect("kept");
-        assert_eq!((asked.to_jobs_per_day, asked.cheaper), (Some(301.0), Side::Gpu));
-        for pair in merged.windows(2) {
-            assert_ne!(pair[0].cheaper, pair[1].cheaper);
-            assert_eq!(pair[0].to_jobs_per_day, Some(pair[1].from_jobs_per_day));
-        }
-    }
 }

@@ -1,12 +1,14 @@
-//! A workload on one VM size: whether the size may be chosen, and what it costs.
+//! A workload on one VM size: whether the size may be chosen, and why not.
 
-use crate::catalog::{Aks, Catalog, Gpu, Price, Sku};
+use crate::catalog::{Aks, Catalog, Gpu, Price, PriceKind, Sku};
 use crate::cost::evidence::MeasuredDevice;
+use crate::cost::fleet::Rules;
 use crate::cost::node::{self, JobOn, Obstacle};
-use crate::cost::{Estimate, Level, Resource, money};
+use crate::cost::{Resource, money};
 use crate::workload::{ResolvedWorkload, Stage};
 
-use super::{Options, Reason, Side, SkuCost};
+use super::limits::Limit;
+use super::{Options, Reason, Side, SkuCost, remarks};
 
 /// Prices older than this are flagged.
 const STALE_DAYS: i64 = 180;
@@ -33,8 +35,31 @@ pub(super) struct Candidate<'a> {
     pub job: Option<JobOn>,
     pub standing: Standing,
     pub reasons: Vec<Reason>,
+    /// How nodes of this kind are kept for the demand.
+    pub rules: &'a Rules,
+    pub jobs_per_day: f64,
+    /// Evictions of a node per hour, where it is a spot node.
+    pub evictions_per_h: Option<f64>,
     arm: bool,
-    jobs_per_h: f64,
+}
+
+/// How nodes of each kind are kept for one demand.
+#[derive(Debug, Clone)]
+pub(super) struct RulesOf {
+    gpu: Rules,
+    cpu: Rules,
+}
+
+impl RulesOf {
+    /// The rules for `resolved` under `options`.
+    pub fn new(resolved: &ResolvedWorkload, options: &Options) -> Self {
+        let workload = &resolved.workload;
+        let of = |gpu| {
+            let (settings, kind) = (&options.settings, options.price_kind);
+            Rules::new(&workload.demand, &workload.node, settings, kind, gpu)
+        };
+        Self { gpu: of(true), cpu: of(false) }
+    }
 }
 
 /// Code of a GPU that no stage would use.
@@ -51,13 +76,14 @@ pub(super) fn candidates<'a>(
     catalog: &'a Catalog,
     devices: &[MeasuredDevice],
     options: &Options,
+    rules: &'a RulesOf,
 ) -> Vec<Candidate<'a>> {
     catalog
         .skus
         .iter()
         .filter(|s| s.not_judged.is_none())
         .filter(|s| options.provider.as_ref().is_none_or(|p| &s.provider == p))
-        .map(|sku| candidate(resolved, sku, catalog, devices, options))
+        .map(|sku| candidate(resolved, sku, catalog, devices, options, rules))
         .collect()
 }
 
@@ -67,6 +93,7 @@ fn candidate<'a>(
     catalog: &'a Catalog,
     devices: &[MeasuredDevice],
     options: &Options,
+    rules: &'a RulesOf,
 ) -> Candidate<'a> {
     let workload = &resolved.workload;
     let linux = workload.node.os != "windows";
@@ -84,13 +111,16 @@ fn candidate<'a>(
         job: None,
         standing: Standing::Eligible,
         reasons: Vec::new(),
+        rules: if sku.has_gpu() { &rules.gpu } else { &rules.cpu },
+        jobs_per_day: workload.demand.jobs_per_day,
+        evictions_per_h: (options.price_kind == PriceKind::Spot)
+            .then_some(options.settings.evictions_per_h),
         arm: is_arm(sku, catalog),
-        jobs_per_h: workload.demand.jobs_per_day / 24.0,
     };
     c.check_size(workload, catalog);
     match node::job_on(resolved, sku, catalog, devices) {
         Ok(job) => {
-            c.check_latency(&job, workload.demand.latency_slo_s);
+            c.check_limit(&job, Limit::of(&workload.demand));
             c.job = Some(job);
         }
         Err(Obstacle { code, text, infeasible }) => {
@@ -217,58 +247,10 @@ impl Candidate<'_> {
         }
     }
 
-    fn check_latency(&mut self, job: &JobOn, slo_s: Option<f64>) {
-        let Some(slo_s) = slo_s else { return };
-        let latency = job.latency();
-        if latency.median > slo_s {
-            // Surely too slow is a violated constraint; perhaps too slow is an unknown.
-            let sure = latency.lo90 > slo_s;
-            self.lower(if sure { Standing::Infeasible } else { Standing::Unknown });
-            self.reasons.push(reason(
-                "misses-latency",
-                format!(
-                    "one job takes {} where {} is asked for",
-                    super::words::seconds(latency.median),
-                    super::words::seconds(slo_s)
-                ),
-            ));
-        }
-    }
-
-    /// USD a month at `jobs_per_h` with device and network times at these levels.
-    pub fn usd_per_month_at(&self, jobs_per_h: f64, device: Level, io: Level) -> Option<f64> {
-        let job = self.job.as_ref()?;
-        let (node_jobs_per_h, _) = job.jobs_per_h(&job.usage(device, io));
-        Some(money::usd_per_month(money::nodes(jobs_per_h, node_jobs_per_h), self.usd_per_h?))
-    }
-
-    /// The same at the workload's demand and by medians.
-    pub fn median_usd_per_month(&self) -> Option<f64> {
-        self.usd_per_month_at(self.jobs_per_h, Level::Mid, Level::Mid)
-    }
-
-    /// Interval of the monthly cost at the demand.
-    pub fn usd_per_month(&self) -> Option<Estimate> {
-        let at = |l| self.usd_per_month_at(self.jobs_per_h, l, l);
-        Some(Estimate { median: at(Level::Mid)?, lo90: at(Level::Lo)?, hi90: at(Level::Hi)? })
-    }
-
-    /// USD a job at full load by medians.
-    pub fn usd_per_job_full_load(&self) -> Option<Estimate> {
-        let price = self.usd_per_h?;
-        let (x, _) = self.job.as_ref()?.throughput();
-        Some(Estimate {
-            median: money::usd_per_job_full_load(price, x.median),
-            lo90: money::usd_per_job_full_load(price, x.hi90),
-            hi90: money::usd_per_job_full_load(price, x.lo90),
-        })
-    }
-
-    /// Nodes at the demand by medians, and the share of their capacity in use.
-    pub fn nodes(&self) -> Option<(f64, f64)> {
-        let (x, _) = self.job.as_ref()?.throughput();
-        let nodes = money::nodes(self.jobs_per_h, x.median);
-        Some((nodes, self.jobs_per_h / (nodes * x.median)))
+    fn check_limit(&mut self, job: &JobOn, limit: Option<Limit>) {
+        let Some((why, sure)) = limit.and_then(|l| l.missed(job.latency())) else { return };
+        self.lower(if sure { Standing::Infeasible } else { Standing::Unknown });
+        self.reasons.push(why);
     }
 
     /// Whether it is a share of a GPU.
@@ -279,25 +261,21 @@ impl Candidate<'_> {
     /// The row of the ranking.
     pub fn row(&self) -> SkuCost {
         let job = self.job.as_ref();
-        let throughput = job.map(JobOn::throughput);
-        let jobs_per_day = self.jobs_per_h * 24.0;
+        let throughput = self.throughput();
+        let binding = job.map(|j| j.throughput().1);
+        let jobs_per_day = self.jobs_per_day;
         let month = self.usd_per_month();
-        let nodes = self.nodes();
+        let (fleet, nodes) = (self.fleet(), self.nodes());
         let mut reasons = self.reasons.clone();
         if self.standing != Standing::Eligible
             && let Some(decisive) = self.decisive()
         {
             reasons.sort_by_key(|r| r.code != decisive.code);
         }
-        if let (Some((x, binding)), Some((nodes, used))) = (throughput, nodes) {
+        if let (Some(x), Some(binding)) = (throughput, binding) {
             reasons.extend(self.binding_reason(binding, x.median));
-            if nodes == 1.0 && used < 0.35 {
-                reasons.push(reason(
-                    "idle-dominated",
-                    format!("one node is busy {:.1} % of the time", used * 100.0),
-                ));
-            }
         }
+        reasons.extend(remarks::of(self));
         SkuCost {
             provider: self.sku.provider.clone(),
             sku: self.sku.name.clone(),
@@ -311,16 +289,19 @@ impl Candidate<'_> {
                 .map(|j| j.stages.iter().map(|s| s.implementation.clone()).collect())
                 .unwrap_or_default(),
             latency_s: job.map(JobOn::latency),
-            jobs_per_h: throughput.map(|(x, _)| x),
+            jobs_per_h: throughput,
             jobs_at_once: job.and_then(|j| j.at_once).map(|k| k as u64),
             nodes: nodes.map(|(n, _)| n as u64),
+            fewest_nodes: fleet.as_ref().map(|f| f.fewest as u64),
+            node_hours_per_day: fleet.as_ref().map(|f| f.node_hours),
+            latency_at_percentile_s: self.latency_at_percentile().map(|(s, _)| s),
             utilisation: nodes.map(|(_, used)| used),
             usd_per_job: month
                 .filter(|_| jobs_per_day > 0.0)
                 .map(|m| m.map(|usd| usd / money::DAYS_PER_MONTH / jobs_per_day)),
             usd_per_job_full_load: self.usd_per_job_full_load(),
             usd_per_month: month,
-            binding: throughput.map(|(_, r)| r),
+            binding,
             eligible: self.standing == Standing::Eligible,
             reasons,
         }

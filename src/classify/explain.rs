@@ -2,9 +2,11 @@
 
 use super::Term;
 use super::candidate::Candidate;
+use super::words::{number, percent};
+use crate::cost::fleet::{AllDay, Fleet, Spell};
 use crate::cost::node::JobOn;
 use crate::cost::stage::StageOn;
-use crate::cost::{Estimate, Level, Resource, money};
+use crate::cost::{Estimate, Level, Resource, spot};
 use crate::workload::ResolvedWorkload;
 
 /// Terms of one size, in the order of the arithmetic.
@@ -81,7 +83,8 @@ impl List {
             let name = format!("D {}", resource_name(*resource));
             self.add(&name, *seconds, "node-s/job", "Σ over stages ÷ what the node has of it");
         }
-        self.interval("latency R", job.latency(), "s", "Σ along the job");
+        let along = if job.overlap { "longest stage or resource" } else { "Σ along the job" };
+        self.interval("latency R", job.latency(), "s", along);
         if let Some(k) = job.at_once {
             self.add("jobs at once k", k, "jobs", "allocatable memory ÷ memory of a job");
         }
@@ -96,21 +99,94 @@ impl List {
             self.add("list price", price.price_usd_per_h, "USD/h", from);
             self.add("price p after discount", usd, "USD/h", "list price · (1 − discount)");
         }
+        self.evictions(candidate);
         self.add("demand", jobs_per_day, "jobs/d", "workload");
-        self.add("demand λ", jobs_per_day / 24.0, "jobs/h", "demand ÷ 24");
-        self.add("target utilisation ρ", money::TARGET_UTILISATION, "1", "fixed");
-        if let Some((nodes, used)) = candidate.nodes() {
-            self.add("nodes", nodes, "nodes", "max(1, ⌈λ / (X·ρ)⌉)");
-            self.add("utilisation", used, "1", "λ / (X · nodes)");
+        self.fleet(candidate);
+        if let Some((_, used)) = candidate.nodes() {
+            let from = "demand / (X · node-hours a day)";
+            self.add("utilisation", used, "1", from);
         }
         if let Some(month) = candidate.usd_per_month() {
-            let from = "30.4 d · 24 h · nodes · p";
+            let from = "30.4 d · node-hours a day · p";
             self.interval("cost a month", month, "USD/month", from);
         }
         if let Some(full) = candidate.usd_per_job_full_load() {
             self.interval("cost a job at full load", full, "USD/job", "p / X");
         }
     }
+
+    /// What being evicted takes off the rate of a spot node.
+    fn evictions(&mut self, candidate: &Candidate) {
+        let Some((rate, x)) = candidate.evictions_per_h.zip(candidate.throughput()) else { return };
+        let Some(job) = &candidate.job else { return };
+        let lost_h = spot::lost_h(job.latency().median, candidate.rules.start_up_h);
+        self.add("evictions", rate, "1/h", "assumed, or --evictions-per-h");
+        self.add("work lost an eviction", lost_h, "h", "R / 2 + start-up");
+        let from = "X / (1 + evictions · work lost)";
+        self.interval("rate X under evictions", x, "jobs/h", from);
+    }
+
+    /// Nodes through the day.
+    fn fleet(&mut self, candidate: &Candidate) {
+        let (rules, Some(fleet)) = (candidate.rules, candidate.fleet()) else { return };
+        let rho = "at most so full; --target-utilisation";
+        self.add("target utilisation ρ", rules.target_utilisation, "1", rho);
+        let kept = match rules.all_day {
+            Some(AllDay::Reserved) => "pattern; the reservation bills the largest fleet all day",
+            Some(AllDay::Headroom) => "latency objective; a burst needs its nodes ready all day",
+            None => "1 for steady demand or a latency objective, else 0; [node], --min-nodes",
+        };
+        self.add("least nodes n_min", rules.min_nodes, "nodes", kept);
+        let formula = if rules.objective.is_some() {
+            "max(n_min, ⌈λ / (X·ρ)⌉), and more until the objective is met"
+        } else {
+            "max(n_min, ⌈λ / (X·ρ)⌉)"
+        };
+        for (hours, spell) in spells(&fleet) {
+            self.add(&format!("demand λ{hours}"), spell.jobs_per_h, "jobs/h", "pattern");
+            self.add(&format!("nodes{hours}"), spell.nodes, "nodes", formula);
+            if let Some(objective) = rules.objective {
+                let at = percent(objective.percentile);
+                let name = format!("waiting at {at}{hours}");
+                self.add(&name, spell.wait_s, "s", "M/D/k: R and X give the servers of a node");
+            }
+        }
+        if let Some((answered_s, objective)) = candidate.latency_at_percentile() {
+            let name = format!("latency at {}", percent(objective.percentile));
+            self.add(&name, answered_s, "s", "R + the longest waiting");
+            self.add("latency objective", objective.latency_s, "s", "workload");
+        }
+        if fleet.fewest != fleet.most {
+            self.add("start-up", rules.start_up_h * 60.0, "min", "assumed, or --start-up-min");
+            self.add("cool-down", rules.cool_down_h * 60.0, "min", "assumed, or --cool-down-min");
+            let from = "each start of a node: start-up + cool-down";
+            self.add("starting and cooling down", fleet.warming_h, "node-h/d", from);
+        }
+        let from = "Σ nodes · hours + starting and cooling down";
+        self.add("node-hours a day", fleet.node_hours, "node-h/d", from);
+    }
+}
+
+/// Spells of equal rate and nodes as one, each with a suffix that names its hours; none where the
+/// whole day is one.
+fn spells(fleet: &Fleet) -> Vec<(String, Spell)> {
+    let mut merged: Vec<(f64, Spell)> = Vec::new();
+    let mut clock_h = 0.0;
+    for spell in &fleet.spells {
+        match merged.last_mut() {
+            Some((_, last)) if last.jobs_per_h == spell.jobs_per_h && last.nodes == spell.nodes => {
+                last.hours += spell.hours;
+            }
+            _ => merged.push((clock_h, *spell)),
+        }
+        clock_h += spell.hours;
+    }
+    let whole_day = merged.len() == 1;
+    let suffix = |from: f64, hours: f64| match whole_day {
+        true => String::new(),
+        false => format!(", {} h from hour {}", number(hours), number(from)),
+    };
+    merged.into_iter().map(|(from, spell)| (suffix(from, spell.hours), spell)).collect()
 }
 
 /// Plain name of a resource.

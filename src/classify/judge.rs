@@ -18,7 +18,7 @@ pub(super) struct Contest {
     pub sigma_down: f64,
     /// Standard deviation towards a cheaper GPU or dearer CPU.
     pub sigma_up: f64,
-    /// P that the best GPU size meets the latency objective.
+    /// P that a job on the best GPU size keeps the latency objective, deadline or window.
     pub gpu_in_time: f64,
     /// P that the best CPU size does.
     pub cpu_in_time: f64,
@@ -34,11 +34,10 @@ impl Contest {
     pub fn new(
         gpu: &Candidate,
         cpu: &Candidate,
-        jobs_per_h: f64,
-        slo_s: Option<f64>,
+        limit_s: Option<f64>,
         margin: f64,
     ) -> Option<Self> {
-        let cost = |c: &Candidate, device, io| c.usd_per_month_at(jobs_per_h, device, io);
+        let cost = |c: &Candidate, device, io| c.usd_per_month_at(c.jobs_per_day, device, io);
         let (g, c) = (cost(gpu, Level::Mid, Level::Mid)?, cost(cpu, Level::Mid, Level::Mid)?);
         let spread = |a: f64, b: f64| (a / b).ln().abs() / Z95;
         let log_ratio = (c / g).ln();
@@ -53,9 +52,9 @@ impl Contest {
             Some((own * own + other * other + io_spread * io_spread).sqrt())
         };
         let in_time = |c: &Candidate| {
-            let (Some(slo), Some(job)) = (slo_s, &c.job) else { return 1.0 };
+            let (Some(limit_s), Some(job)) = (limit_s, &c.job) else { return 1.0 };
             let latency = job.latency();
-            phi_of((slo / latency.median).ln(), spread(latency.hi90, latency.median))
+            phi_of((limit_s / latency.median).ln(), spread(latency.hi90, latency.median))
         };
         Some(Self {
             log_ratio,
@@ -93,7 +92,8 @@ impl Contest {
         if self.log_ratio > 0.0 { Side::Gpu } else { Side::Cpu }
     }
 
-    fn verdict(&self) -> Kind {
+    /// What these probabilities make of it.
+    pub fn verdict(&self) -> Kind {
         if self.probability_gpu() >= SURE {
             Kind::Gpu
         } else if self.probability_cpu() >= SURE {
@@ -139,17 +139,16 @@ pub(super) struct Outcome<'c, 'a> {
 /// Chooses each side's size by median cost, then judges.
 pub(super) fn judge<'c, 'a>(
     candidates: &'c [Candidate<'a>],
-    jobs_per_h: f64,
-    slo_s: Option<f64>,
+    limit_s: Option<f64>,
     options: &Options,
 ) -> Outcome<'c, 'a> {
     let margin = options.margin;
     let cpu = best(candidates, |c| c.side == Side::Cpu);
     let gpu = best(candidates, |c| c.side == Side::Gpu);
     // Without a job there is nothing to win: each size would only be paid for standing idle.
-    let idle = jobs_per_h <= 0.0;
+    let idle = candidates.iter().all(|c| c.jobs_per_day <= 0.0);
     let contest = |gpu: Option<&Candidate>| {
-        if idle { None } else { Contest::new(gpu?, cpu?, jobs_per_h, slo_s, margin) }
+        if idle { None } else { Contest::new(gpu?, cpu?, limit_s, margin) }
     };
     let with = |gpu: Option<&Candidate>| match contest(gpu) {
         Some(contest) => contest.verdict(),
@@ -193,7 +192,7 @@ fn one_sided(candidates: &[Candidate], gpu: bool, cpu: bool) -> Kind {
 
 /// The eligible candidate of least median cost at the demand; ties go to the cheaper full load,
 /// then to the name, so that the order of rows does not matter.
-fn best<'c, 'a>(
+pub(super) fn best<'c, 'a>(
     candidates: &'c [Candidate<'a>],
     wanted: impl Fn(&Candidate) -> bool,
 ) -> Option<&'c Candidate<'a>> {

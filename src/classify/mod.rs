@@ -1,10 +1,16 @@
 //! The verdict: which kind of node a workload should target, with reasons, probability and money.
 //! Closed form; no disk, clock or printing.
 
+mod bands;
+mod bill;
 mod breakeven;
 mod candidate;
 mod explain;
 mod judge;
+mod limits;
+#[cfg(test)]
+mod patterns_tests;
+mod remarks;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -29,10 +35,11 @@ pub fn classify(
     options: &Options,
 ) -> Verdict {
     let devices = evidence::devices(records, catalog);
-    let candidates = candidate::candidates(workload, catalog, &devices, options);
+    let rules = candidate::RulesOf::new(workload, options);
+    let candidates = candidate::candidates(workload, catalog, &devices, options, &rules);
     let demand = &workload.workload.demand;
-    let jobs_per_h = demand.jobs_per_day / 24.0;
-    let outcome = judge::judge(&candidates, jobs_per_h, demand.latency_slo_s, options);
+    let limit_s = limits::Limit::of(demand).map(|limit| limit.seconds);
+    let outcome = judge::judge(&candidates, limit_s, options);
     let break_even = breakeven::break_even(workload, &candidates, &outcome, &devices, options);
     let terms = |c: Option<&Candidate>| c.map(|c| explain::terms(c, workload)).unwrap_or_default();
     Verdict {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Price, PriceKind};
+use crate::cost::fleet::Settings;
 use crate::cost::{Estimate, Origin, Resource};
 
 /// What to target.
@@ -46,6 +47,9 @@ pub struct Options {
     pub margin: f64,
     /// Today as `YYYY-MM-DD`, to flag prices older than 180 days; `None` flags none.
     pub today: Option<String>,
+    /// How nodes are kept, started and lost.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 impl Default for Options {
@@ -57,6 +61,7 @@ impl Default for Options {
             discount: 0.0,
             margin: 0.10,
             today: None,
+            settings: Settings::default(),
         }
     }
 }
@@ -129,9 +134,16 @@ pub struct SkuCost {
     pub jobs_per_h: Option<Estimate>,
     /// Jobs that fit into memory at once; `None` where nothing limits them.
     pub jobs_at_once: Option<u64>,
-    /// Nodes at the demand, by median.
+    /// Nodes at the demand's fullest hour, by median.
     pub nodes: Option<u64>,
-    /// Share of the nodes' capacity in use at the demand.
+    /// Nodes at its emptiest hour.
+    pub fewest_nodes: Option<u64>,
+    /// Node-hours paid for in a day, start-up and cool-down included.
+    pub node_hours_per_day: Option<f64>,
+    /// Seconds within which the objective's share of requests is answered, waiting included, in
+    /// the fullest hour; `None` without an objective.
+    pub latency_at_percentile_s: Option<f64>,
+    /// Share of the paid capacity in use at the demand.
     pub utilisation: Option<f64>,
     /// USD per job at the demand; `None` with zero jobs or an unknown.
     pub usd_per_job: Option<Estimate>,

@@ -62,6 +62,11 @@ fn whole(value: f64) -> String {
     out
 }
 
+/// A share in per cent without needless digits: `99 %`, `99.9 %`.
+pub(super) fn percent(share: f64) -> String {
+    format!("{} %", (share * 1e5).round() / 1e3)
+}
+
 /// A probability cut, not rounded, to two places, so that 0.949 is not shown as the needed 0.95.
 fn chance(p: f64) -> String {
     if p > 0.99 { "P > 0.99".into() } else { format!("P = {:.2}", (p * 100.0).floor() / 100.0) }
@@ -183,6 +188,7 @@ pub(super) fn sentences(outcome: &Outcome) -> Vec<String> {
         }
         _ => out.extend(told.iter().map(|(pace, times)| format!("On {pace}; times are {times}."))),
     }
+    out.extend(super::remarks::through_the_day(outcome));
     out.extend(same_latency(outcome));
     if let Some(whole) = outcome.whole_gpu
         && let Some(usd) = whole.median_usd_per_month()
@@ -296,7 +302,7 @@ pub(super) fn suggestions(outcome: &Outcome, workload: &str, options: &Options) 
             if !matches!(job.origin, Origin::Predicted | Origin::Prior) {
                 return None;
             }
-            let (x, _) = job.throughput();
+            let x = c.throughput()?;
             let spread = (x.hi90 / x.lo90).sqrt();
             if spread * (1.0 - options.margin) <= 1.0 {
                 return None;

@@ -240,6 +240,36 @@ pub struct PriceArgs {
     /// How much cheaper one side must be to win, as a share
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, allow_negative_numbers = true)]
     pub margin: f64,
+    /// What would be if.
+    #[command(flatten)]
+    pub what_if: WhatIfArgs,
+}
+
+/// Other figures than the workload's, the catalog's and the usual ones.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What if")]
+pub struct WhatIfArgs {
+    /// So many jobs a day, in the workload's pattern
+    #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
+    pub jobs_per_day: Option<f64>,
+    /// A VM size at this price an hour, before the discount (repeatable)
+    #[arg(long, value_name = "SIZE=USD", value_parser = sized_price)]
+    pub price: Vec<(String, f64)>,
+    /// Nodes filled up to this share of what they can do [default: 0.7]
+    #[arg(long, value_name = "SHARE", value_parser = filled, allow_negative_numbers = true)]
+    pub target_utilisation: Option<f64>,
+    /// Nodes kept without a job [default: 1 for steady demand or a latency objective, else 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000), allow_negative_numbers = true)]
+    pub min_nodes: Option<u32>,
+    /// Minutes until a new node works [default: 8 with a GPU, 3 without]
+    #[arg(long, value_name = "MIN", value_parser = zero_or_more, allow_negative_numbers = true)]
+    pub start_up_min: Option<f64>,
+    /// Minutes that a node without work is kept [default: 10]
+    #[arg(long, value_name = "MIN", value_parser = zero_or_more, allow_negative_numbers = true)]
+    pub cool_down_min: Option<f64>,
+    /// Evictions of a spot node per hour [default: 0.05]
+    #[arg(long, value_name = "RATE", value_parser = zero_or_more, allow_negative_numbers = true)]
+    pub evictions_per_h: Option<f64>,
 }
 
 /// Cloud providers of the catalog.
@@ -294,4 +324,39 @@ fn share(text: &str) -> Result<f64, String> {
         Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
         _ => Err("must be a share from 0 to less than 1, for example 0.12 for 12 %".into()),
     }
+}
+
+/// A finite number, 0 or more.
+fn zero_or_more(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("must be a number, 0 or more".into()),
+    }
+}
+
+/// Jobs a day as a workload may state them.
+fn jobs(text: &str) -> Result<f64, String> {
+    zero_or_more(text)
+        .ok()
+        .filter(|jobs| *jobs <= 1e15)
+        .ok_or_else(|| "must be a number from 0 to 1e15".into())
+}
+
+/// A share above 0 and up to 1.
+fn filled(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err("must be a share above 0 and at most 1, for example 0.7 for 70 %".into()),
+    }
+}
+
+/// `SIZE=USD`.
+fn sized_price(text: &str) -> Result<(String, f64), String> {
+    let parsed = text.rsplit_once('=').and_then(|(size, usd)| {
+        let usd = positive(usd).ok()?;
+        (!size.is_empty()).then(|| (size.to_owned(), usd))
+    });
+    parsed.ok_or_else(|| {
+        "must be a VM size and US dollars an hour above 0, as in Standard_NC4as_T4_v3=0.40".into()
+    })
 }

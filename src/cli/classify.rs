@@ -6,7 +6,7 @@ use breakeven_kernels::params::nearest;
 
 use super::args::{ClassifyArgs, OutputArgs, PriceArgs, PriceKindArg, ProviderArg};
 use super::exit::{DONE, Failure, Outcome};
-use super::{output, reference};
+use super::{output, reference, what_if};
 use crate::catalog::{Catalog, PriceKind};
 use crate::classify::{self, Options, Verdict};
 use crate::plan;
@@ -112,12 +112,14 @@ pub fn judge(
         catalog.overlay(path).map_err(|error| Failure::usage(format!("--prices: {error}")))?;
     }
     let options = options(price, &catalog)?;
+    what_if::prices(&price.what_if, &mut catalog, &options)?;
     let records: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
     workloads
         .iter()
         .map(|loaded| {
             let files = FolderFiles::new(loaded.folder.clone());
-            let resolved = plan::resolve(&loaded.workload, &files)
+            let workload = what_if::workload(&loaded.workload, &price.what_if);
+            let resolved = plan::resolve(&workload, &files)
                 .map_err(|error| Failure::usage(error.to_string()))?;
             let mut verdict = classify::classify(&resolved, &records, &catalog, &options);
             if !explain {
@@ -150,6 +152,7 @@ fn options(price: &PriceArgs, catalog: &Catalog) -> Result<Options, Failure> {
         },
         discount: price.discount,
         margin: price.margin,
+        settings: what_if::settings(&price.what_if),
         today: Some(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()),
     })
 }

@@ -20,6 +20,7 @@ mod reference;
 mod report;
 mod run;
 mod sizes;
+mod what_if;
 
 use args::{Cli, Command};
 use exit::Outcome;

@@ -6,10 +6,15 @@ use serde::{Deserialize, Serialize};
 pub mod evidence;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod fleet;
+#[cfg(test)]
+mod fleet_tests;
 pub mod money;
 pub mod node;
 pub mod peaks;
 pub mod prior;
+pub mod queue;
+pub mod spot;
 pub mod stage;
 #[cfg(test)]
 mod tests;

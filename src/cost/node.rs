@@ -34,6 +34,11 @@ pub struct JobOn {
     pub threads: f64,
     /// GPUs that can work at once; 0 on a CPU size.
     pub gpus: f64,
+    /// GPUs that one job holds in its widest stage; those that are left over but too few for
+    /// another job stay idle.
+    pub gpus_per_job: f64,
+    /// Stages run beside each other instead of one after the other.
+    pub overlap: bool,
     /// Jobs that fit into memory at once; `None` where nothing limits them.
     pub at_once: Option<f64>,
     /// Least sure origin of the stages.
@@ -76,6 +81,8 @@ pub fn job_on(
         io_s: Estimate::exact(0.0),
         threads: f64::from(sku.vcpus.max(1)),
         gpus: if sku.has_gpu() { sku.gpu_count.unwrap_or(0.0).max(1.0) } else { 0.0 },
+        gpus_per_job: 1.0,
+        overlap: resolved.workload.job.overlap,
         at_once: None,
         origin: Origin::Declared,
     };
@@ -122,12 +129,18 @@ pub fn job_on(
                 }
                 .map_err(obstacle)?;
                 job.origin = job.origin.max(on.origin);
+                job.gpus_per_job = job.gpus_per_job.max(on.gpus_per_job);
                 job.stages.push(on);
             }
         }
     }
-    job.at_once = at_once(resolved, sku, job.gpus)?;
+    job.at_once = at_once(resolved, sku, slots(job.gpus, job.gpus_per_job))?;
     Ok(job)
+}
+
+/// Jobs that `gpus` GPUs take at once by number, where each holds `gpus_per_job` whole ones.
+fn slots(gpus: f64, gpus_per_job: f64) -> f64 {
+    if gpus > 0.0 { (gpus / gpus_per_job.max(1.0)).floor().max(1.0) } else { 0.0 }
 }
 
 /// Default rate of network or disk of a size in bytes per second.
@@ -153,7 +166,7 @@ fn obstacle(reason: NoTime) -> Obstacle {
     }
 }
 
-fn at_once(resolved: &ResolvedWorkload, sku: &Sku, gpus: f64) -> Result<Option<f64>, Obstacle> {
+fn at_once(resolved: &ResolvedWorkload, sku: &Sku, slots: f64) -> Result<Option<f64>, Obstacle> {
     let needs = &resolved.workload.job;
     let largest = |bytes: fn(&crate::workload::StageCase) -> u64| {
         resolved.cases.iter().flatten().map(bytes).max().unwrap_or(0) as f64 / GIB
@@ -182,12 +195,12 @@ fn at_once(resolved: &ResolvedWorkload, sku: &Sku, gpus: f64) -> Result<Option<f
         limits.push(fit * times);
         Ok(())
     };
-    let constant_host = if gpus > 0.0 { 0.0 } else { needs.constant_gib };
+    let constant_host = if slots > 0.0 { 0.0 } else { needs.constant_gib };
     limit("memory", sku.memory_gib.map(allocatable_gib), constant_host, memory, 1.0)?;
-    if gpus > 0.0 {
+    if slots > 0.0 {
         let each = declared(needs.gpu_memory_gib, largest(|c| c.device_bytes));
         let have = sku.gpu_memory_gib_each.map(|g| g * GPU_MEMORY_SHARE);
-        limit("GPU memory", have, needs.constant_gib, each, gpus)?;
+        limit("GPU memory", have, needs.constant_gib, each, slots)?;
     }
     Ok(limits.into_iter().filter(|l| l.is_finite()).min_by(f64::total_cmp))
 }
@@ -195,27 +208,36 @@ fn at_once(resolved: &ResolvedWorkload, sku: &Sku, gpus: f64) -> Result<Option<f
 impl JobOn {
     /// What a job takes with device times at `device` and network times at `io`.
     pub fn usage(&self, device: Level, io: Level) -> Usage {
-        let mut latency_s = self.serial_s + self.io_s.at(io);
+        let (serial_s, io_s) = (self.serial_s, self.io_s.at(io));
+        let (mut latency_s, mut longest_s) = (serial_s + io_s, f64::max(serial_s, io_s));
         let (mut device_s, mut link_in, mut link_out, mut host) = (0.0, 0.0, 0.0, 0.0);
         for s in &self.stages {
-            latency_s += s.calls * s.latency_s.at(device);
-            device_s += s.calls * s.device_s.at(device) * s.gpus_per_job.max(1.0);
-            link_in += s.calls * s.link_in_s * s.gpus_per_job;
-            link_out += s.calls * s.link_out_s * s.gpus_per_job;
+            let stage_s = s.calls * s.latency_s.at(device);
+            latency_s += stage_s;
+            longest_s = longest_s.max(stage_s);
+            // Of a CPU stage the time is that of all threads; GPUs work side by side.
+            let slots = slots(self.gpus, s.gpus_per_job).max(1.0);
+            device_s += s.calls * s.device_s.at(device) / slots;
+            link_in += s.calls * s.link_in_s / slots;
+            link_out += s.calls * s.link_out_s / slots;
             host += s.calls * s.host_cpu_s;
         }
         let mut seconds = vec![(Resource::Io, self.io_s.at(io))];
         if self.gpus > 0.0 {
             let host_kind =
                 if self.serial_s >= host { Resource::Serial } else { Resource::HostCpu };
-            seconds.push((self.device_resource(), device_s / self.gpus));
-            seconds.push((Resource::Link, f64::max(link_in, link_out) / self.gpus));
+            seconds.push((self.device_resource(), device_s));
+            seconds.push((Resource::Link, f64::max(link_in, link_out)));
             seconds.push((host_kind, (host + self.serial_s) / self.threads));
         } else {
             // A CPU stage's time is that of all threads, so serial work adds to the same resource.
             let serial_s = self.serial_s / self.threads;
             let kind = if serial_s >= device_s { Resource::Serial } else { self.device_resource() };
             seconds.push((kind, device_s + serial_s));
+        }
+        if self.overlap {
+            // No job is done before the resource that it needs longest has done its share.
+            latency_s = seconds.iter().map(|(_, s)| *s).fold(longest_s, f64::max);
         }
         Usage { seconds, latency_s }
     }

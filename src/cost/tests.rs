@@ -27,17 +27,9 @@ fn stage(resolved: &ResolvedWorkload, records: &[Record], name: &str) -> StageOn
 }
 
 #[test]
-fn nodes_and_dollars() {
-    // 2000 a day are 83.3 an hour; 50 · 0.7 = 35 a node: 2.38, so 3 nodes.
-    close(money::nodes(2000.0 / 24.0, 50.0), 3.0);
-    // Exactly two nodes' worth needs two.
-    close(money::nodes(2.0 * 10.0 * 0.7, 10.0), 2.0);
-    close(money::nodes(0.0, 10.0), 1.0);
-    // 30.4 · 24 · 3 · 0.5
-    close(money::usd_per_month(3.0, 0.5), 1094.4);
-    // 24 · 3 · 0.5 / 2000
-    close(money::usd_per_job(3.0, 0.5, 2000.0).expect("jobs"), 0.018);
-    assert_eq!(money::usd_per_job(3.0, 0.5, 0.0), None);
+fn node_hours_and_dollars() {
+    // 30.4 · 72 · 0.5
+    close(money::usd_per_month(72.0, 0.5), 1094.4);
     close(money::usd_per_job_full_load(0.5, 50.0), 0.01);
 }
 
@@ -300,12 +292,6 @@ fn observed_names_find_the_catalog_model() {
 }
 
 proptest! {
-    #[test]
-    fn more_jobs_never_cost_less(jobs in 0.0..1e6f64, more in 0.0..1e6f64, x in 0.01..1e5f64) {
-        let month = |jobs: f64| money::usd_per_month(money::nodes(jobs, x), 1.7);
-        prop_assert!(month(jobs + more) >= month(jobs));
-    }
-
     #[test]
     fn seconds_and_rates_cancel(scale in 0.001..1000.0f64) {
         // A node twice as fast at twice the price costs the same a job at full load.

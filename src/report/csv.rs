@@ -33,7 +33,7 @@ const RECORD_COLUMNS: [&str; 21] = [
 ];
 
 /// Columns of the verdicts' table.
-const VERDICT_COLUMNS: [&str; 27] = [
+const VERDICT_COLUMNS: [&str; 28] = [
     "workload",
     "verdict",
     "probability_gpu",
@@ -60,6 +60,7 @@ const VERDICT_COLUMNS: [&str; 27] = [
     "latency_s",
     "jobs_per_h",
     "nodes",
+    "node_hours_per_day",
     "binding",
 ];
 
@@ -155,7 +156,7 @@ fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>
     ]
 }
 
-fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 27] {
+fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 28] {
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let median = |estimate: Option<Estimate>| number(estimate.map(|e| e.median));
     let lo = |estimate: Option<Estimate>| number(estimate.map(|e| e.lo90));
@@ -188,6 +189,7 @@ fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 27] {
         median(cost.latency_s),
         median(cost.jobs_per_h),
         cost.nodes.map(|n| n.to_string()).unwrap_or_default(),
+        number(cost.node_hours_per_day),
         cost.binding.map(|b| word(&b)).unwrap_or_default(),
     ]
 }

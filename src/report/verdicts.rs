@@ -115,9 +115,7 @@ const RANKING: &[RankingColumn] = &[
     ("computes on", Shown::Screen, |cost| cost.device.clone()),
     (">USD/h", Shown::Always, |cost| cost.price_usd_per_h.map_or_else(|| UNKNOWN.into(), usd)),
     ("priced", Shown::Full, priced),
-    (">nodes", Shown::Always, |cost| {
-        cost.nodes.map_or_else(|| UNKNOWN.into(), |n| thousands(n as f64))
-    }),
+    (">nodes", Shown::Always, nodes),
     (">USD/month", Shown::Always, |cost| median(cost.usd_per_month, usd)),
     (">90 % interval", Shown::Always, |cost| interval(cost.usd_per_month, usd)),
     (">USD/job", Shown::Always, |cost| median(cost.usd_per_job, usd)),
@@ -127,6 +125,16 @@ const RANKING: &[RankingColumn] = &[
     ("bound by", Shown::Full, |cost| cost.binding.map_or_else(|| UNKNOWN.into(), |b| word(&b))),
     ("time is", Shown::Always, origin),
 ];
+
+/// Nodes, from the emptiest to the fullest hour where these differ.
+fn nodes(cost: &SkuCost) -> String {
+    let Some(most) = cost.nodes else { return UNKNOWN.into() };
+    let most_told = thousands(most as f64);
+    match cost.fewest_nodes.filter(|fewest| *fewest != most) {
+        Some(fewest) => format!("{} to {most_told}", thousands(fewest as f64)),
+        None => most_told,
+    }
+}
 
 /// The best sizes of each side with what they cost.
 fn ranking(document: &mut Document, verdict: &Verdict, rows: usize, full: bool) {

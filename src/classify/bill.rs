@@ -1,0 +1,78 @@
+//! What a size costs at a demand: pace, fleet, money.
+
+use super::candidate::Candidate;
+use crate::cost::fleet::{Fleet, Objective, Pace};
+use crate::cost::node::JobOn;
+use crate::cost::{Estimate, Level, money, spot};
+
+impl Candidate<'_> {
+    /// What a node does with device and network times at these levels; on spot nodes, with what
+    /// evictions cost taken off.
+    pub fn pace(&self, device: Level, io: Level) -> Option<Pace> {
+        let job = self.job.as_ref()?;
+        let usage = job.usage(device, io);
+        let (jobs_per_h, _) = job.jobs_per_h(&usage);
+        let pace = Pace { jobs_per_h, latency_s: usage.latency_s };
+        Some(match self.evictions_per_h {
+            Some(rate) => spot::evicted(pace, rate, self.rules.start_up_h),
+            None => pace,
+        })
+    }
+
+    /// Jobs per hour of a node at full load, slow devices giving the low end.
+    pub fn throughput(&self) -> Option<Estimate> {
+        let at = |level| Some(self.pace(level, level)?.jobs_per_h);
+        Some(Estimate { median: at(Level::Mid)?, lo90: at(Level::Hi)?, hi90: at(Level::Lo)? })
+    }
+
+    /// USD a month at `jobs_per_day` with device and network times at these levels; `None` where a
+    /// price or time is unknown.
+    pub fn usd_per_month_at(&self, jobs_per_day: f64, device: Level, io: Level) -> Option<f64> {
+        let hours = self.rules.node_hours(jobs_per_day, self.pace(device, io)?);
+        Some(money::usd_per_month(hours, self.usd_per_h?))
+    }
+
+    /// The same at the workload's demand and by medians.
+    pub fn median_usd_per_month(&self) -> Option<f64> {
+        self.usd_per_month_at(self.jobs_per_day, Level::Mid, Level::Mid)
+    }
+
+    /// Interval of the monthly cost at the demand.
+    pub fn usd_per_month(&self) -> Option<Estimate> {
+        let at = |l| self.usd_per_month_at(self.jobs_per_day, l, l);
+        Some(Estimate { median: at(Level::Mid)?, lo90: at(Level::Lo)?, hi90: at(Level::Hi)? })
+    }
+
+    /// USD a job at full load.
+    pub fn usd_per_job_full_load(&self) -> Option<Estimate> {
+        let price = self.usd_per_h?;
+        let x = self.throughput()?;
+        Some(Estimate {
+            median: money::usd_per_job_full_load(price, x.median),
+            lo90: money::usd_per_job_full_load(price, x.hi90),
+            hi90: money::usd_per_job_full_load(price, x.lo90),
+        })
+    }
+
+    /// Nodes through the day at the demand, by medians.
+    pub fn fleet(&self) -> Option<Fleet> {
+        Some(self.rules.fleet(self.jobs_per_day, self.pace(Level::Mid, Level::Mid)?))
+    }
+
+    /// Nodes of the fullest hour by medians, and the share of the paid capacity in use:
+    /// λ / (X · node-hours), both of a day.
+    pub fn nodes(&self) -> Option<(f64, f64)> {
+        let fleet = self.fleet()?;
+        let capacity = fleet.node_hours * self.pace(Level::Mid, Level::Mid)?.jobs_per_h;
+        Some((fleet.most, self.jobs_per_day / capacity))
+    }
+
+    /// Seconds within which the objective's share of requests is answered in the fullest hour, by
+    /// medians, with the objective.
+    pub fn latency_at_percentile(&self) -> Option<(f64, Objective)> {
+        let objective = self.rules.objective?;
+        let wait_s = self.fleet()?.spells.iter().map(|s| s.wait_s).fold(0.0, f64::max);
+        let service_s = self.job.as_ref().map(JobOn::latency)?.median;
+        Some((service_s + wait_s, objective))
+    }
+}

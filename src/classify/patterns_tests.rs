@@ -1,0 +1,1 @@
+//! Verdicts under every pattern of demand.
