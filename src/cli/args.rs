@@ -75,6 +75,8 @@ impl FormatArg {
 pub enum Command {
     /// Measure this machine and say which workloads belong on a GPU node: the main job
     Advise(AdviseArgs),
+    /// Write a workload file from a few questions, with comments
+    Init(InitArgs),
     /// Show what this machine has, what is missing, and what to do about it
     Devices,
     /// List what there is to choose from
@@ -99,6 +101,24 @@ pub struct AdviseArgs {
     /// How to price.
     #[command(flatten)]
     pub price: PriceArgs,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// File to write, workload.toml without one; - is standard output
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Copy this built-in workload as a start instead of asking
+    #[arg(long, value_name = "WORKLOAD", conflicts_with = "answer")]
+    pub from: Option<String>,
+    /// Answer a question beforehand (repeatable); without a terminal the rest take their defaults,
+    /// and all are named. For example --answer kind=llm --answer weights=8
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub answer: Vec<String>,
+    /// Write over a file that exists
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `list`.

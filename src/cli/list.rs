@@ -102,7 +102,7 @@ fn suites() -> Result<Table, Failure> {
 }
 
 fn workloads() -> Result<Table, Failure> {
-    let mut table = Table::new(&["workload", ">stages", ">jobs_per_day", "summary"]);
+    let mut table = Table::new(&["workload", ">stages", ">jobs_per_day", "summary", "hangs_on"]);
     for (name, _) in workload::BUILT_IN {
         let workload =
             workload::load(name).map_err(|error| Failure::internal(error.to_string()))?;
@@ -111,6 +111,7 @@ fn workloads() -> Result<Table, Failure> {
             workload.stages.len().to_string(),
             workload.demand.jobs_per_day.to_string(),
             workload.summary,
+            workload.hangs_on,
         ]);
     }
     Ok(table)

@@ -10,6 +10,7 @@ mod args;
 mod classify;
 mod devices;
 mod exit;
+mod init;
 mod interrupt;
 mod list;
 mod machines;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
 fn execute(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Advise(args) => advise::run(args, &cli.output),
+        Command::Init(args) => init::run(args, &cli.output),
         Command::Devices => devices::run(&cli.output),
         Command::List(args) => list::run(args, &cli.output),
         Command::Run(args) => run::run(args, &cli.output),

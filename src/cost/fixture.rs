@@ -127,6 +127,7 @@ pub fn workload(calls: f64, jobs_per_day: f64, transfer: Transfer) -> ResolvedWo
             name: "test".into(),
             given_as: "my/test.toml".into(),
             summary: "a test".into(),
+            hangs_on: String::new(),
             stages: vec![Stage::Compute(ComputeStage {
                 family: "matmul".into(),
                 params: Params::default(),

@@ -10,7 +10,9 @@ use breakeven_kernels::work::Work;
 
 mod demand;
 mod parse;
+pub mod questions;
 mod reader;
+pub mod template;
 #[cfg(test)]
 mod tests;
 
@@ -22,12 +24,16 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("image-classification", include_str!("../../suites/workloads/image-classification.toml")),
     ("image-training", include_str!("../../suites/workloads/image-training.toml")),
     ("object-detection", include_str!("../../suites/workloads/object-detection.toml")),
+    ("nightly-embeddings", include_str!("../../suites/workloads/nightly-embeddings.toml")),
+    ("bursty-inference", include_str!("../../suites/workloads/bursty-inference.toml")),
     ("llm-prefill", include_str!("../../suites/workloads/llm-prefill.toml")),
     ("llm-generation", include_str!("../../suites/workloads/llm-generation.toml")),
     ("llm-generation-batched", include_str!("../../suites/workloads/llm-generation-batched.toml")),
     ("mjpeg-cameras", include_str!("../../suites/workloads/mjpeg-cameras.toml")),
     ("mjpeg-mezzanine", include_str!("../../suites/workloads/mjpeg-mezzanine.toml")),
+    ("video-delivery", include_str!("../../suites/workloads/video-delivery.toml")),
     ("short-read-alignment", include_str!("../../suites/workloads/short-read-alignment.toml")),
+    ("long-read-alignment", include_str!("../../suites/workloads/long-read-alignment.toml")),
     ("etl-io-bound", include_str!("../../suites/workloads/etl-io-bound.toml")),
     ("serial-job", include_str!("../../suites/workloads/serial-job.toml")),
 ];
@@ -105,6 +111,8 @@ pub struct Workload {
     pub given_as: String,
     /// One or two sentences for people.
     pub summary: String,
+    /// What its verdict hangs on, in a sentence; empty where the file does not say.
+    pub hangs_on: String,
     /// What a job does, in order.
     pub stages: Vec<Stage>,
     /// How much of it.

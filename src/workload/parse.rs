@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::{ComputeStage, JobNeeds, NodeNeeds, Stage, Today, Transfer, Workload, WorkloadError};
 use super::{Demand, demand};
 
-const TOP: &[&str] = &["name", "summary", "stage", "demand", "job", "node", "today"];
+const TOP: &[&str] = &["name", "summary", "hangs_on", "stage", "demand", "job", "node", "today"];
 const JOB: &[&str] = &["memory_gib", "gpu_memory_gib", "constant_gib", "overlap"];
 const NODE: &[&str] = &["os", "needs", "cotenants", "min_nodes"];
 const TODAY: &[&str] = &["sku", "nodes"];
@@ -40,6 +40,7 @@ pub fn parse(text: &str, stem: &str, file: &str) -> Result<Workload, WorkloadErr
         name: reader.text("name")?.unwrap_or(stem).to_owned(),
         given_as: file.to_owned(),
         summary: reader.text("summary")?.unwrap_or_default().to_owned(),
+        hangs_on: reader.text("hangs_on")?.unwrap_or_default().to_owned(),
         stages,
         job: job(&reader)?,
         node: node(&reader, &demand)?,

@@ -83,6 +83,8 @@ fn every_built_in_workload_parses_and_says_what_it_is() {
         let workload = parse(text, name, name).expect("built-in workload");
         assert_eq!(&workload.name, name);
         assert!(!workload.summary.is_empty(), "{name} has a summary");
+        assert!(!workload.hangs_on.is_empty(), "{name} says what its verdict hangs on");
+        assert!(text.starts_with("# Stands for: "), "{name} says what it stands for");
     }
 }
 
