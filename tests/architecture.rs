@@ -21,13 +21,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("record", &["host", "stats", "units"]),
     ("catalog", &["units"]),
     ("cost", &["record", "catalog", "workload", "stats", "units"]),
+    ("prices", &["catalog"]),
     ("classify", &["cost", "record", "catalog", "workload", "stats", "units"]),
     ("report", &["classify", "cost", "record", "workload", "stats", "units"]),
     (
         "cli",
         &[
             "units", "host", "stats", "suite", "workload", "plan", "backend", "measure", "record",
-            "catalog", "cost", "classify", "report",
+            "catalog", "cost", "classify", "report", "prices",
         ],
     ),
 ];

@@ -44,8 +44,14 @@ fn a_record_in_every_form() {
 fn verdicts_in_every_form() {
     let (verdicts, records) = (verdicts(), records());
     let remarks = ["Devices: GPUs: Tesla T4 (cuda:0).".to_owned()];
-    let shown =
-        Verdicts { verdicts: &verdicts, records: &records, measured_now: true, remarks: &remarks };
+    let prices = ["built in, of 2026-06-18 to 2026-08-03".to_owned()];
+    let shown = Verdicts {
+        verdicts: &verdicts,
+        records: &records,
+        measured_now: true,
+        remarks: &remarks,
+        prices: &prices,
+    };
     let content = Content::Verdicts(shown);
     insta::assert_snapshot!("verdicts_text", written(&content, "text", TERMINAL));
     insta::assert_snapshot!("verdicts_markdown", written(&content, "markdown", TERMINAL));
@@ -55,8 +61,13 @@ fn verdicts_in_every_form() {
 #[test]
 fn json_gives_back_what_went_in() {
     let (verdicts, records) = (verdicts(), records());
-    let shown =
-        Verdicts { verdicts: &verdicts, records: &records, measured_now: false, remarks: &[] };
+    let shown = Verdicts {
+        verdicts: &verdicts,
+        records: &records,
+        measured_now: false,
+        remarks: &[],
+        prices: &[],
+    };
     let text = written(&Content::Verdicts(shown), "json", Look::default());
     let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(value["schema"]["name"], "breakeven-verdicts");

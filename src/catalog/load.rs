@@ -1,10 +1,10 @@
 //! Reads the tables; every complaint names the file, the line and the field.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Aks, Catalog, Cpu, Gpu, MigProfile, Price, PriceKind, Sku};
+use super::{Aks, Catalog, Cpu, Gpu, MigProfile, Sku, Status, WindowsNodes};
 
 const GIGA: f64 = 1e9;
 const TERA: f64 = 1e12;
@@ -23,7 +23,8 @@ pub enum CatalogError {
     /// A line is not what its header promises.
     #[error(
         "{file}: {problem}; the columns of a prices file are \
-         provider,name,region,kind,price_usd_per_h,as_of,source and, to add a size, like,vcpus"
+         provider,name,region,kind,price_usd_per_h,as_of,source; os where it is not linux; and, to \
+         add a size, like,vcpus"
     )]
     Table {
         /// The file.
@@ -43,33 +44,20 @@ struct SkuLine {
     threads_per_core: Option<u32>,
     memory_gib: Option<f64>,
     cpu_model: Option<String>,
+    /// Separated by `;`.
+    other_cpu_models: String,
     gpu_model: Option<String>,
     gpu_count: Option<f64>,
     gpu_memory_gib_each: Option<f64>,
     memory_gb_per_s: Option<f64>,
     link_in_gb_per_s: Option<f64>,
     link_out_gb_per_s: Option<f64>,
-    retired: String,
+    status: Status,
+    retires_on: Option<String>,
     aks: Aks,
+    windows: Option<WindowsNodes>,
     not_judged: Option<String>,
     notes: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PriceLine {
-    provider: String,
-    name: String,
-    region: String,
-    kind: PriceKind,
-    price_usd_per_h: f64,
-    as_of: String,
-    source: String,
-    /// With `vcpus`, makes a CPU size that the catalog lacks from one of the same series.
-    #[serde(default)]
-    like: Option<String>,
-    #[serde(default)]
-    vcpus: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -151,14 +139,22 @@ impl From<SkuLine> for Sku {
             threads_per_core: l.threads_per_core,
             memory_gib: l.memory_gib,
             cpu_model: l.cpu_model,
+            other_cpu_models: l
+                .other_cpu_models
+                .split(';')
+                .filter(|model| !model.is_empty())
+                .map(str::to_owned)
+                .collect(),
             gpu_model: l.gpu_model,
             gpu_count: l.gpu_count,
             gpu_memory_gib_each: l.gpu_memory_gib_each,
             memory_bytes_per_s: l.memory_gb_per_s.map(|v| v * GIGA),
             link_in_bytes_per_s: l.link_in_gb_per_s.map(|v| v * GIGA),
             link_out_bytes_per_s: l.link_out_gb_per_s.map(|v| v * GIGA),
-            retired: l.retired == "yes",
+            status: l.status,
+            retires_on: l.retires_on,
             aks: l.aks,
+            windows: l.windows,
             not_judged: l.not_judged,
             notes: l.notes,
             prices: Vec::new(),
@@ -205,7 +201,10 @@ impl From<CpuLine> for Cpu {
     }
 }
 
-fn lines<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<Vec<T>, CatalogError> {
+pub(super) fn lines<T: serde::de::DeserializeOwned>(
+    file: &str,
+    text: &str,
+) -> Result<Vec<T>, CatalogError> {
     csv::Reader::from_reader(text.as_bytes())
         .deserialize()
         .collect::<Result<_, _>>()
@@ -252,95 +251,9 @@ impl Catalog {
             .collect(),
         };
         catalog.add_instances();
-        catalog.add_prices("embedded prices.csv", include_str!("data/prices.csv"))?;
+        let prices = super::prices_of_csv("embedded prices.csv", include_str!("data/prices.csv"))?;
+        catalog.add_prices("embedded prices.csv", prices)?;
         catalog.add_sizes_between();
         Ok(catalog)
-    }
-
-    /// Lays the prices of the CSV file at `path` over the catalog's: same provider, name, region
-    /// and kind replaces, others are added. A size that the catalog lacks is added where the line
-    /// gives its `vcpus` and, under `like`, a CPU size of the same series.
-    ///
-    /// # Errors
-    /// A file that cannot be read or holds no price, a price that is not above 0, a size that is
-    /// not known so.
-    pub fn overlay(&mut self, path: &Path) -> Result<(), CatalogError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| CatalogError::Io { path: path.into(), source })?;
-        let file = path.display().to_string();
-        if self.add_prices(&file, &text)? == 0 {
-            return Err(CatalogError::Table { file, problem: "holds no price".into() });
-        }
-        Ok(())
-    }
-
-    /// The number of prices added.
-    fn add_prices(&mut self, file: &str, text: &str) -> Result<usize, CatalogError> {
-        let lines = lines::<PriceLine>(file, text)?;
-        let added = lines.len();
-        for (index, line) in lines.into_iter().enumerate() {
-            let wrong = |problem: String| CatalogError::Table {
-                file: file.into(),
-                problem: format!("line {}: {problem}", index + 2),
-            };
-            if !(line.price_usd_per_h > 0.0 && line.price_usd_per_h.is_finite()) {
-                return Err(wrong(format!(
-                    "price_usd_per_h = {}: must be above 0; leave the line out where the price \
-                     is unknown",
-                    line.price_usd_per_h
-                )));
-            }
-            if super::days_of(&line.as_of).is_none() {
-                return Err(wrong(format!(
-                    "as_of = {}: must be a date as 2026-08-31 or a month as 2026-08",
-                    line.as_of
-                )));
-            }
-            let index = self.find_or_add(&line).map_err(wrong)?;
-            let sku = &mut self.skus[index];
-            sku.prices.retain(|p| !(p.region == line.region && p.kind == line.kind));
-            sku.prices.push(Price {
-                region: line.region,
-                kind: line.kind,
-                price_usd_per_h: line.price_usd_per_h,
-                as_of: line.as_of,
-                source: line.source,
-            });
-        }
-        Ok(added)
-    }
-
-    /// Where the size of `line` stands, which may be added for it.
-    fn find_or_add(&mut self, line: &PriceLine) -> Result<usize, String> {
-        let find = |name: &str| {
-            let same = |s: &Sku| s.provider == line.provider && s.name.eq_ignore_ascii_case(name);
-            self.skus.iter().position(same)
-        };
-        if let Some(index) = find(&line.name) {
-            return Ok(index);
-        }
-        let (Some(like), Some(vcpus @ 1..)) = (&line.like, line.vcpus) else {
-            return Err(format!(
-                "no size {} of {} in the catalog (see `breakeven list skus`); to add one, give \
-                 its vcpus and, in a column `like`, a CPU size of the same series",
-                line.name, line.provider
-            ));
-        };
-        let sister = find(like).map(|index| &self.skus[index]).filter(|s| !s.has_gpu());
-        let Some(sister) = sister else {
-            return Err(format!("like = {like}: no CPU size of {} in the catalog", line.provider));
-        };
-        let share = f64::from(vcpus) / f64::from(sister.vcpus.max(1));
-        let sku = Sku {
-            name: line.name.clone(),
-            vcpus,
-            memory_gib: sister.memory_gib.map(|gib| gib * share),
-            memory_bytes_per_s: None,
-            notes: format!("given with its price; memory in proportion to {}", sister.name),
-            prices: Vec::new(),
-            ..sister.clone()
-        };
-        self.skus.push(sku);
-        Ok(self.skus.len() - 1)
     }
 }

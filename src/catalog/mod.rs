@@ -3,12 +3,14 @@
 
 mod load;
 mod mig;
+mod overlay;
 mod series;
 #[cfg(test)]
 mod tests;
 
 pub use load::CatalogError;
 pub use mig::{MigProfile, Slice};
+pub use overlay::{Overlaid, PriceLine, prices_as_csv, prices_of_csv};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +42,10 @@ pub struct Sku {
     pub threads_per_core: Option<u32>,
     /// Memory in GiB.
     pub memory_gib: Option<f64>,
-    /// A CPU model seen behind this name (one name may cover several).
+    /// The CPU model that was seen behind this name, else the documented one.
     pub cpu_model: Option<String>,
+    /// Further CPU models that serve this name, host by host.
+    pub other_cpu_models: Vec<String>,
     /// GPU model; `None` for a CPU size.
     pub gpu_model: Option<String>,
     /// GPUs; below 1 for a share of one. `None` where a GPU is there and the share is unknown.
@@ -54,16 +58,65 @@ pub struct Sku {
     pub link_in_bytes_per_s: Option<f64>,
     /// Measured device-to-host bandwidth of one GPU in bytes per second.
     pub link_out_bytes_per_s: Option<f64>,
-    /// Whether it can still be bought.
-    pub retired: bool,
+    /// Whether it can be bought.
+    pub status: Status,
+    /// Day (`YYYY-MM-DD`) from which the provider withdraws or withdrew it, where announced.
+    pub retires_on: Option<String>,
     /// What AKS does with it; not applicable outside Azure.
     pub aks: Aks,
+    /// Whether AKS makes Windows nodes of it; `None` where that is not documented.
+    pub windows: Option<WindowsNodes>,
     /// Why the size is listed but not judged (an accelerator that is neither CPU nor GPU).
     pub not_judged: Option<String>,
     /// What else a reader must know.
     pub notes: String,
     /// Dated prices, per region and kind.
     pub prices: Vec<Price>,
+}
+
+/// Whether a VM size can be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// On sale.
+    Active,
+    /// Offered for trial, without the provider's usual promises.
+    Preview,
+    /// Withdrawn, though a price may still be listed.
+    Retired,
+}
+
+/// Whether AKS makes Windows nodes of a VM size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowsNodes {
+    /// Generally available.
+    Yes,
+    /// As a preview feature that must be registered.
+    Preview,
+    /// Never: the processor is an Arm one.
+    No,
+}
+
+/// Operating system whose licence an hour includes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Os {
+    /// No licence to pay.
+    #[default]
+    Linux,
+    /// Windows Server, licence included.
+    Windows,
+}
+
+impl Os {
+    /// As workloads and the tables spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Windows => "windows",
+        }
+    }
 }
 
 /// Support of a VM size by Azure Kubernetes Service.
@@ -83,7 +136,7 @@ pub enum Aks {
 }
 
 /// How an hour is paid for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PriceKind {
     /// Pay as you go.
@@ -110,11 +163,14 @@ impl PriceKind {
     }
 }
 
-/// A dated price of one VM size, Linux, in US dollars.
+/// A dated price of one VM size in US dollars.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Price {
     /// Region it holds for.
     pub region: String,
+    /// Operating system that it includes.
+    #[serde(default)]
+    pub os: Os,
     /// How the hour is paid for.
     pub kind: PriceKind,
     /// US dollars per hour of the whole VM; always above 0.
@@ -205,12 +261,25 @@ impl Catalog {
 }
 
 impl Sku {
-    /// The lowest price of this kind in `region`, or in any region where none is asked for.
+    /// [`Self::price_with`] Linux.
     pub fn price(&self, kind: PriceKind, region: Option<&str>) -> Option<&Price> {
-        self.prices
-            .iter()
-            .filter(|p| p.kind == kind && region.is_none_or(|r| p.region == r))
-            .min_by(|a, b| a.price_usd_per_h.total_cmp(&b.price_usd_per_h))
+        self.price_with(Os::Linux, kind, region)
+    }
+
+    /// The lowest price of this kind with `os` in `region`, or in any region where none is asked
+    /// for. A price that was scaled from another size's counts only where none was read.
+    pub fn price_with(&self, os: Os, kind: PriceKind, region: Option<&str>) -> Option<&Price> {
+        let asked = |p: &&Price| p.os == os && p.kind == kind;
+        let here = |p: &&Price| region.is_none_or(|r| p.region == r);
+        self.prices.iter().filter(asked).filter(here).min_by(|a, b| {
+            let scaled = |p: &Price| p.scaled_from().is_some();
+            scaled(a).cmp(&scaled(b)).then(a.price_usd_per_h.total_cmp(&b.price_usd_per_h))
+        })
+    }
+
+    /// Whether the provider has withdrawn the size.
+    pub fn retired(&self) -> bool {
+        self.status == Status::Retired
     }
 
     /// Whether the size has a GPU or a share of one.
@@ -219,7 +288,7 @@ impl Sku {
     }
 }
 
-/// Days since 1970-01-01 of `YYYY-MM-DD`, or of the first of the month for `YYYY-MM`.
+/// Whole days since 1970-01-01 of `YYYY-MM-DD`, or of the first of the month for `YYYY-MM`.
 fn days_of(date: &str) -> Option<i64> {
     let full = if date.len() == 7 { format!("{date}-01") } else { date.to_owned() };
     let day: jiff::civil::Date = full.parse().ok()?;

@@ -85,7 +85,7 @@ impl Ladder {
         let exact = self.provider == "gcp";
         sku.provider == self.provider
             && !sku.has_gpu()
-            && !sku.retired
+            && !sku.retired()
             && sku.not_judged.is_none()
             && self
                 .families

@@ -1,6 +1,6 @@
 //! A workload on one VM size: whether the size may be chosen, and why not.
 
-use crate::catalog::{Aks, Catalog, Gpu, Price, PriceKind, Sku};
+use crate::catalog::{Aks, Catalog, Gpu, Os, Price, PriceKind, Sku};
 use crate::cost::evidence::MeasuredDevice;
 use crate::cost::fleet::Rules;
 use crate::cost::node::{self, JobOn, Obstacle};
@@ -8,7 +8,7 @@ use crate::cost::{Resource, money};
 use crate::workload::{ResolvedWorkload, Stage};
 
 use super::limits::Limit;
-use super::{Options, Reason, Side, SkuCost, remarks};
+use super::{Options, Reason, Side, SkuCost, offer, remarks};
 
 /// Prices older than this are flagged.
 const STALE_DAYS: i64 = 180;
@@ -96,8 +96,8 @@ fn candidate<'a>(
     rules: &'a RulesOf,
 ) -> Candidate<'a> {
     let workload = &resolved.workload;
-    let linux = workload.node.os != "windows";
-    let price = sku.price(options.price_kind, options.region.as_deref()).filter(|_| linux);
+    let os = if workload.node.os == "windows" { Os::Windows } else { Os::Linux };
+    let price = sku.price_with(os, options.price_kind, options.region.as_deref());
     let stale_days = price
         .zip(options.today.as_deref())
         .and_then(|(p, today)| p.age_days(today))
@@ -117,7 +117,7 @@ fn candidate<'a>(
             .then_some(options.settings.evictions_per_h),
         arm: is_arm(sku, catalog),
     };
-    c.check_size(workload, catalog);
+    c.check_size(workload, catalog, os);
     match node::job_on(resolved, sku, catalog, devices) {
         Ok(job) => {
             c.check_limit(&job, Limit::of(&workload.demand));
@@ -130,7 +130,7 @@ fn candidate<'a>(
     }
     if price.is_none() {
         c.lower(Standing::Unknown);
-        c.reasons.push(price_unknown(sku, options, linux));
+        c.reasons.push(price_unknown(sku, options, os));
     }
     if let Some((price, usd)) = price.zip(c.usd_per_h)
         && let Some(listed) = price.scaled_from()
@@ -156,18 +156,27 @@ fn candidate<'a>(
     c
 }
 
-fn price_unknown(sku: &Sku, options: &Options, linux: bool) -> Reason {
+fn price_unknown(sku: &Sku, options: &Options, os: Os) -> Reason {
     let region = options.region.as_deref().map(|r| format!(" in {r}")).unwrap_or_default();
-    let known: Vec<String> =
-        sku.prices.iter().map(|p| format!("{} in {}", p.kind.name(), p.region)).collect();
+    let same_os = sku.prices.iter().filter(|p| p.os == os);
+    let mut known: Vec<String> =
+        same_os.map(|p| format!("{} in {}", p.kind.name(), p.region)).collect();
+    known.dedup();
+    if known.len() > 4 {
+        known.truncate(3);
+        known.push("…".into());
+    }
     let kind = options.price_kind.name();
-    let text = if !linux {
-        "the catalog has Linux prices only; give Windows prices with --prices".to_owned()
+    let text = if os == Os::Windows && known.is_empty() {
+        "no price with Windows is known; `breakeven prices refresh` reads Azure's, or give one \
+         with --prices"
+            .to_owned()
     } else if known.is_empty() {
         "no price of this size is known; give one with --prices".to_owned()
     } else {
         format!(
-            "no {kind} price{region} is known (known: {}); give one with --prices",
+            "no {kind} price{region} is known (known: {}); `breakeven prices refresh` reads \
+             Azure's, or give one with --prices",
             known.join(", ")
         )
     };
@@ -189,7 +198,8 @@ impl Candidate<'_> {
     /// The reason that keeps the size out; remarks about price and host do not.
     pub fn decisive(&self) -> Option<&Reason> {
         let remarks = ["price-scaled", "price-stale", "arm64", "own-driver"];
-        self.reasons.iter().find(|r| !remarks.contains(&r.code.as_str()))
+        let remark = |code: &str| remarks.contains(&code) || offer::REMARKS.contains(&code);
+        self.reasons.iter().find(|r| !remark(&r.code))
     }
 
     /// An infeasible size stays so whatever else is unknown about it.
@@ -199,13 +209,8 @@ impl Candidate<'_> {
         }
     }
 
-    fn check_size(&mut self, workload: &crate::workload::Workload, catalog: &Catalog) {
+    fn check_size(&mut self, workload: &crate::workload::Workload, catalog: &Catalog, os: Os) {
         let sku = self.sku;
-        if sku.retired {
-            self.lower(Standing::Infeasible);
-            let text = "the provider has retired this size, though a price may be listed";
-            self.reasons.push(reason("sku-retired", text));
-        }
         match sku.aks {
             Aks::Unsupported => {
                 self.lower(Standing::Infeasible);
@@ -222,6 +227,12 @@ impl Candidate<'_> {
                 self.reasons.push(reason("aks-support-unclear", text));
             }
             Aks::Supported | Aks::NotApplicable => {}
+        }
+        for (standing, why) in offer::said(sku, os) {
+            if let Some(standing) = standing {
+                self.lower(standing);
+            }
+            self.reasons.push(why);
         }
         let computes = workload.stages.iter().any(|s| matches!(s, Stage::Compute(_)));
         if sku.has_gpu() && !computes && workload.node.needs.is_empty() {

@@ -8,6 +8,7 @@ mod candidate;
 mod explain;
 mod judge;
 mod limits;
+mod offer;
 #[cfg(test)]
 mod patterns_tests;
 mod remarks;

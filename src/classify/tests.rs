@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::judge::{Contest, phi};
 use super::*;
-use crate::catalog::{Aks, Price, PriceKind};
+use crate::catalog::{Aks, Os, Price, PriceKind, Status};
 use crate::cost::fixture::*;
 use crate::cost::{Origin, Resource};
 use crate::workload::Transfer;
@@ -133,12 +133,12 @@ fn an_unknown_is_never_a_win() {
 fn retired_and_unsupported_sizes_are_ranked_but_not_chosen() {
     let resolved = workload(100.0, 1e5, Transfer::ConstantsResident);
     let records = measured_pair(0.36, 0.009, 1.02);
-    for (retired, aks, code) in [
-        (true, Aks::Supported, "sku-retired"),
-        (false, Aks::Unsupported, "sku-not-supported-on-aks"),
+    for (status, aks, code) in [
+        (Status::Retired, Aks::Supported, "sku-retired"),
+        (Status::Active, Aks::Unsupported, "sku-not-supported-on-aks"),
     ] {
         let mut catalog = catalog(1.0, 4.0);
-        catalog.skus[1].retired = retired;
+        catalog.skus[1].status = status;
         catalog.skus[1].aks = aks;
         let v = classify(&resolved, &records, &catalog, &Options::default());
         // No other GPU size is left: a hard constraint, so the CPU it is.
@@ -386,6 +386,7 @@ fn regions_choose_the_price() {
     let mut catalog = catalog(1.0, 4.0);
     catalog.skus[0].prices.push(Price {
         region: "westus".into(),
+        os: Os::Linux,
         kind: PriceKind::Ondemand,
         price_usd_per_h: 1.5,
         as_of: "2026-06-18".into(),

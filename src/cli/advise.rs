@@ -6,7 +6,7 @@ use super::args::{AdviseArgs, OutputArgs};
 use super::classify::{self, Loaded};
 use super::exit::{DONE, Failure, INTERRUPTED, Outcome};
 use super::measuring::{self, Measured, Prepared, Sinks};
-use super::{machines, output, reference};
+use super::{machines, output, pricing, reference};
 use crate::plan;
 use crate::record::Record;
 use crate::report::{Content, Verdicts};
@@ -16,6 +16,8 @@ use crate::workload::Workload;
 /// The main job, from devices to verdicts.
 pub fn run(args: &AdviseArgs, output: &OutputArgs) -> Outcome {
     let workloads = classify::load(&args.workloads)?;
+    // A prices file that cannot be used must be told now, not after a minute of measuring.
+    let priced = pricing::catalog(&args.price.prices)?;
     let suite = needed(args, &workloads)?;
     let files = FolderFiles::new(workloads.iter().filter_map(|w| w.folder.clone()));
     let prepared = measuring::prepare(&suite, &files, &args.measure, &[], output)?;
@@ -36,10 +38,15 @@ pub fn run(args: &AdviseArgs, output: &OutputArgs) -> Outcome {
         output::save(&Content::Records(std::slice::from_ref(own)), &folder, "measurements")?;
     }
     records.extend(reference::built_in()?);
-    let verdicts = classify::judge(&workloads, &records, &args.price, false)?;
+    let verdicts = classify::judge(&workloads, &records, &priced.catalog, &args.price, false)?;
     let remarks = [format!("Devices: {gpus}.")];
-    let shown =
-        Verdicts { verdicts: &verdicts, records: &records, measured_now, remarks: &remarks };
+    let shown = Verdicts {
+        verdicts: &verdicts,
+        records: &records,
+        measured_now,
+        remarks: &remarks,
+        prices: &priced.sources,
+    };
     let content = Content::Verdicts(shown);
     output::save(&content, &folder, "report")?;
     output::print(&content, output)?;

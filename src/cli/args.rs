@@ -87,6 +87,8 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Report on records: text, Markdown, JSON and CSV
     Report(ReportArgs),
+    /// Show the prices that verdicts use, or read today's
+    Prices(PricesArgs),
 }
 
 /// `advise`.
@@ -328,6 +330,65 @@ pub struct ReportArgs {
     /// Records (.jsonl) or folders of records
     #[arg(value_name = "RECORD", required = true)]
     pub records: Vec<PathBuf>,
+}
+
+/// `prices`.
+#[derive(Debug, Args)]
+pub struct PricesArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: PricesCommand,
+}
+
+/// What `prices` can do.
+#[derive(Debug, Subcommand)]
+pub enum PricesCommand {
+    /// Show prices with region, kind, date, source and age
+    Show(PricesShowArgs),
+    /// Read today's Azure list prices: pay as you go, spot and reserved, with Linux and Windows
+    #[command(
+        long_about = "Read today's Azure list prices of the catalog's sizes from the Azure Retail \
+                      Prices API: pay as you go, spot, one and three years reserved, with Linux \
+                      and with Windows. They are written as a prices file to \
+                      $XDG_DATA_HOME/breakeven/prices.csv (else below ~/.local/share), which \
+                      every command then uses over the built-in prices; remove the file to go \
+                      back to those. With -o they go to DIR/prices.csv, or to a file whose name \
+                      ends in .csv, and are used where --prices names it. The file is replaced \
+                      whole or not at all; regions that were not asked for stay in it."
+    )]
+    Refresh(PricesRefreshArgs),
+}
+
+/// `prices show`.
+#[derive(Debug, Args)]
+pub struct PricesShowArgs {
+    /// VM sizes; without any, all
+    #[arg(value_name = "SKU")]
+    pub skus: Vec<String>,
+    /// Whose VM sizes
+    #[arg(long, value_enum, default_value = "all")]
+    pub provider: ProviderArg,
+    /// Only prices of this region
+    #[arg(long, value_name = "R")]
+    pub region: Option<String>,
+    /// Only prices of this kind
+    #[arg(long, value_enum)]
+    pub price_kind: Option<PriceKindArg>,
+    /// Prices of your own over the catalog's, as for `classify` (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub prices: Vec<PathBuf>,
+}
+
+/// `prices refresh`.
+#[derive(Debug, Args)]
+pub struct PricesRefreshArgs {
+    /// Region to read, as Azure's resource manager names it (repeatable); without any, those of
+    /// the built-in Azure prices
+    #[arg(long, value_name = "R")]
+    pub region: Vec<String>,
+    /// Where the service answers
+    #[arg(long, value_name = "BASE", default_value = crate::prices::URL)]
+    pub url: String,
 }
 
 /// A finite number above zero.

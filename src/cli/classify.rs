@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use breakeven_kernels::params::nearest;
 
-use super::args::{ClassifyArgs, OutputArgs, PriceArgs, PriceKindArg, ProviderArg};
+use super::args::{ClassifyArgs, OutputArgs, PriceArgs};
 use super::exit::{DONE, Failure, Outcome};
-use super::{output, reference, what_if};
-use crate::catalog::{Catalog, PriceKind};
+use super::{output, pricing, reference, what_if};
+use crate::catalog::Catalog;
 use crate::classify::{self, Options, Verdict};
 use crate::plan;
 use crate::record::{Record, Status};
@@ -30,9 +30,15 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
         }
         records
     };
-    let verdicts = judge(&workloads, &records, &args.price, args.explain)?;
-    let shown =
-        Verdicts { verdicts: &verdicts, records: &records, measured_now: false, remarks: &[] };
+    let priced = pricing::catalog(&args.price.prices)?;
+    let verdicts = judge(&workloads, &records, &priced.catalog, &args.price, args.explain)?;
+    let shown = Verdicts {
+        verdicts: &verdicts,
+        records: &records,
+        measured_now: false,
+        remarks: &[],
+        prices: &priced.sources,
+    };
     output::emit(&Content::Verdicts(shown), output, "report")?;
     match args.expect {
         Some(expected) => met(&verdicts, expected.name()),
@@ -97,20 +103,18 @@ pub fn load(names: &[String]) -> Result<Vec<Loaded>, Failure> {
         .collect()
 }
 
-/// One verdict a workload, by the embedded catalog under the user's own prices.
+/// One verdict a workload, by the prices of `catalog`.
 ///
 /// # Errors
-/// A stage that its family refuses, a price file or region that cannot be used.
+/// A stage that its family refuses, a region without prices.
 pub fn judge(
     workloads: &[Loaded],
     records: &[(String, Record)],
+    catalog: &Catalog,
     price: &PriceArgs,
     explain: bool,
 ) -> Result<Vec<Verdict>, Failure> {
-    let mut catalog = Catalog::embedded().map_err(|error| Failure::internal(error.to_string()))?;
-    for path in &price.prices {
-        catalog.overlay(path).map_err(|error| Failure::usage(format!("--prices: {error}")))?;
-    }
+    let mut catalog = catalog.clone();
     let options = options(price, &catalog)?;
     what_if::prices(&price.what_if, &mut catalog, &options)?;
     let records: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
@@ -132,33 +136,27 @@ pub fn judge(
 
 /// The command line's prices as the classifier wants them.
 fn options(price: &PriceArgs, catalog: &Catalog) -> Result<Options, Failure> {
-    let provider = match price.provider {
-        ProviderArg::Azure => Some("azure"),
-        ProviderArg::Aws => Some("aws"),
-        ProviderArg::Gcp => Some("gcp"),
-        ProviderArg::All => None,
-    };
+    let provider = pricing::provider(price.provider);
     if let Some(region) = &price.region {
         check_region(region, provider, catalog)?;
     }
     Ok(Options {
         provider: provider.map(str::to_owned),
         region: price.region.clone(),
-        price_kind: match price.price_kind {
-            PriceKindArg::Ondemand => PriceKind::Ondemand,
-            PriceKindArg::Spot => PriceKind::Spot,
-            PriceKindArg::Reserved1y => PriceKind::Reserved1y,
-            PriceKindArg::Reserved3y => PriceKind::Reserved3y,
-        },
+        price_kind: pricing::kind(price.price_kind),
         discount: price.discount,
         margin: price.margin,
         settings: what_if::settings(&price.what_if),
-        today: Some(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()),
+        today: Some(pricing::today()),
     })
 }
 
 /// A region without a single price is a mistake, not an answer.
-fn check_region(region: &str, provider: Option<&str>, catalog: &Catalog) -> Result<(), Failure> {
+pub fn check_region(
+    region: &str,
+    provider: Option<&str>,
+    catalog: &Catalog,
+) -> Result<(), Failure> {
     let skus = catalog.skus.iter().filter(|sku| provider.is_none_or(|p| sku.provider == p));
     let mut regions: Vec<&str> =
         skus.flat_map(|sku| &sku.prices).map(|price| price.region.as_str()).collect();

@@ -7,6 +7,12 @@ use super::exit::INTERRUPTED;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
+/// Makes Ctrl-C end the program at once, with the documented exit code: for commands that hold
+/// nothing half done.
+pub fn end_at_once() {
+    let _ = ctrlc::set_handler(|| std::process::exit(i32::from(INTERRUPTED)));
+}
+
 /// Installs the handler and returns the flag that it sets. Where the system refuses a handler,
 /// Ctrl-C simply ends the program, so that is no error.
 pub fn flag() -> &'static AtomicBool {

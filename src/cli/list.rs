@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::args::{ListArgs, ListWhat, OutputArgs};
 use super::exit::{DONE, Failure, Outcome};
-use super::output;
-use crate::catalog::{Catalog, PriceKind, Sku};
+use super::{output, pricing};
+use crate::catalog::{PriceKind, Sku, Status};
 use crate::report::{Align, Column, Content, Document, Listing, Table};
 use crate::{suite, workload};
 
@@ -30,7 +30,7 @@ pub fn run(args: &ListArgs, output: &OutputArgs) -> Outcome {
 
 /// The rows as objects with the column titles as keys; columns set to the right hold numbers, and
 /// an empty cell is null: not known, or nothing there.
-fn data(table: &Table) -> Value {
+pub fn data(table: &Table) -> Value {
     let object = |row: &Vec<String>| {
         let cells = table.columns.iter().zip(row);
         let pair =
@@ -132,8 +132,7 @@ fn skus() -> Result<Table, Failure> {
         "source",
         "remark",
     ]);
-    let catalog = Catalog::embedded().map_err(|error| Failure::internal(error.to_string()))?;
-    for sku in &catalog.skus {
+    for sku in &pricing::catalog(&[])?.catalog.skus {
         table.row(sku_cells(sku));
     }
     Ok(table)
@@ -142,11 +141,12 @@ fn skus() -> Result<Table, Failure> {
 fn sku_cells(sku: &Sku) -> [String; 12] {
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let ondemand = sku.price(PriceKind::Ondemand, None);
-    let remark = match (&sku.not_judged, sku.retired, &sku.gpu_model, sku.gpu_count) {
+    let remark = match (&sku.not_judged, sku.status, &sku.gpu_model, sku.gpu_count) {
         (Some(reason), ..) => reason.clone(),
-        (None, true, ..) => "retired".into(),
-        (None, false, Some(_), None) => "number of GPUs not published".into(),
-        (None, false, ..) => String::new(),
+        (None, Status::Retired, ..) => "retired".into(),
+        (None, Status::Preview, ..) => "preview".into(),
+        (None, Status::Active, Some(_), None) => "number of GPUs not published".into(),
+        (None, Status::Active, ..) => String::new(),
     };
     [
         sku.provider.clone(),

@@ -16,6 +16,8 @@ mod list;
 mod machines;
 mod measuring;
 mod output;
+mod prices;
+mod pricing;
 mod progress;
 mod reference;
 mod report;
@@ -52,6 +54,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Run(args) => run::run(args, &cli.output),
         Command::Classify(args) => classify::run(args, &cli.output),
         Command::Report(args) => report::run(args, &cli.output),
+        Command::Prices(args) => prices::run(args, &cli.output),
     }
 }
 

@@ -4,7 +4,7 @@ use breakeven_kernels::params::nearest;
 
 use super::args::WhatIfArgs;
 use super::exit::Failure;
-use crate::catalog::{Catalog, Price};
+use crate::catalog::{Catalog, Os, Price};
 use crate::classify::Options;
 use crate::cost::fleet::Settings;
 use crate::workload::Workload;
@@ -52,13 +52,15 @@ pub fn prices(args: &WhatIfArgs, catalog: &mut Catalog, options: &Options) -> Re
         };
         let prices = &mut catalog.skus[found].prices;
         prices.retain(|p| p.kind != options.price_kind);
-        prices.push(Price {
+        // Whatever the nodes run: it is the hour that was given.
+        prices.extend([Os::Linux, Os::Windows].map(|os| Price {
             region: options.region.clone().unwrap_or_else(|| "any region".into()),
+            os,
             kind: options.price_kind,
             price_usd_per_h: *price_usd_per_h,
             as_of: options.today.clone().unwrap_or_default(),
             source: "--price".into(),
-        });
+        }));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use breakeven_kernels::params::Params;
 use breakeven_kernels::work::{DeviceInfo, DeviceKind, OpKind, Work};
 
-use crate::catalog::{Aks, Catalog, Cpu, Gpu, Price, PriceKind, Sku};
+use crate::catalog::{Aks, Catalog, Cpu, Gpu, Os, Price, PriceKind, Sku, Status, WindowsNodes};
 use crate::record::{
     CpuEnv, DeviceEnv, Environment, Header, HostState, OneOffCosts, Record, Row, Run, Schema,
     Series, Status, Time, Times,
@@ -75,18 +75,22 @@ fn sku(name: &str, usd: f64) -> Sku {
         threads_per_core: Some(1),
         memory_gib: Some(64.0),
         cpu_model: Some("Test CPU".into()),
+        other_cpu_models: Vec::new(),
         gpu_model: None,
         gpu_count: None,
         gpu_memory_gib_each: None,
         memory_bytes_per_s: None,
         link_in_bytes_per_s: None,
         link_out_bytes_per_s: None,
-        retired: false,
+        status: Status::Active,
+        retires_on: None,
         aks: Aks::Supported,
+        windows: Some(WindowsNodes::Yes),
         not_judged: None,
         notes: String::new(),
         prices: vec![Price {
             region: "eastus".into(),
+            os: Os::Linux,
             kind: PriceKind::Ondemand,
             price_usd_per_h: usd,
             as_of: "2026-06-18".into(),

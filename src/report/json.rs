@@ -18,6 +18,7 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
             "schema": { "name": "breakeven-verdicts", "major": 1, "minor": 0 },
             "verdicts": verdicts.verdicts,
             "records": verdicts.records.iter().map(record_id).collect::<Vec<_>>(),
+            "prices": verdicts.prices,
         }),
         Content::Listing(listing) => listing.data.clone(),
     };

@@ -42,6 +42,8 @@ pub struct Verdicts<'a> {
     pub measured_now: bool,
     /// Sentences to read first, such as the devices that were found.
     pub remarks: &'a [String],
+    /// Which prices were used, the later over the earlier.
+    pub prices: &'a [String],
 }
 
 /// A listing for people and the same for programs.

@@ -166,7 +166,7 @@ fn ranking(document: &mut Document, verdict: &Verdict, rows: usize, full: bool) 
         remarks.extend(groups.iter().map(exclusion));
     } else if !groups.is_empty() {
         let told: Vec<String> =
-            groups.iter().map(|(code, _, number)| format!("{number} {code}")).collect();
+            groups.iter().map(|(code, costs)| format!("{} {code}", costs.len())).collect();
         remarks.push(format!("left out: {} (see --explain)", told.join(", ")));
     }
     document.list(remarks);
@@ -202,26 +202,35 @@ fn origin(cost: &SkuCost) -> String {
     cost.origin.map_or_else(|| UNKNOWN.into(), |origin| word(&origin))
 }
 
-/// A reason code, the first size that it keeps out, and how many there are.
-type Exclusion<'a> = (&'a str, &'a SkuCost, usize);
+/// A reason code and the sizes that it keeps out.
+type Exclusion<'a> = (&'a str, Vec<&'a SkuCost>);
+
+/// Sizes left out for one reason are named up to this many.
+const NAMED: usize = 10;
 
 /// Sizes that cannot be chosen, by reason.
 fn excluded(verdict: &Verdict) -> Vec<Exclusion<'_>> {
     let mut groups: Vec<Exclusion> = Vec::new();
     for cost in verdict.ranking.iter().filter(|cost| !cost.eligible) {
         let code = cost.reasons.first().map_or("no reason given", |r| r.code.as_str());
-        match groups.iter_mut().find(|(c, _, _)| *c == code) {
-            Some((_, _, number)) => *number += 1,
-            None => groups.push((code, cost, 1)),
+        match groups.iter_mut().find(|(c, _)| *c == code) {
+            Some((_, costs)) => costs.push(cost),
+            None => groups.push((code, vec![cost])),
         }
     }
     groups
 }
 
-/// A group of them with its example.
-fn exclusion((code, cost, number): &Exclusion) -> String {
-    let text = cost.reasons.first().map_or("", |r| r.text.as_str());
-    format!("left out: {}, {code} (for example {}: {text})", count(*number, "VM size"), cost.sku)
+/// A group of them by name where that is short, else with an example.
+fn exclusion((code, costs): &Exclusion) -> String {
+    let text = costs.iter().find_map(|cost| Some(&cost.reasons.first()?.text));
+    let text = text.map_or("", String::as_str);
+    let names: Vec<&str> = costs.iter().map(|cost| cost.sku.as_str()).collect();
+    let named = match &names[..] {
+        [first, .., _] if names.len() > NAMED => format!("for example {first}"),
+        _ => names.join(", "),
+    };
+    format!("left out: {}, {code} ({named}: {text})", count(names.len(), "VM size"))
 }
 
 fn break_even(verdict: &Verdict) -> Vec<String> {
@@ -381,6 +390,8 @@ fn evidence(document: &mut Document, all: &Verdicts) {
         percent(options.discount),
         percent(options.margin)
     ));
+    let used = all.prices.iter().map(|line| format!("prices: {line}"));
+    document.list(used.collect());
 }
 
 fn median(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {

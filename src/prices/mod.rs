@@ -1,0 +1,13 @@
+//! List prices of VM sizes from a cloud's public price service, and the file that keeps them.
+//! The only room besides `record` that touches the network; it prints nothing.
+
+mod api;
+mod fetch;
+mod file;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use fetch::{Event, FetchError, Patience, Service, URL};
+pub use file::{replace, usual_file};
+pub use walk::Region;
