@@ -1,6 +1,6 @@
 //! The embedded tables against figures counted by hand.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 
 use super::*;
@@ -143,7 +143,7 @@ fn no_figure_is_impossible() {
         assert_eq!(sku.provider == "azure", sku.aks != Aks::NotApplicable, "{name}");
         assert!(sku.retires_on.as_ref().is_none_or(|date| days_of(date).is_some()), "{name}");
         assert!(!sku.retired() || sku.retires_on.is_some(), "{name}: retired when?");
-        let mut kinds = HashSet::new();
+        let mut kinds = BTreeSet::new();
         for price in &sku.prices {
             assert!(price.price_usd_per_h > 0.0 && price.price_usd_per_h < 200.0, "{name}");
             assert!(price.age_days(today).is_some_and(|days| days >= 0), "{name}: {}", price.as_of);

@@ -3,7 +3,7 @@
 use breakeven_kernels::params::Params;
 use breakeven_kernels::work::{DeviceInfo, DeviceKind, OpKind, Work};
 
-use crate::catalog::{Aks, Catalog, Cpu, Gpu, Os, Price, PriceKind, Sku, Status, WindowsNodes};
+use crate::catalog::{self, Aks, Catalog, Cpu, Gpu, Os, Price, PriceKind, Sku, WindowsNodes};
 use crate::record::{
     CpuEnv, DeviceEnv, Environment, Header, HostState, OneOffCosts, Record, Row, Run, Schema,
     Series, Status, Time, Times,
@@ -82,7 +82,7 @@ fn sku(name: &str, usd: f64) -> Sku {
         memory_bytes_per_s: None,
         link_in_bytes_per_s: None,
         link_out_bytes_per_s: None,
-        status: Status::Active,
+        status: catalog::Status::Active,
         retires_on: None,
         aks: Aks::Supported,
         windows: Some(WindowsNodes::Yes),

@@ -282,14 +282,14 @@ fn a_service_that_stumbles_is_asked_again() {
     }
 }
 
-/// Every answer that ends a refresh: what the script says, the exit code, what the message names.
-type Refusal =
-    (&'static str, Box<dyn Fn(&str, &str, usize) -> Answer + Send + Sync>, i32, Vec<&'static str>);
+/// What a service answers, from its address, the target of a request and the requests before.
+type Script = Box<dyn Fn(&str, &str, usize) -> Answer + Send + Sync>;
+
+/// What the service does, the exit code, and what the message names.
+type Refusal = (&'static str, Script, i32, Vec<&'static str>);
 
 fn refusals() -> Vec<Refusal> {
-    let always = |answer: Answer| -> Box<dyn Fn(&str, &str, usize) -> Answer + Send + Sync> {
-        Box::new(move |_, _, _| answer.clone())
-    };
+    let always = |answer: Answer| -> Script { Box::new(move |_, _, _| answer.clone()) };
     let good = page(&guises(), None);
     let changed = |key: &str, value: Value| {
         let mut row = guises()[0].clone();
