@@ -18,6 +18,8 @@ const CPU: &str = "Standard_D8s_v5";
 /// One T4 of 16 GiB, 4 threads, 28 GiB.
 const T4: &str = "Standard_NC4as_T4_v3";
 
+/// One H100 of 94 GiB, 40 threads, 320 GiB.
+const H100: &str = "Standard_NC40ads_H100_v5";
 /// A region that only our prices know, so that no other size has a price.
 const REGION: &str = "testland";
 
@@ -276,12 +278,43 @@ fn image_inference_flips_from_cpu_to_gpu_at_the_demand_that_was_printed() {
     let text = desk.text(&images(100_000.0, SMALL), &[]);
     assert!(text.contains(&grouped(turn)), "the demand is printed: {text}");
 
-    let kind = |jobs: f64| desk.verdict(&images(jobs, SMALL), &[])["verdict"].clone();
+    let kind = |jobs: f64| {
+        let other = ["--jobs-per-day", &jobs.to_string()];
+        let asked = desk.verdict(&images(100_000.0, SMALL), &other)["verdict"].clone();
+        let written = desk.verdict(&images(jobs, SMALL), &[])["verdict"].clone();
+        assert_eq!(asked, written, "{jobs}");
+        asked
+    };
     // $2.00 is 10.7 % under $2.24, and $2.24 is 10.4 % under $2.50: both beyond the margin.
     assert_eq!(kind(turn - 1.0), "cpu");
     assert_eq!(kind(turn), "gpu");
     assert_eq!(kind(turn / 10.0), "cpu");
     assert_eq!(kind(turn * 10.0), "gpu");
+}
+
+#[test]
+fn a_t4_against_an_h100_turns_on_price_alone_at_the_printed_price() {
+    let desk = Desk::new();
+    desk.pair();
+    desk.record(H100, &images(1.0, ""), Call { pipelined_s: 0.002, end_to_end_s: 0.002 });
+    let at = |usd: f64| {
+        let prices = [(CPU, "ondemand", 0.5), (T4, "ondemand", 1.0), (H100, "ondemand", usd)];
+        desk.prices("prices.csv", &prices);
+        desk.verdict(&images(2.4e6, SMALL), &[])
+    };
+    // 100,000 jobs an hour: a T4 does 25,200 of them at 70 %, so four cost $4.00 an hour; an H100
+    // does 126,000, so one costs $8.00. Forty CPU nodes are $20.
+    let dear = at(8.0);
+    assert_eq!((&dear["verdict"], &dear["best_gpu"]["sku"]), (&"gpu".into(), &T4.into()));
+    let rival = &dear["break_even"]["rival_gpu"];
+    assert_eq!(rival["sku"], H100);
+    let turn = rival["chosen_below_usd_per_h"].as_f64().expect("a price");
+    assert!((turn - 4.0).abs() < 1e-9, "{turn}");
+    let text = desk.text(&images(2.4e6, SMALL), &[]);
+    assert!(text.contains("$8.00 now, is the cheapest GPU size below $4.00 an hour"), "{text}");
+
+    assert_eq!(at(turn + 0.01)["best_gpu"]["sku"], T4);
+    assert_eq!(at(turn - 0.01)["best_gpu"]["sku"], H100);
 }
 
 #[test]
@@ -339,7 +372,7 @@ fn a_limit_that_no_cpu_size_meets_makes_it_gpu() {
     desk.pair();
     // 10,000 s a job on 8 threads: no size has ten thousand times as many. 1 s on the T4.
     desk.record(CPU, &images(1.0, ""), Call { pipelined_s: 1000.0, end_to_end_s: 1000.0 });
-    let limits = ["latency_slo_s = 5\n"];
+    let limits = ["latency_slo_s = 5\n", "deadline_s = 5\n"];
     for limit in limits {
         let verdict = desk.verdict(&images(100.0, &format!("{limit}{SMALL}")), &[]);
         assert_eq!(verdict["verdict"], "gpu", "{limit}: {}", verdict["headline"]);

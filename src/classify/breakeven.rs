@@ -4,7 +4,7 @@ use super::bands;
 use super::candidate::Candidate;
 use super::judge::{self, Contest, Outcome};
 use super::limits::Limit;
-use super::{BreakEven, Kind, Options, Side, SizeBreakEven};
+use super::{BreakEven, Kind, Options, RivalGpu, Side, SizeBreakEven};
 use crate::cost::evidence::{MeasuredDevice, Mode, is_series, time_of};
 use crate::workload::ResolvedWorkload;
 
@@ -23,6 +23,7 @@ pub(super) fn break_even(
             .flatten(),
         demand_bands: bands,
         sizes: size_break_evens(resolved, devices),
+        rival_gpu: outcome.gpu.and_then(|gpu| rival_gpu(candidates, gpu)),
         ..BreakEven::default()
     };
     let (Some(gpu), Some(cpu)) = (outcome.gpu, outcome.cpu) else { return result };
@@ -58,6 +59,21 @@ fn next_gpu(
     let next = judge::best(candidates, others)?;
     let factor = next.median_usd_per_month()? / gpu.median_usd_per_month()?;
     Some((factor, Contest::new(next, cpu, limit_s, options.margin)?.verdict()))
+}
+
+/// The best size with another GPU than `gpu`, and its price at which the two cost the same: cost is
+/// in proportion to price.
+fn rival_gpu(candidates: &[Candidate], gpu: &Candidate) -> Option<RivalGpu> {
+    let another = |c: &Candidate| c.side == Side::Gpu && c.sku.gpu_model != gpu.sku.gpu_model;
+    let rival = judge::best(candidates, another)?;
+    let price_usd_per_h = rival.usd_per_h?;
+    let factor = gpu.median_usd_per_month()? / rival.median_usd_per_month()?;
+    Some(RivalGpu {
+        sku: rival.sku.name.clone(),
+        device: rival.device(),
+        price_usd_per_h,
+        chosen_below_usd_per_h: price_usd_per_h * factor,
+    })
 }
 
 /// Factors on the best GPU size's price up to which the verdict is `gpu` and from which it is

@@ -185,6 +185,24 @@ pub struct BreakEven {
     pub gpu_price_for_gpu_usd_per_h: Option<f64>,
     /// Lowest hourly price of the best GPU size at which the verdict is `cpu`.
     pub gpu_price_for_cpu_usd_per_h: Option<f64>,
+    /// The best size with another GPU, and the price at which it would be chosen; `None` where no
+    /// other GPU can be judged.
+    #[serde(default)]
+    pub rival_gpu: Option<RivalGpu>,
+}
+
+/// The cheapest size, by median cost, with another GPU than the best size has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RivalGpu {
+    /// VM size.
+    pub sku: String,
+    /// GPU model with its count or share.
+    pub device: String,
+    /// Its price in USD per hour, after the discount.
+    pub price_usd_per_h: f64,
+    /// Price in USD per hour below which it costs less than the best size, other things equal:
+    /// its price · cost of the best ÷ its cost.
+    pub chosen_below_usd_per_h: f64,
 }
 
 /// Demand from `from_jobs_per_day` up to the next band.

@@ -258,6 +258,13 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
         lines.push(format!("size: {what} ({}; {gpu} against {cpu})", size.series));
     }
     lines.extend(price(verdict));
+    lines.extend(verdict.break_even.rival_gpu.as_ref().map(|rival| {
+        let (now, below) = (usd(rival.price_usd_per_h), usd(rival.chosen_below_usd_per_h));
+        let (sku, device) = (&rival.sku, &rival.device);
+        format!(
+            "between GPUs: {sku} ({device}), {now} now, is the cheapest GPU size below {below} an hour"
+        )
+    }));
     lines
 }
 
