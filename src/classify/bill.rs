@@ -5,7 +5,12 @@ use crate::cost::fleet::{Fleet, Objective, Pace};
 use crate::cost::node::JobOn;
 use crate::cost::{Estimate, Level, money, spot};
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
+    /// The same size with another job.
+    pub fn with_job(&self, job: JobOn) -> Candidate<'a> {
+        Candidate { job: Some(job), ..self.clone() }
+    }
+
     /// What a node does with device and network times at these levels; on spot nodes, with what
     /// evictions cost taken off.
     pub fn pace(&self, device: Level, io: Level) -> Option<Pace> {

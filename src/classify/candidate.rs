@@ -40,7 +40,7 @@ pub(super) struct Candidate<'a> {
     pub jobs_per_day: f64,
     /// Evictions of a node per hour, where it is a spot node.
     pub evictions_per_h: Option<f64>,
-    arm: bool,
+    pub arm: bool,
 }
 
 /// How nodes of each kind are kept for one demand.
@@ -344,7 +344,7 @@ impl Candidate<'_> {
             Resource::Link => ("transfer-bound", "the link between host and GPU sets the pace"),
             Resource::Launch => ("launch-bound", "kernel launches set the pace"),
             Resource::HostCpu => {
-                ("split", "the few vCPUs beside the GPU set the pace; move their work to CPU nodes")
+                ("split", "the few vCPUs beside the GPU set the pace; more of them would do more")
             }
             Resource::Serial => ("serial-bound", "work on one thread sets the pace"),
             Resource::Io => ("io-bound", "network or disk sets the pace"),

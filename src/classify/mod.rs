@@ -12,6 +12,7 @@ mod offer;
 #[cfg(test)]
 mod patterns_tests;
 mod remarks;
+mod split;
 #[cfg(test)]
 mod tests;
 mod verdict;

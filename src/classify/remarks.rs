@@ -3,7 +3,7 @@
 use super::Reason;
 use super::candidate::{Candidate, reason};
 use super::judge::Outcome;
-use super::words::{number, percent, seconds};
+use super::words::{self, number, percent, seconds};
 use crate::cost::fleet::AllDay;
 use crate::cost::{Level, spot};
 
@@ -29,11 +29,11 @@ pub(super) fn through_the_day(outcome: &Outcome) -> Vec<String> {
     let told = |c: &Candidate| {
         let fleet = c.fleet().filter(|fleet| fleet.fewest != fleet.most)?;
         Some(format!(
-            "{} runs {} to {} nodes through the day: {} node-hours, {} of them to start and to \
-             cool down.",
+            "{} runs {} to {} through the day: {} node-hours, {} of them to start and to cool \
+             down.",
             c.sku.name,
-            number(fleet.fewest),
-            number(fleet.most),
+            words::whole(fleet.fewest),
+            words::nodes(fleet.most),
             number(fleet.node_hours),
             number(fleet.warming_h)
         ))
@@ -47,7 +47,7 @@ fn idle(c: &Candidate) -> Option<Reason> {
     let text = if nodes <= 1.0 {
         format!("one node is busy {busy:.1} % of the time")
     } else {
-        format!("{} nodes are busy {busy:.1} % of the hours paid for", number(nodes))
+        format!("{} are busy {busy:.1} % of the hours paid for", words::nodes(nodes))
     };
     Some(reason("idle-dominated", text))
 }
@@ -59,9 +59,9 @@ fn headroom(c: &Candidate) -> Option<Reason> {
     let more = c.nodes()?.0 - c.rules.nodes_by_load(c.jobs_per_day, pace);
     (more > 0.0).then(|| {
         let text = format!(
-            "{} nodes more than the load takes: with them {} of requests are answered within {} \
+            "{} more than the load takes: with them {} of requests are answered within {} \
              (objective {})",
-            number(more),
+            words::nodes(more),
             percent(objective.percentile),
             seconds(answered_s),
             seconds(objective.latency_s)
@@ -74,10 +74,10 @@ fn headroom(c: &Candidate) -> Option<Reason> {
 fn unannounced(c: &Candidate) -> Option<Reason> {
     let nodes = c.nodes().filter(|_| c.rules.all_day == Some(AllDay::Headroom))?.0;
     let text = format!(
-        "a node takes {} to start, too long for a busy spell under a latency objective: the {} \
-         node(s) of the peak are paid for all day",
+        "a node takes {} to start, too long for a busy spell under a latency objective: the \
+         {} of the peak are paid for all day",
         seconds(3600.0 * c.rules.start_up_h),
-        number(nodes)
+        words::nodes(nodes)
     );
     Some(reason("peak-headroom", text))
 }

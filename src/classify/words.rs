@@ -50,7 +50,8 @@ pub(super) fn dollars(value: f64) -> String {
     if v >= 100.0 { format!("{sign}${}", whole(v)) } else { format!("{sign}${v:.2}") }
 }
 
-fn whole(value: f64) -> String {
+/// A whole number with thousands separated.
+pub(super) fn whole(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut out = String::new();
     for (index, c) in digits.chars().enumerate() {
@@ -60,6 +61,11 @@ fn whole(value: f64) -> String {
         out.push(c);
     }
     out
+}
+
+/// `1 node`, `1,200 nodes`.
+pub(super) fn nodes(count: f64) -> String {
+    format!("{} node{}", whole(count), if count == 1.0 { "" } else { "s" })
 }
 
 /// A share in per cent without needless digits: `99 %`, `99.9 %`.
@@ -255,7 +261,10 @@ pub(super) fn reasons(outcome: &Outcome, candidates: &[Candidate]) -> Vec<Reason
     let mut out: Vec<Reason> = Vec::new();
     for (side, best) in [(Side::Gpu, outcome.gpu), (Side::Cpu, outcome.cpu)] {
         if let Some(best) = best {
-            for r in best.row().reasons {
+            let split = super::split::of(best, candidates).filter(|_| side == Side::Gpu);
+            let row = best.row().reasons.into_iter();
+            let kept = row.filter(|r| split.is_none() || r.code != "split");
+            for r in kept.chain(split.clone()) {
                 out.push(reason(&r.code, format!("{}: {}", best.sku.name, r.text)));
             }
         } else if side == Side::Gpu && outcome.gpu_unused {

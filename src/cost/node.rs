@@ -242,6 +242,26 @@ impl JobOn {
         Usage { seconds, latency_s }
     }
 
+    /// Whether a GPU stage (counted from 0 among the compute stages) keeps the node's threads longer
+    /// than its GPUs.
+    pub fn host_bound(&self, stage: usize) -> bool {
+        let s = &self.stages[stage];
+        let slots = slots(self.gpus, s.gpus_per_job).max(1.0);
+        s.host_cpu_s / self.threads > s.device_s.median / slots
+    }
+
+    /// The job with those compute stages only, and with its serial work or without; network and
+    /// disk stay with what has no serial work.
+    pub fn part(&self, stages: impl Fn(usize) -> bool, serial: bool) -> Self {
+        let kept = self.stages.iter().enumerate().filter(|(index, _)| stages(*index));
+        Self {
+            stages: kept.map(|(_, stage)| stage.clone()).collect(),
+            serial_s: if serial { self.serial_s } else { 0.0 },
+            io_s: if serial { Estimate::exact(0.0) } else { self.io_s },
+            ..self.clone()
+        }
+    }
+
     /// What most of the device's time goes to.
     fn device_resource(&self) -> Resource {
         let (mut compute, mut memory, mut launch) = (0.0, 0.0, 0.0);

@@ -272,8 +272,8 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
 fn price(verdict: &Verdict) -> Option<String> {
     let turn = &verdict.break_even;
     let told: Vec<String> = [
-        turn.gpu_price_for_gpu_usd_per_h.map(|p| format!("gpu up to {} an hour", usd(p))),
-        turn.gpu_price_for_cpu_usd_per_h.map(|p| format!("cpu from {} an hour on", usd(p))),
+        turn.gpu_price_for_gpu_usd_per_h.map(|p| format!("a GPU node up to {} an hour", usd(p))),
+        turn.gpu_price_for_cpu_usd_per_h.map(|p| format!("a CPU node from {} an hour on", usd(p))),
     ]
     .into_iter()
     .flatten()
