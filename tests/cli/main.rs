@@ -4,6 +4,7 @@ mod bad_input;
 mod init;
 mod measuring;
 mod output;
+mod what_if;
 
 use std::path::{Path, PathBuf};
 
