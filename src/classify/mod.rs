@@ -8,6 +8,7 @@ mod candidate;
 mod explain;
 mod judge;
 mod limits;
+mod measure_next;
 mod offer;
 #[cfg(test)]
 mod patterns_tests;
@@ -15,6 +16,7 @@ mod remarks;
 mod split;
 #[cfg(test)]
 mod tests;
+mod today;
 mod verdict;
 mod words;
 
@@ -44,22 +46,31 @@ pub fn classify(
     let outcome = judge::judge(&candidates, limit_s, options);
     let break_even = breakeven::break_even(workload, &candidates, &outcome, &devices, options);
     let terms = |c: Option<&Candidate>| c.map(|c| explain::terms(c, workload)).unwrap_or_default();
+    let given_as = &workload.workload.given_as;
+    let (measure_next, what_they_settle) =
+        measure_next::suggestions(&outcome, &candidates, given_as, options);
+    let today = today::today(workload, catalog, &candidates, &outcome, options);
+    let against_today = today.as_ref().map(|t| today::in_headline(t, &outcome)).unwrap_or_default();
+    let mut sentences = words::sentences(&outcome);
+    sentences.extend(today.as_ref().and_then(today::sentence));
+    sentences.extend(what_they_settle);
     Verdict {
         workload: workload.workload.name.clone(),
         summary: workload.workload.summary.clone(),
         verdict: outcome.verdict,
-        headline: words::headline(&outcome),
-        sentences: words::sentences(&outcome),
+        headline: words::headline(&outcome) + &against_today,
+        sentences,
         lean: outcome.contest.map(|c| c.lean()),
         probability_gpu: outcome.contest.map(|c| c.probability_gpu()),
         probability_cpu: outcome.contest.map(|c| c.probability_cpu()),
         gpu_saves_usd_per_month: savings(outcome.gpu, outcome.cpu),
+        today,
         jobs_per_day: demand.jobs_per_day,
         best_gpu: outcome.gpu.map(Candidate::row),
         best_cpu: outcome.cpu.map(Candidate::row),
         ranking: ranking(&candidates),
         reasons: words::reasons(&outcome, &candidates),
-        measure_next: words::suggestions(&outcome, &workload.workload.given_as, options),
+        measure_next,
         explain: [terms(outcome.gpu), terms(outcome.cpu)].concat(),
         break_even,
         options: options.clone(),

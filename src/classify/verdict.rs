@@ -87,6 +87,9 @@ pub struct Verdict {
     pub probability_cpu: Option<f64>,
     /// Cost of the best CPU minus best GPU per month in USD (above 0: the GPU saves).
     pub gpu_saves_usd_per_month: Option<Estimate>,
+    /// What runs today, where the workload says so.
+    #[serde(default)]
+    pub today: Option<TodayCost>,
     /// Demand the money is for.
     pub jobs_per_day: f64,
     /// Cheapest GPU size by median cost.
@@ -247,6 +250,31 @@ pub struct Suggestion {
     pub usd: Option<f64>,
     /// What it settles.
     pub why: String,
+    /// Share of the variance of the log cost ratio that it would remove; `None` where the costs
+    /// are not in doubt.
+    #[serde(default)]
+    pub removes: Option<f64>,
+    /// P that it settles the verdict alone.
+    #[serde(default)]
+    pub settles: Option<f64>,
+}
+
+/// What runs today.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TodayCost {
+    /// VM size.
+    pub sku: String,
+    /// How many of it run all day.
+    pub nodes: u32,
+    /// What they cost in USD a month (30.4 days); `None` where the price is unknown.
+    pub usd_per_month: Option<f64>,
+    /// How many of it the demand takes by the same arithmetic as all other sizes; `None` where the
+    /// size was not judged.
+    pub nodes_needed: Option<u64>,
+    /// What the best GPU size saves against them in USD a month; negative where it costs more.
+    pub gpu_saves_usd_per_month: Option<f64>,
+    /// What the best CPU size saves.
+    pub cpu_saves_usd_per_month: Option<f64>,
 }
 
 /// One number of the arithmetic.

@@ -1,13 +1,9 @@
-//! Sentences made from the data, and the measurements that would settle a verdict.
+//! Sentences made from the data.
 
 use super::candidate::{Candidate, GPU_UNUSED, Standing, reason};
 use super::judge::Outcome;
-use super::{Kind, Options, Reason, Side, Suggestion};
+use super::{Kind, Reason, Side};
 use crate::cost::{Origin, Resource};
-
-/// Minutes of a suite on a new node: start-up (8 GPU, 3 CPU), image, `quick`.
-const GPU_MINUTES: f64 = 15.0;
-const CPU_MINUTES: f64 = 8.0;
 
 /// A number with three significant digits and thousands separated.
 pub(super) fn number(value: f64) -> String {
@@ -292,50 +288,4 @@ fn obstacles(side: Side, candidates: &[Candidate]) -> Vec<Reason> {
         reason(&r.code, format!("{count} {side} sizes, e.g. {sku}: {}", r.text))
     };
     seen.into_iter().map(line).collect()
-}
-
-/// Measurements that would settle it: what adds most uncertainty for its price first. `workload`
-/// is what the program was given, a built-in name or a path. A speed known better than the margin
-/// is not worth measuring, nor is one side while the other cannot be judged.
-pub(super) fn suggestions(outcome: &Outcome, workload: &str, options: &Options) -> Vec<Suggestion> {
-    if outcome.verdict != Kind::MeasureFirst || outcome.contest.is_none() {
-        return Vec::new();
-    }
-    let quoted = workload.contains(char::is_whitespace);
-    let workload = if quoted { format!("'{workload}'") } else { workload.to_owned() };
-    let mut list: Vec<(f64, Suggestion)> = [outcome.gpu, outcome.cpu]
-        .into_iter()
-        .flatten()
-        .filter_map(|c| {
-            let job = c.job.as_ref()?;
-            if !matches!(job.origin, Origin::Predicted | Origin::Prior) {
-                return None;
-            }
-            let x = c.throughput()?;
-            let spread = (x.hi90 / x.lo90).sqrt();
-            if spread * (1.0 - options.margin) <= 1.0 {
-                return None;
-            }
-            let minutes = if c.side == Side::Gpu { GPU_MINUTES } else { CPU_MINUTES };
-            let usd = c.usd_per_h.map(|p| p * minutes / 60.0);
-            let gain = spread.ln().powi(2) / usd.unwrap_or(1.0).max(0.05);
-            Some((
-                gain,
-                Suggestion {
-                    sku: c.sku.name.clone(),
-                    command: format!("breakeven advise {workload} --sku {}", c.sku.name),
-                    minutes,
-                    usd,
-                    why: format!(
-                        "its speed is known only within a factor of {} either way; the margin \
-                         asked for is {:.0} %",
-                        number(spread),
-                        100.0 * options.margin
-                    ),
-                },
-            ))
-        })
-        .collect();
-    list.sort_by(|a, b| b.0.total_cmp(&a.0));
-    list.into_iter().map(|(_, s)| s).collect()
 }

@@ -123,6 +123,7 @@ pub fn judge(
         .map(|loaded| {
             let files = FolderFiles::new(loaded.folder.clone());
             let workload = what_if::workload(&loaded.workload, &price.what_if);
+            check_today(&workload, &catalog)?;
             let resolved = plan::resolve(&workload, &files)
                 .map_err(|error| Failure::usage(error.to_string()))?;
             let mut verdict = classify::classify(&resolved, &records, &catalog, &options);
@@ -149,6 +150,22 @@ fn options(price: &PriceArgs, catalog: &Catalog) -> Result<Options, Failure> {
         settings: what_if::settings(&price.what_if),
         today: Some(pricing::today()),
     })
+}
+
+/// A size that runs today and that nobody knows is a slip of the pen.
+fn check_today(workload: &Workload, catalog: &Catalog) -> Result<(), Failure> {
+    let Some(today) = &workload.today else { return Ok(()) };
+    if catalog.sku(None, &today.sku).is_some() {
+        return Ok(());
+    }
+    let names = catalog.skus.iter().map(|sku| sku.name.as_str());
+    let hint =
+        nearest(&today.sku, names).map(|n| format!(", did you mean `{n}`?")).unwrap_or_default();
+    Err(Failure::usage(format!(
+        "{}: today: sku = \"{}\": no such VM size in the catalog{hint}; see `breakeven list skus`, or \
+         leave [today] out",
+        workload.given_as, today.sku
+    )))
 }
 
 /// A region without a single price is a mistake, not an answer.

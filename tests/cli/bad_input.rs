@@ -54,6 +54,22 @@ fn a_region_without_prices_is_refused_with_the_nearest() {
 }
 
 #[test]
+fn an_unknown_size_of_today_is_refused_with_the_nearest() {
+    let folder = folder();
+    let workload = file(
+        folder.path(),
+        "w.toml",
+        "[[stage]]\nserial_cpu_s = 1\n[demand]\njobs_per_day = 9\n[today]\n\
+         sku = \"Standard_D16s_v55\"\nnodes = 2\n",
+    );
+    let message = message(&run(folder.path(), &["classify", &workload], 2));
+    names(
+        &message,
+        &["w.toml: today: sku", "Standard_D16s_v55", "did you mean `Standard_D16s_v5`"],
+    );
+}
+
+#[test]
 fn a_typo_in_a_key_of_a_suite_names_file_key_and_the_right_one() {
     let folder = folder();
     let suite = file(folder.path(), "s.toml", "budgt_s = 9\n[[case]]\nfamily = \"alignment\"\n");
