@@ -86,6 +86,17 @@ pub enum Status {
     Retired,
 }
 
+impl Status {
+    /// As the tables spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Preview => "preview",
+            Self::Retired => "retired",
+        }
+    }
+}
+
 /// Whether AKS makes Windows nodes of a VM size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -96,6 +107,17 @@ pub enum WindowsNodes {
     Preview,
     /// Never: the processor is an Arm one.
     No,
+}
+
+impl WindowsNodes {
+    /// As the tables spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::Preview => "preview",
+            Self::No => "no",
+        }
+    }
 }
 
 /// Operating system whose licence an hour includes.
@@ -133,6 +155,19 @@ pub enum Aks {
     Unsupported,
     /// Not an Azure size.
     NotApplicable,
+}
+
+impl Aks {
+    /// As the tables spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Supported => "supported",
+            Self::OwnDriver => "own-driver",
+            Self::Unclear => "unclear",
+            Self::Unsupported => "unsupported",
+            Self::NotApplicable => "not-applicable",
+        }
+    }
 }
 
 /// How an hour is paid for.

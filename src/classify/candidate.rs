@@ -138,7 +138,8 @@ fn candidate<'a>(
         c.reasons.push(reason(
             "price-scaled",
             format!(
-                "about {} an hour, scaled from {listed} by vCPUs; --prices takes the list price",
+                "about {} an hour, scaled from {listed} by vCPUs; `prices refresh` or --prices \
+                 gives the list price",
                 super::words::dollars(usd)
             ),
         ));
@@ -150,7 +151,10 @@ fn candidate<'a>(
     if let (Some(days), Some(price)) = (stale_days, price) {
         c.reasons.push(reason(
             "price-stale",
-            format!("the price is of {}, {days} days old; refresh it", price.as_of),
+            format!(
+                "the price is of {}, {days} days old; `breakeven prices refresh` reads today's",
+                price.as_of
+            ),
         ));
     }
     c

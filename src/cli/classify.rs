@@ -57,7 +57,8 @@ pub fn comparable(verdicts: &[Verdict]) -> Result<(), Failure> {
     }
     Err(Failure::incomparable(
         "nothing can be compared: no size has both a known price and a known time for any of the \
-         workloads; choose another --price-kind, --region or --provider, or give --prices FILE",
+         workloads; choose another --price-kind, --region or --provider, read today's prices with \
+         `breakeven prices refresh`, or give --prices FILE",
     ))
 }
 

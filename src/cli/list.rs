@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::args::{ListArgs, ListWhat, OutputArgs};
 use super::exit::{DONE, Failure, Outcome};
 use super::{output, pricing};
-use crate::catalog::{PriceKind, Sku, Status};
+use crate::catalog::{Catalog, Gpu, PriceKind, Sku, WindowsNodes};
 use crate::report::{Align, Column, Content, Document, Listing, Table};
 use crate::{suite, workload};
 
@@ -117,44 +117,66 @@ fn workloads() -> Result<Table, Failure> {
     Ok(table)
 }
 
+/// Columns of the listing of VM sizes.
+const SKU_COLUMNS: [&str; 19] = [
+    "provider",
+    "sku",
+    ">vcpus",
+    ">memory_gib",
+    "cpus",
+    "gpu",
+    ">gpus",
+    ">nvenc",
+    ">nvdec",
+    "status",
+    "retires_on",
+    "aks",
+    "windows",
+    ">ondemand_usd_per_h",
+    ">spot_usd_per_h",
+    "region",
+    "as_of",
+    "source",
+    "remark",
+];
+
 fn skus() -> Result<Table, Failure> {
-    let mut table = Table::new(&[
-        "provider",
-        "sku",
-        ">vcpus",
-        ">memory_gib",
-        "gpu",
-        ">gpus",
-        ">ondemand_usd_per_h",
-        ">spot_usd_per_h",
-        "region",
-        "as_of",
-        "source",
-        "remark",
-    ]);
-    for sku in &pricing::catalog(&[])?.catalog.skus {
-        table.row(sku_cells(sku));
+    let mut table = Table::new(&SKU_COLUMNS);
+    let catalog = pricing::catalog(&[])?.catalog;
+    for sku in &catalog.skus {
+        table.row(sku_cells(sku, &catalog));
     }
     Ok(table)
 }
 
-fn sku_cells(sku: &Sku) -> [String; 12] {
+fn sku_cells(sku: &Sku, catalog: &Catalog) -> [String; SKU_COLUMNS.len()] {
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let ondemand = sku.price(PriceKind::Ondemand, None);
-    let remark = match (&sku.not_judged, sku.status, &sku.gpu_model, sku.gpu_count) {
-        (Some(reason), ..) => reason.clone(),
-        (None, Status::Retired, ..) => "retired".into(),
-        (None, Status::Preview, ..) => "preview".into(),
-        (None, Status::Active, Some(_), None) => "number of GPUs not published".into(),
-        (None, Status::Active, ..) => String::new(),
+    let gpu = sku.gpu_model.as_deref().and_then(|model| catalog.gpu(model));
+    let engines = |of: fn(&Gpu) -> Option<u32>| {
+        gpu.and_then(of).map(|engines| engines.to_string()).unwrap_or_default()
     };
+    let remark = match (&sku.not_judged, &sku.gpu_model, sku.gpu_count) {
+        (Some(reason), ..) => reason.clone(),
+        (None, Some(_), None) => "number of GPUs not published".into(),
+        (None, ..) => String::new(),
+    };
+    let cpus: Vec<&str> =
+        sku.cpu_model.iter().chain(&sku.other_cpu_models).map(String::as_str).collect();
     [
         sku.provider.clone(),
         sku.name.clone(),
         sku.vcpus.to_string(),
         number(sku.memory_gib),
+        cpus.join("; "),
         sku.gpu_model.clone().unwrap_or_default(),
         number(sku.gpu_count),
+        engines(|gpu| gpu.nvenc_engines),
+        engines(|gpu| gpu.nvdec_engines),
+        sku.status.name().into(),
+        sku.retires_on.clone().unwrap_or_default(),
+        sku.aks.name().into(),
+        sku.windows.map(WindowsNodes::name).unwrap_or_default().into(),
         number(ondemand.map(|p| p.price_usd_per_h)),
         number(sku.price(PriceKind::Spot, None).map(|p| p.price_usd_per_h)),
         ondemand.map(|p| p.region.clone()).unwrap_or_default(),

@@ -226,11 +226,15 @@ fn exclusion((code, costs): &Exclusion) -> String {
     let text = costs.iter().find_map(|cost| Some(&cost.reasons.first()?.text));
     let text = text.map_or("", String::as_str);
     let names: Vec<&str> = costs.iter().map(|cost| cost.sku.as_str()).collect();
-    let named = match &names[..] {
-        [first, .., _] if names.len() > NAMED => format!("for example {first}"),
-        _ => names.join(", "),
+    let told = match &names[..] {
+        [first, others @ ..] if others.is_empty() => format!("{first}: {text}"),
+        // The text may hold figures of the first alone.
+        [first, others @ ..] if names.len() <= NAMED => {
+            format!("{first}: {text}; likewise {}", others.join(", "))
+        }
+        names => format!("for example {}: {text}", names.first().unwrap_or(&"none")),
     };
-    format!("left out: {}, {code} ({named}: {text})", count(names.len(), "VM size"))
+    format!("left out: {}, {code} ({told})", count(names.len(), "VM size"))
 }
 
 fn break_even(verdict: &Verdict) -> Vec<String> {
