@@ -227,7 +227,7 @@ fn exclusion((code, costs): &Exclusion) -> String {
     let text = text.map_or("", String::as_str);
     let names: Vec<&str> = costs.iter().map(|cost| cost.sku.as_str()).collect();
     let told = match &names[..] {
-        [first, others @ ..] if others.is_empty() => format!("{first}: {text}"),
+        [first] => format!("{first}: {text}"),
         // The text may hold figures of the first alone.
         [first, others @ ..] if names.len() <= NAMED => {
             format!("{first}: {text}; likewise {}", others.join(", "))
