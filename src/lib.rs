@@ -13,6 +13,7 @@ pub mod plan;
 pub mod suite;
 pub mod workload;
 
+pub mod import;
 pub mod record;
 
 pub mod catalog;

@@ -20,15 +20,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("measure", &["plan", "backend", "record", "host", "stats", "units"]),
     ("record", &["host", "stats", "units"]),
     ("catalog", &["units"]),
-    ("cost", &["record", "catalog", "workload", "stats", "units"]),
+    // Measurements that others made: checked against the sizes, known by no price.
+    ("import", &["catalog", "stats", "units"]),
     ("prices", &["catalog"]),
-    ("classify", &["cost", "record", "catalog", "workload", "stats", "units"]),
+    ("cost", &["record", "import", "catalog", "workload", "stats", "units"]),
+    ("classify", &["cost", "record", "import", "catalog", "workload", "stats", "units"]),
     ("report", &["classify", "cost", "record", "workload", "stats", "units"]),
     (
         "cli",
         &[
             "units", "host", "stats", "suite", "workload", "plan", "backend", "measure", "record",
-            "catalog", "cost", "classify", "report", "prices",
+            "catalog", "import", "cost", "classify", "report", "prices",
         ],
     ),
 ];
@@ -41,9 +43,11 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("backend", &["work", "recording"]),
     ("measure", &["work", "recording"]),
     ("record", &["work"]),
+    ("import", &["params"]),
     // A stage keeps its case's parameters as written.
     ("cost", &["params", "work"]),
-    ("classify", &["work"]),
+    // An imported workload is one stage without parameters.
+    ("classify", &["params", "work"]),
     ("report", &["work"]),
     ("cli", &["work", "params", "FAMILIES", "family"]),
 ];

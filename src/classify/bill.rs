@@ -73,11 +73,12 @@ impl<'a> Candidate<'a> {
     }
 
     /// Seconds within which the objective's share of requests is answered in the fullest hour, by
-    /// medians, with the objective.
+    /// medians, with the objective; `None` where the latency of a job is not known.
     pub fn latency_at_percentile(&self) -> Option<(f64, Objective)> {
         let objective = self.rules.objective?;
         let wait_s = self.fleet()?.spells.iter().map(|s| s.wait_s).fold(0.0, f64::max);
-        let service_s = self.job.as_ref().map(JobOn::latency)?.median;
+        let service_s =
+            self.job.as_ref().filter(|_| self.latency_known).map(JobOn::latency)?.median;
         Some((service_s + wait_s, objective))
     }
 }

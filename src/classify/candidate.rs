@@ -4,8 +4,8 @@ use crate::catalog::{Aks, Catalog, Gpu, Os, Price, PriceKind, Sku};
 use crate::cost::evidence::MeasuredDevice;
 use crate::cost::fleet::Rules;
 use crate::cost::node::{self, JobOn, Obstacle};
-use crate::cost::{Resource, money};
-use crate::workload::{ResolvedWorkload, Stage};
+use crate::cost::{Origin, Resource, money};
+use crate::workload::{ResolvedWorkload, Stage, Workload};
 
 use super::limits::Limit;
 use super::{Options, Reason, Side, SkuCost, offer, remarks};
@@ -40,6 +40,8 @@ pub(super) struct Candidate<'a> {
     pub jobs_per_day: f64,
     /// Evictions of a node per hour, where it is a spot node.
     pub evictions_per_h: Option<f64>,
+    /// Whether the job's latency is known; else it is only the least that it can be.
+    pub latency_known: bool,
     pub arm: bool,
 }
 
@@ -51,9 +53,8 @@ pub(super) struct RulesOf {
 }
 
 impl RulesOf {
-    /// The rules for `resolved` under `options`.
-    pub fn new(resolved: &ResolvedWorkload, options: &Options) -> Self {
-        let workload = &resolved.workload;
+    /// The rules for `workload` under `options`.
+    pub fn new(workload: &Workload, options: &Options) -> Self {
         let of = |gpu| {
             let (settings, kind) = (&options.settings, options.price_kind);
             Rules::new(&workload.demand, &workload.node, settings, kind, gpu)
@@ -83,19 +84,22 @@ pub(super) fn candidates<'a>(
         .iter()
         .filter(|s| s.not_judged.is_none())
         .filter(|s| options.provider.as_ref().is_none_or(|p| &s.provider == p))
-        .map(|sku| candidate(resolved, sku, catalog, devices, options, rules))
+        .map(|sku| {
+            let job = node::job_on(resolved, sku, catalog, devices);
+            candidate(&resolved.workload, sku, catalog, options, rules, job)
+        })
         .collect()
 }
 
-fn candidate<'a>(
-    resolved: &ResolvedWorkload,
+/// A size with its price, its standing and what is known of the `job` on it.
+pub(super) fn candidate<'a>(
+    workload: &Workload,
     sku: &'a Sku,
-    catalog: &'a Catalog,
-    devices: &[MeasuredDevice],
+    catalog: &Catalog,
     options: &Options,
     rules: &'a RulesOf,
+    job: Result<JobOn, Obstacle>,
 ) -> Candidate<'a> {
-    let workload = &resolved.workload;
     let os = if workload.node.os == "windows" { Os::Windows } else { Os::Linux };
     let price = sku.price_with(os, options.price_kind, options.region.as_deref());
     let stale_days = price
@@ -115,10 +119,11 @@ fn candidate<'a>(
         jobs_per_day: workload.demand.jobs_per_day,
         evictions_per_h: (options.price_kind == PriceKind::Spot)
             .then_some(options.settings.evictions_per_h),
+        latency_known: true,
         arm: is_arm(sku, catalog),
     };
     c.check_size(workload, catalog, os);
-    match node::job_on(resolved, sku, catalog, devices) {
+    match job {
         Ok(job) => {
             c.check_limit(&job, Limit::of(&workload.demand));
             c.job = Some(job);
@@ -201,19 +206,19 @@ impl Candidate<'_> {
 
     /// The reason that keeps the size out; remarks about price and host do not.
     pub fn decisive(&self) -> Option<&Reason> {
-        let remarks = ["price-scaled", "price-stale", "arm64", "own-driver"];
+        let remarks = ["price-scaled", "price-stale", "arm64", "own-driver", "imported"];
         let remark = |code: &str| remarks.contains(&code) || offer::REMARKS.contains(&code);
         self.reasons.iter().find(|r| !remark(&r.code))
     }
 
     /// An infeasible size stays so whatever else is unknown about it.
-    fn lower(&mut self, to: Standing) {
+    pub fn lower(&mut self, to: Standing) {
         if self.standing != Standing::Infeasible {
             self.standing = to;
         }
     }
 
-    fn check_size(&mut self, workload: &crate::workload::Workload, catalog: &Catalog, os: Os) {
+    fn check_size(&mut self, workload: &Workload, catalog: &Catalog, os: Os) {
         let sku = self.sku;
         match sku.aks {
             Aks::Unsupported => {
@@ -268,6 +273,13 @@ impl Candidate<'_> {
         self.reasons.push(why);
     }
 
+    /// What sets the pace; `None` where only the pace itself is known, as of an imported
+    /// measurement.
+    pub fn binding(&self) -> Option<Resource> {
+        let job = self.job.as_ref().filter(|job| job.origin != Origin::Imported)?;
+        Some(job.throughput().1)
+    }
+
     /// Whether it is a share of a GPU.
     pub fn fractional(&self) -> bool {
         self.sku.gpu_count.is_some_and(|n| n < 1.0)
@@ -277,7 +289,7 @@ impl Candidate<'_> {
     pub fn row(&self) -> SkuCost {
         let job = self.job.as_ref();
         let throughput = self.throughput();
-        let binding = job.map(|j| j.throughput().1);
+        let binding = self.binding();
         let jobs_per_day = self.jobs_per_day;
         let month = self.usd_per_month();
         let (fleet, nodes) = (self.fleet(), self.nodes());
@@ -303,7 +315,7 @@ impl Candidate<'_> {
             implementations: job
                 .map(|j| j.stages.iter().map(|s| s.implementation.clone()).collect())
                 .unwrap_or_default(),
-            latency_s: job.map(JobOn::latency),
+            latency_s: job.filter(|_| self.latency_known).map(JobOn::latency),
             jobs_per_h: throughput,
             jobs_at_once: job.and_then(|j| j.at_once).map(|k| k as u64),
             nodes: nodes.map(|(n, _)| n as u64),
@@ -325,7 +337,8 @@ impl Candidate<'_> {
     /// What computes on this size.
     pub fn device(&self) -> String {
         let sku = self.sku;
-        match (&sku.gpu_model, sku.gpu_count) {
+        let gpu = sku.gpu_model.as_ref().filter(|_| self.side == Side::Gpu);
+        match (gpu, sku.gpu_count) {
             (Some(gpu), Some(1.0)) => gpu.clone(),
             (Some(gpu), Some(n)) if n < 1.0 => format!("1/{:.0} {gpu}", 1.0 / n),
             (Some(gpu), Some(n)) => format!("{n} × {gpu}"),

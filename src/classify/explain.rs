@@ -6,7 +6,7 @@ use super::words::{number, percent};
 use crate::cost::fleet::{AllDay, Fleet, Spell};
 use crate::cost::node::JobOn;
 use crate::cost::stage::StageOn;
-use crate::cost::{Estimate, Level, Resource, spot};
+use crate::cost::{Estimate, Level, Origin, Resource, spot};
 use crate::workload::ResolvedWorkload;
 
 /// Terms of one size, in the order of the arithmetic.
@@ -16,7 +16,7 @@ pub(super) fn terms(candidate: &Candidate, resolved: &ResolvedWorkload) -> Vec<T
     for stage in &job.stages {
         list.stage(stage, resolved);
     }
-    list.node(job);
+    list.node(candidate, job);
     list.money(candidate, resolved.workload.demand.jobs_per_day);
     list.terms
 }
@@ -49,6 +49,11 @@ impl List {
 
     fn stage(&mut self, stage: &StageOn, resolved: &ResolvedWorkload) {
         self.part = stage.label.clone();
+        if stage.origin == Origin::Imported {
+            self.interval("node time of a unit", stage.device_s, "s", &stage.how);
+            self.add("units", stage.calls, "units/job", "units_per_job of the file, else 1");
+            return;
+        }
         let number = stage.label.split(' ').next().and_then(|n| n.parse::<usize>().ok());
         let case = number.and_then(|n| resolved.cases.get(n - 1)).and_then(Option::as_ref);
         if let Some(case) = case {
@@ -76,15 +81,17 @@ impl List {
         self.add("calls", stage.calls, "calls/job", "workload");
     }
 
-    fn node(&mut self, job: &JobOn) {
+    fn node(&mut self, candidate: &Candidate, job: &JobOn) {
         self.part = "node".into();
         let usage = job.usage(Level::Mid, Level::Mid);
         for (resource, seconds) in usage.seconds.iter().filter(|(_, s)| *s > 0.0) {
             let name = format!("D {}", resource_name(*resource));
             self.add(&name, *seconds, "node-s/job", "Σ over stages ÷ what the node has of it");
         }
-        let along = if job.overlap { "longest stage or resource" } else { "Σ along the job" };
-        self.interval("latency R", job.latency(), "s", along);
+        if candidate.latency_known {
+            let along = if job.overlap { "longest stage or resource" } else { "Σ along the job" };
+            self.interval("latency R", job.latency(), "s", along);
+        }
         if let Some(k) = job.at_once {
             self.add("jobs at once k", k, "jobs", "allocatable memory ÷ memory of a job");
         }

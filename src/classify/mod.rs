@@ -6,6 +6,7 @@ mod bill;
 mod breakeven;
 mod candidate;
 mod explain;
+mod imported;
 mod judge;
 mod limits;
 mod measure_next;
@@ -20,11 +21,12 @@ mod today;
 mod verdict;
 mod words;
 
+pub use imported::classify_imported;
 pub use verdict::*;
 
 use crate::catalog::Catalog;
 use crate::cost::Estimate;
-use crate::cost::evidence;
+use crate::cost::evidence::{self, MeasuredDevice};
 use crate::record::Record;
 use crate::workload::ResolvedWorkload;
 use candidate::Candidate;
@@ -39,17 +41,28 @@ pub fn classify(
     options: &Options,
 ) -> Verdict {
     let devices = evidence::devices(records, catalog);
-    let rules = candidate::RulesOf::new(workload, options);
+    let rules = candidate::RulesOf::new(&workload.workload, options);
     let candidates = candidate::candidates(workload, catalog, &devices, options, &rules);
+    verdict(workload, &candidates, &devices, catalog, options)
+}
+
+/// The verdict on `workload` among `candidates`.
+fn verdict(
+    workload: &ResolvedWorkload,
+    candidates: &[Candidate],
+    devices: &[MeasuredDevice],
+    catalog: &Catalog,
+    options: &Options,
+) -> Verdict {
     let demand = &workload.workload.demand;
     let limit_s = limits::Limit::of(demand).map(|limit| limit.seconds);
-    let outcome = judge::judge(&candidates, limit_s, options);
-    let break_even = breakeven::break_even(workload, &candidates, &outcome, &devices, options);
+    let outcome = judge::judge(candidates, limit_s, options);
+    let break_even = breakeven::break_even(workload, candidates, &outcome, devices, options);
     let terms = |c: Option<&Candidate>| c.map(|c| explain::terms(c, workload)).unwrap_or_default();
     let given_as = &workload.workload.given_as;
     let (measure_next, what_they_settle) =
-        measure_next::suggestions(&outcome, &candidates, given_as, options);
-    let today = today::today(workload, catalog, &candidates, &outcome, options);
+        measure_next::suggestions(&outcome, candidates, given_as, options);
+    let today = today::today(workload, catalog, candidates, &outcome, options);
     let against_today = today.as_ref().map(|t| today::in_headline(t, &outcome)).unwrap_or_default();
     let mut sentences = words::sentences(&outcome);
     sentences.extend(today.as_ref().and_then(today::sentence));
@@ -68,8 +81,8 @@ pub fn classify(
         jobs_per_day: demand.jobs_per_day,
         best_gpu: outcome.gpu.map(Candidate::row),
         best_cpu: outcome.cpu.map(Candidate::row),
-        ranking: ranking(&candidates),
-        reasons: words::reasons(&outcome, &candidates),
+        ranking: ranking(candidates),
+        reasons: words::reasons(&outcome, candidates),
         measure_next,
         explain: [terms(outcome.gpu), terms(outcome.cpu)].concat(),
         break_even,

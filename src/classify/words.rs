@@ -213,6 +213,10 @@ pub(super) fn sentences(outcome: &Outcome) -> Vec<String> {
 
 /// A GPU that hardly shortens the job wins or loses by something else.
 fn same_latency(outcome: &Outcome) -> Option<String> {
+    let known = |c: Option<&Candidate>| c.is_some_and(|c| c.latency_known);
+    if !known(outcome.gpu) || !known(outcome.cpu) {
+        return None;
+    }
     let (gpu, cpu) = (outcome.gpu?.job.as_ref()?, outcome.cpu?.job.as_ref()?);
     let (on_gpu, on_cpu) = (gpu.latency().median, cpu.latency().median);
     if on_gpu < 0.8 * on_cpu || on_gpu > 1.25 * on_cpu {
@@ -235,7 +239,6 @@ fn same_latency(outcome: &Outcome) -> Option<String> {
 /// What sets the pace on a size, and where its times come from.
 fn evidence(candidate: &Candidate) -> Option<(String, String)> {
     let job = candidate.job.as_ref()?;
-    let (_, binding) = job.throughput();
     let mut devices: Vec<&str> = Vec::new();
     for device in job.stages.iter().filter_map(|s| s.predicted_from.as_deref()) {
         if !devices.contains(&device) {
@@ -245,11 +248,18 @@ fn evidence(candidate: &Candidate) -> Option<(String, String)> {
     let origin = match job.origin {
         Origin::Declared => "declared by the workload".to_owned(),
         Origin::Measured => "measured there".to_owned(),
+        Origin::Imported => "imported".to_owned(),
         Origin::Predicted => format!("predicted from {}", devices.join(" and ")),
         Origin::Prior => "estimated from published results".to_owned(),
     };
-    let pace = super::explain::resource_name(binding);
-    Some((format!("{} the {pace} sets the pace", candidate.sku.name), origin))
+    let pace = match candidate.binding().map(super::explain::resource_name) {
+        Some(pace) => format!("{} the {pace} sets the pace", candidate.sku.name),
+        None => {
+            let jobs = number(candidate.throughput()?.median);
+            format!("{} a node does {jobs} jobs an hour", candidate.sku.name)
+        }
+    };
+    Some((pace, origin))
 }
 
 /// Why the verdict is what it is, in codes: the winner's binding and the loser's obstacles.

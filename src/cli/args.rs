@@ -89,6 +89,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Show the prices that verdicts use, or read today's
     Prices(PricesArgs),
+    /// Check measurements that others made, and convert them for `classify --imported`
+    Import(ImportArgs),
 }
 
 /// `advise`.
@@ -199,6 +201,9 @@ pub struct ClassifyArgs {
     /// records built in, if there are any
     #[arg(long, value_name = "PATH")]
     pub records: Vec<PathBuf>,
+    /// What others measured.
+    #[command(flatten)]
+    pub imported: ImportedArgs,
     /// How to price.
     #[command(flatten)]
     pub price: PriceArgs,
@@ -208,6 +213,83 @@ pub struct ClassifyArgs {
     /// Show every term of the arithmetic with its unit
     #[arg(long)]
     pub explain: bool,
+}
+
+/// Measurements made by others, for `classify`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Measurements made by others")]
+pub struct ImportedArgs {
+    /// Judge what others measured, one row a measurement (CSV; `breakeven import` checks and
+    /// makes such files; repeatable); sizes of all providers unless --provider says otherwise
+    #[arg(long = "imported", value_name = "FILE", conflicts_with = "records")]
+    pub files: Vec<PathBuf>,
+    /// Leave out rows that cannot be used, and count them
+    #[arg(long, requires = "files")]
+    pub skip_invalid: bool,
+    /// Predict each VM size from the others and show how wrong that is, in place of verdicts
+    #[arg(long, requires = "files", conflicts_with = "expect")]
+    pub leave_one_sku_out: bool,
+}
+
+/// `import`. The options about the measurement are for files of other tools; the CSV says it all.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files of criterion (or its folder), hyperfine or google-benchmark, or CSVs of measurements;
+    /// -o OUT.csv keeps the result
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Which tool wrote the files, where it is not found by their content
+    #[arg(long, value_enum)]
+    pub from: Option<FromArg>,
+    /// VM size that was measured
+    #[arg(long, value_name = "NAME")]
+    pub sku: Option<String>,
+    /// What did the computing
+    #[arg(long, value_enum)]
+    pub device: Option<DeviceArg>,
+    /// Name of the workload; of several benchmarks each gets its own after a slash
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// What is counted: image, frame, read [default: what the tool counts, else run]
+    #[arg(long, value_name = "UNIT")]
+    pub unit: Option<String>,
+    /// How many units a run does [default: what the tool says, else 1]
+    #[arg(long, value_name = "N", value_parser = positive, requires = "unit", allow_negative_numbers = true)]
+    pub units_per_run: Option<f64>,
+    /// How many units make a job [default: 1]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    pub units_per_job: Option<f64>,
+    /// Day of the measurement [default: as the file says, else that of its last change]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub measured_at: Option<String>,
+    /// Leave out what cannot be used, and count it
+    #[arg(long)]
+    pub skip_invalid: bool,
+    /// Prices of your own, which may add VM sizes (see `classify --prices`)
+    #[arg(long, value_name = "FILE")]
+    pub prices: Vec<PathBuf>,
+}
+
+/// Tools whose files `import` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FromArg {
+    /// `cargo bench` with criterion
+    Criterion,
+    /// `hyperfine --export-json`
+    Hyperfine,
+    /// `--benchmark_out_format=json`
+    GoogleBenchmark,
+    /// The CSV of measurements
+    Csv,
+}
+
+/// What did the computing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DeviceArg {
+    /// The VM's processors
+    Cpu,
+    /// Its GPUs
+    Gpu,
 }
 
 /// Verdicts that `--expect` takes.
@@ -242,9 +324,9 @@ impl ExpectArg {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Prices")]
 pub struct PriceArgs {
-    /// Whose VM sizes to compare
-    #[arg(long, value_enum, default_value_t)]
-    pub provider: ProviderArg,
+    /// Whose VM sizes to compare [default: azure; of imported measurements: all]
+    #[arg(long, value_enum)]
+    pub provider: Option<ProviderArg>,
     /// Only VM sizes priced in this region
     #[arg(long, value_name = "R")]
     pub region: Option<String>,
@@ -295,10 +377,9 @@ pub struct WhatIfArgs {
 }
 
 /// Cloud providers of the catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProviderArg {
     /// Microsoft Azure
-    #[default]
     Azure,
     /// Amazon Web Services
     Aws,

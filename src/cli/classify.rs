@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use breakeven_kernels::params::nearest;
 
-use super::args::{ClassifyArgs, OutputArgs, PriceArgs};
+use super::args::{ClassifyArgs, ExpectArg, OutputArgs, PriceArgs, ProviderArg};
 use super::exit::{DONE, Failure, Outcome};
-use super::{output, pricing, reference, what_if};
+use super::{imported, output, pricing, reference, what_if};
 use crate::catalog::Catalog;
 use crate::classify::{self, Options, Verdict};
 use crate::plan;
@@ -17,6 +17,9 @@ use crate::workload::{self, Workload};
 
 /// Judges the workloads and holds them to `--expect`.
 pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
+    if !args.imported.files.is_empty() {
+        return imported::run(args, output);
+    }
     let workloads = load(&args.workloads)?;
     let records = if args.records.is_empty() {
         reference::built_in()?
@@ -40,9 +43,14 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
         prices: &priced.sources,
     };
     output::emit(&Content::Verdicts(shown), output, "report")?;
-    match args.expect {
-        Some(expected) => met(&verdicts, expected.name()),
-        None => comparable(&verdicts).map(|()| DONE),
+    settled(&verdicts, args.expect)
+}
+
+/// Holds verdicts to `--expect`; without it, there must be something to compare.
+pub fn settled(verdicts: &[Verdict], expect: Option<ExpectArg>) -> Outcome {
+    match expect {
+        Some(expected) => met(verdicts, expected.name()),
+        None => comparable(verdicts).map(|()| DONE),
     }
 }
 
@@ -116,7 +124,7 @@ pub fn judge(
     explain: bool,
 ) -> Result<Vec<Verdict>, Failure> {
     let mut catalog = catalog.clone();
-    let options = options(price, &catalog)?;
+    let options = options(price, ProviderArg::Azure, &catalog)?;
     what_if::prices(&price.what_if, &mut catalog, &options)?;
     let records: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
     workloads
@@ -136,9 +144,16 @@ pub fn judge(
         .collect()
 }
 
-/// The command line's prices as the classifier wants them.
-fn options(price: &PriceArgs, catalog: &Catalog) -> Result<Options, Failure> {
-    let provider = pricing::provider(price.provider);
+/// The command line's prices as the classifier wants them; `provider` where none is asked for.
+///
+/// # Errors
+/// A region without a price.
+pub fn options(
+    price: &PriceArgs,
+    provider: ProviderArg,
+    catalog: &Catalog,
+) -> Result<Options, Failure> {
+    let provider = pricing::provider(price.provider.unwrap_or(provider));
     if let Some(region) = &price.region {
         check_region(region, provider, catalog)?;
     }

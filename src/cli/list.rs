@@ -40,7 +40,7 @@ pub fn data(table: &Table) -> Value {
     Value::Array(table.rows.iter().map(object).collect())
 }
 
-fn value(column: &Column, cell: &str) -> Value {
+pub(super) fn value(column: &Column, cell: &str) -> Value {
     if cell.is_empty() {
         return Value::Null;
     }

@@ -10,6 +10,8 @@ mod args;
 mod classify;
 mod devices;
 mod exit;
+mod import;
+mod imported;
 mod init;
 mod interrupt;
 mod list;
@@ -55,6 +57,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Classify(args) => classify::run(args, &cli.output),
         Command::Report(args) => report::run(args, &cli.output),
         Command::Prices(args) => prices::run(args, &cli.output),
+        Command::Import(args) => import::run(args, &cli.output),
     }
 }
 

@@ -9,6 +9,8 @@ pub(crate) mod fixture;
 pub mod fleet;
 #[cfg(test)]
 mod fleet_tests;
+pub mod imported;
+pub mod leave_one_out;
 pub mod money;
 pub mod node;
 pub mod peaks;
@@ -27,6 +29,8 @@ pub enum Origin {
     Declared,
     /// Measured, or interpolated between measurements of this device.
     Measured,
+    /// Measured by others, and taken at its word.
+    Imported,
     /// Roofline scaled from a measured device of the same kind.
     Predicted,
     /// Roofline with an efficiency from published results; nothing of that kind was measured.

@@ -12,9 +12,9 @@ pub const LAUNCH_S: f64 = 5e-6;
 /// One way of a link in bytes per second where neither the size nor its GPU tells: PCIe 3 × 16.
 pub const UNKNOWN_LINK_BYTES_PER_S: f64 = 12.8e9;
 /// Least interval factor of a prediction within one architecture.
-const WITHIN_ARCHITECTURE: f64 = 1.3;
+pub(super) const WITHIN_ARCHITECTURE: f64 = 1.3;
 /// Least interval factor of a prediction across architectures.
-const ACROSS_ARCHITECTURES: f64 = 2.0;
+pub(super) const ACROSS_ARCHITECTURES: f64 = 2.0;
 /// Added where only another case of the family was measured.
 const OTHER_CASE: f64 = 2.0;
 /// Added where source and target are under different roofs.

@@ -11,6 +11,7 @@ use crate::record::Record;
 mod csv;
 mod document;
 mod json;
+mod leave_one_out;
 mod markdown;
 mod numbers;
 mod records;
@@ -18,6 +19,7 @@ mod text;
 mod verdicts;
 
 pub use document::{Align, Block, Column, Document, Table, Tone};
+pub use leave_one_out::leave_one_out;
 pub use records::device_cells;
 pub use verdicts::name as verdict_name;
 

@@ -3,7 +3,7 @@
 use super::numbers::{UNKNOWN, count, percent, ratio, thousands, usd};
 use super::{Document, Table, Tone, Verdicts, csv::word, records};
 use crate::classify::{Kind, Side, SkuCost, Suggestion, Verdict};
-use crate::cost::Estimate;
+use crate::cost::{Estimate, Origin};
 use crate::units::seconds;
 
 /// All verdicts; rankings are cut to `rows` of each side. Where they are cut, what a reader can do
@@ -371,7 +371,13 @@ fn evidence(document: &mut Document, all: &Verdicts) {
         return;
     }
     document.heading(2, "Evidence");
-    if all.records.is_empty() {
+    let origin = |v: &Verdict, origin| v.ranking.iter().any(|cost| cost.origin == Some(origin));
+    if all.verdicts.iter().any(|verdict| origin(verdict, Origin::Imported)) {
+        document.text(
+            "Times are imported: measured by others and taken at their word. The reason `imported` \
+             of each size names who measured it, when, and what its interval rests on.",
+        );
+    } else if all.records.is_empty() {
         document.stressed(
             Tone::Warning,
             "No measurement at all, neither given with --records nor built in: every time is a prior \

@@ -1,0 +1,287 @@
+//! Verdicts on what others measured: the same arithmetic, with throughputs from a file in place of
+//! times from records.
+
+use breakeven_kernels::params::Params;
+
+use super::candidate::{self, Candidate, RulesOf, Standing, reason};
+use super::limits::Limit;
+use super::words::{number, seconds};
+use super::{Kind, Options, Side, Verdict};
+use crate::catalog::Catalog;
+use crate::cost::imported::{Imported, SizeRate, job_on};
+use crate::import::Device;
+use crate::workload::{ComputeStage, ResolvedWorkload, Stage, Transfer, Workload};
+
+/// Judges `imported` over the sizes that it was measured on, at the demand of `workload`, whose
+/// stages are not looked at. A job is `units_per_job` units, else 1.
+pub fn classify_imported(
+    imported: &Imported,
+    workload: &Workload,
+    catalog: &Catalog,
+    options: &Options,
+) -> Verdict {
+    let workload = as_measured(imported, workload);
+    let rules = RulesOf::new(&workload, options);
+    let candidates: Vec<Candidate> = imported
+        .sizes
+        .iter()
+        .filter(|size| options.provider.as_ref().is_none_or(|p| &size.provider == p))
+        .filter_map(|size| one(imported, size, &workload, catalog, options, &rules))
+        .collect();
+    let resolved = ResolvedWorkload { workload, cases: vec![None] };
+    let mut verdict = super::verdict(&resolved, &candidates, &[], catalog, options);
+    for (side, device) in [(Side::Gpu, "gpu"), (Side::Cpu, "cpu")] {
+        if !candidates.iter().any(|c| c.side == side) {
+            let text = format!("no row with device = {device} for this workload in what was read");
+            verdict.reasons.push(reason("not-measured", text));
+        }
+    }
+    verdict.sentences.extend(needed(&verdict, imported));
+    verdict
+}
+
+/// The demand and needs of `workload` with one stage that runs on either kind of device: what was
+/// measured.
+fn as_measured(imported: &Imported, workload: &Workload) -> Workload {
+    let measured = ComputeStage {
+        family: "imported".into(),
+        params: Params::default(),
+        calls: imported.units_per_job.unwrap_or(1.0),
+        transfer: Transfer::PerCall,
+        gpus_per_job: 1.0,
+    };
+    let stages = vec![Stage::Compute(measured)];
+    Workload { name: imported.workload.clone(), stages, ..workload.clone() }
+}
+
+/// What would settle a verdict that the file leaves open.
+fn needed(verdict: &Verdict, imported: &Imported) -> Option<String> {
+    let (gpu, cpu) = verdict.best_gpu.as_ref().zip(verdict.best_cpu.as_ref())?;
+    if verdict.verdict != Kind::MeasureFirst {
+        return None;
+    }
+    let spread = |sku: &str, side: Side| {
+        let wanted = |s: &&SizeRate| s.sku == sku && side_of(s) == side;
+        let rate = imported.sizes.iter().find(wanted)?.units_per_s;
+        Some(number((rate.hi90 / rate.lo90).sqrt()))
+    };
+    Some(format!(
+        "The speed of {} is known within ×{} and that of {} within ×{}: measurements with \
+         p10_per_s and p90_per_s would narrow both.",
+        gpu.sku,
+        spread(&gpu.sku, Side::Gpu)?,
+        cpu.sku,
+        spread(&cpu.sku, Side::Cpu)?
+    ))
+}
+
+fn side_of(size: &SizeRate) -> Side {
+    match size.device {
+        Device::Gpu => Side::Gpu,
+        Device::Cpu => Side::Cpu,
+    }
+}
+
+/// A size as it was measured; `None` where the catalog lacks it.
+fn one<'a>(
+    imported: &Imported,
+    size: &SizeRate,
+    workload: &Workload,
+    catalog: &'a Catalog,
+    options: &Options,
+    rules: &'a RulesOf,
+) -> Option<Candidate<'a>> {
+    let sku = catalog.sku(Some(&size.provider), &size.sku)?;
+    let units_per_job = imported.units_per_job.unwrap_or(1.0);
+    let job = job_on(&imported.workload, size, units_per_job, sku);
+    let mut c = candidate::candidate(workload, sku, catalog, options, rules, Ok(job));
+    c.side = side_of(size);
+    c.latency_known = size.latency_s.is_some();
+    if c.side == Side::Cpu && sku.has_gpu() {
+        c.lower(Standing::Unknown);
+        c.reasons.push(reason(
+            "cpu-of-gpu-size",
+            "measured on the processors of a GPU size: its price pays for a GPU that does nothing, \
+             so it stands for no CPU node; measure a size without one",
+        ));
+    }
+    if let (Some(limit), false) = (Limit::of(&workload.demand), c.latency_known) {
+        c.lower(Standing::Unknown);
+        c.reasons.push(reason(
+            "latency-unknown",
+            format!(
+                "a job may take {} and the file gives neither latency_s nor concurrency",
+                seconds(limit.seconds)
+            ),
+        ));
+    }
+    c.reasons.push(reason("imported", told(imported, size)));
+    Some(c)
+}
+
+/// What was measured, by whom, and what the interval rests on.
+fn told(imported: &Imported, size: &SizeRate) -> String {
+    let rate = size.units_per_s;
+    let rests = match (size.measurements, size.percentiles) {
+        (1, true) => "from its percentiles, at least ×1.1",
+        (1, false) => "×1.3 assumed for want of percentiles",
+        (_, true) => "from the rows' percentiles and spread",
+        (_, false) => "from the rows' spread, and assumed where they have no percentiles",
+    };
+    format!(
+        "{} {}/s, 90 % interval {} to {} ({rests}), by {}",
+        number(rate.median),
+        imported.unit,
+        number(rate.lo90),
+        number(rate.hi90),
+        size.sources.join("; ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cost::Origin;
+    use crate::cost::fixture;
+    use crate::cost::imported::workloads;
+    use crate::import::Table;
+
+    /// C8 at $1, C16 at $2, G8 at $4 and G16 with two GPUs at $8 an hour.
+    fn catalog() -> Catalog {
+        let mut catalog = fixture::catalog(1.0, 4.0);
+        let mut gpus = fixture::gpu_sku("G16", 8.0);
+        gpus.gpu_count = Some(2.0);
+        catalog.skus.extend([fixture::cpu_sku("C16", 2.0), gpus]);
+        catalog
+    }
+
+    fn judged(lines: &[String], jobs_per_day: f64, slo_s: Option<f64>) -> Verdict {
+        let header = "provider,sku,device,workload,unit,throughput_per_s,source,measured_at,\
+                      units_per_job,latency_s,p10_per_s,p90_per_s";
+        let text = format!("{header}\n{}\n", lines.join("\n"));
+        let table = Table::parse(text.as_bytes(), "m.csv", "2026-11-22").expect("readable");
+        table.whole().expect("no line refused");
+        let measured = workloads(&table.rows);
+        let mut workload = fixture::workload(1.0, jobs_per_day, Transfer::PerCall).workload;
+        workload.demand.latency_slo_s = slo_s;
+        classify_imported(&measured[0], &workload, &catalog(), &Options::default())
+    }
+
+    /// Jobs of ten images, with percentiles that agree.
+    fn line(sku: &str, device: &str, per_s: f64) -> String {
+        format!("azure,{sku},{device},w,image,{per_s},somebody,2026-08,10,,{per_s},{per_s}")
+    }
+
+    fn four() -> Vec<String> {
+        vec![
+            line("C8", "cpu", 100.0),
+            line("C16", "cpu", 150.0),
+            line("G8", "gpu", 2000.0),
+            line("G16", "gpu", 3000.0),
+        ]
+    }
+
+    #[track_caller]
+    fn close(a: f64, b: f64) {
+        assert!((a / b - 1.0).abs() < 1e-6, "{a} is not {b}");
+    }
+
+    #[test]
+    fn four_sizes_are_priced_and_judged() {
+        // Ten images a job: C8 does 36,000 jobs an hour, C16 54,000, G8 720,000, G16 1,080,000.
+        // 24 million a day are a million an hour, at 70 % use:
+        // C8 ⌈39.7⌉ = 40 nodes, $40; C16 ⌈26.5⌉ = 27, $54; G8 ⌈1.98⌉ = 2, $8; G16 ⌈1.3⌉ = 2, $16.
+        let v = judged(&four(), 24e6, None);
+        assert_eq!(v.verdict, Kind::Gpu, "{}", v.headline);
+        let order: Vec<&str> = v.ranking.iter().map(|r| r.sku.as_str()).collect();
+        assert_eq!(order, ["G8", "G16", "C8", "C16"]);
+        let month = |index: usize| v.ranking[index].usd_per_month.expect("cost").median;
+        for (index, usd_per_h) in [8.0, 16.0, 40.0, 54.0].into_iter().enumerate() {
+            close(month(index), 30.4 * 24.0 * usd_per_h);
+        }
+        let gpu = v.best_gpu.expect("gpu");
+        close(gpu.usd_per_job_full_load.expect("cost").median, 4.0 / 720_000.0);
+        // One VM is never known better than within ×1.1.
+        close(gpu.jobs_per_h.expect("rate").lo90, 720_000.0 / 1.1);
+        assert_eq!((gpu.origin, gpu.binding, gpu.latency_s), (Some(Origin::Imported), None, None));
+        assert!(gpu.reasons.iter().any(|r| r.code == "imported" && r.text.contains("somebody")));
+        // (4/1) · (0.694/0.694) / 0.9, and 2000/100.
+        close(v.break_even.needed_speedup.expect("both"), 4.0 / 0.9);
+        close(v.break_even.speedup.expect("both"), 20.0);
+        // One G8 at $4 is cheaper than C8 as soon as five of these are needed, from
+        // 4 · 0.7 · 36,000 = 100,800 jobs an hour on.
+        let crossing = v.break_even.last_crossing_jobs_per_day.expect("two bands");
+        assert!((2_419_200.0..=2_419_201.0).contains(&crossing), "{crossing}");
+        assert_eq!(judged(&four(), 1000.0, None).verdict, Kind::Cpu);
+    }
+
+    #[test]
+    fn a_rate_without_percentiles_makes_no_close_call() {
+        // $4 at 470 images a second against $1 at 100: 15 % cheaper at full load, but each is known
+        // within ×1.3 only.
+        let wide = |sku: &str, device: &str, per_s: f64| {
+            format!("azure,{sku},{device},w,image,{per_s},somebody,2026-08,10,,,")
+        };
+        let v = judged(&[wide("C8", "cpu", 100.0), wide("G8", "gpu", 470.0)], 240e6, None);
+        assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
+        assert!(v.sentences.iter().any(|s| s.contains("within ×1.30")), "{:?}", v.sentences);
+    }
+
+    #[test]
+    fn one_kind_alone_is_no_verdict() {
+        let v = judged(&four()[2..], 24e6, None);
+        assert_eq!(v.verdict, Kind::MeasureFirst);
+        assert!(v.reasons.iter().any(|r| r.code == "not-measured" && r.text.contains("cpu")));
+        // The processors of a GPU size are priced and shown, but stand for no CPU node.
+        let v = judged(&[line("G8", "cpu", 10.0), line("G8", "gpu", 2000.0)], 24e6, None);
+        assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
+        assert_eq!(v.best_cpu, None);
+        let shown = v.ranking.iter().find(|r| r.side == Side::Cpu).expect("ranked");
+        assert_eq!((shown.eligible, shown.device.as_str()), (false, "Test CPU, 8 threads"));
+        assert_eq!(shown.reasons[0].code, "cpu-of-gpu-size");
+        assert!(shown.usd_per_month.is_some());
+    }
+
+    #[test]
+    fn an_objective_needs_a_known_latency() {
+        let v = judged(&four(), 24e6, Some(0.5));
+        assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
+        assert!(v.ranking.iter().all(|r| r.reasons[0].code == "latency-unknown"));
+        let known = |sku: &str, device: &str, per_s: f64, latency_s: f64| {
+            let p = format!("{per_s},{per_s}");
+            format!("azure,{sku},{device},w,image,{per_s},somebody,2026-08,10,{latency_s},{p}")
+        };
+        // 2 s less ×1.3 is still above half a second: the CPU cannot do it.
+        let lines = [known("C8", "cpu", 100.0, 2.0), known("G8", "gpu", 2000.0, 0.1)];
+        assert_eq!(judged(&lines, 24e6, Some(0.5)).verdict, Kind::Gpu);
+    }
+
+    fn lines() -> impl Strategy<Value = Vec<String>> {
+        let rates = prop::collection::vec(10.0f64..5000.0, 4..12);
+        rates.prop_map(|rates| {
+            let sizes = [("C8", "cpu"), ("G8", "gpu"), ("C16", "cpu"), ("G16", "gpu")];
+            let each = sizes.iter().cycle().zip(rates);
+            each.map(|((sku, device), rate)| line(sku, device, rate)).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn order_and_repetition_of_rows_change_nothing(
+            lines in lines(),
+            turn in 0usize..12,
+            again in 0usize..12,
+            jobs in 1e3f64..1e8,
+        ) {
+            let verdict = judged(&lines, jobs, None);
+            let mut other = lines.clone();
+            other.rotate_left(turn % lines.len());
+            other.reverse();
+            prop_assert_eq!(&judged(&other, jobs, None), &verdict);
+            other.push(lines[again % lines.len()].clone());
+            prop_assert_eq!(&judged(&other, jobs, None), &verdict);
+        }
+    }
+}
