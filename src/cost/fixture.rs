@@ -75,6 +75,7 @@ fn sku(name: &str, usd: f64) -> Sku {
         threads_per_core: Some(1),
         memory_gib: Some(64.0),
         cpu_model: Some("Test CPU".into()),
+        cpu_seen_on: None,
         other_cpu_models: Vec::new(),
         gpu_model: None,
         gpu_count: None,
