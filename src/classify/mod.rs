@@ -15,7 +15,6 @@ mod offer;
 mod patterns_tests;
 mod remarks;
 mod split;
-mod steps;
 #[cfg(test)]
 mod tests;
 mod today;

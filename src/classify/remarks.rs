@@ -70,9 +70,10 @@ fn headroom(c: &Candidate) -> Option<Reason> {
     })
 }
 
-/// A busy spell that no start can absorb.
+/// A busy spell that no start can absorb; a single node would stand there anyway.
 fn unannounced(c: &Candidate) -> Option<Reason> {
-    let nodes = c.nodes().filter(|_| c.rules.all_day == Some(AllDay::Headroom))?.0;
+    let headroom = c.rules.all_day == Some(AllDay::Headroom);
+    let nodes = c.nodes().filter(|(nodes, _)| headroom && *nodes > 1.0)?.0;
     let text = format!(
         "a node takes {} to start, too long for a busy spell under a latency objective: the \
          {} of the peak are paid for all day",

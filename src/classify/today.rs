@@ -41,6 +41,9 @@ pub(super) fn today(
             .map(|(nodes, _)| nodes as u64),
         gpu_saves_usd_per_month: saves(outcome.gpu),
         cpu_saves_usd_per_month: saves(outcome.cpu),
+        obstacle: judged
+            .filter(|c| c.standing == Standing::Infeasible)
+            .and_then(|c| c.decisive().cloned()),
     })
 }
 
@@ -98,7 +101,10 @@ pub(super) fn sentence(today: &TodayCost) -> Option<String> {
         }
         _ => String::new(),
     };
-    Some(format!("Today's {} × {} cost {usd} a month{needed}.", today.nodes, today.sku))
+    let obstacle =
+        today.obstacle.as_ref().map(|r| format!("; it could not be chosen now: {}", r.text));
+    let obstacle = obstacle.unwrap_or_default();
+    Some(format!("Today's {} × {} cost {usd} a month{needed}{obstacle}.", today.nodes, today.sku))
 }
 
 #[cfg(test)]

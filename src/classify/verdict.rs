@@ -275,6 +275,9 @@ pub struct TodayCost {
     pub gpu_saves_usd_per_month: Option<f64>,
     /// What the best CPU size saves.
     pub cpu_saves_usd_per_month: Option<f64>,
+    /// Why the size could not be chosen now, such as its retirement; `None` where it could.
+    #[serde(default)]
+    pub obstacle: Option<Reason>,
 }
 
 /// One number of the arithmetic.

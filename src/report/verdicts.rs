@@ -243,8 +243,8 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
     if let (Some(needed), Some(speedup)) = (turn.needed_speedup, turn.speedup) {
         let (needed, speedup) = (ratio(needed), ratio(speedup));
         lines.push(format!(
-            "throughput: to win, a node of the GPU size must do {needed} the jobs of one of the \
-             CPU size; it does {speedup}"
+            "throughput: to win by the margin, a node of the GPU size must do {needed} the jobs of \
+             one of the CPU size; it does {speedup}"
         ));
     }
     lines.extend(demand(verdict));
