@@ -34,6 +34,21 @@ impl Size<'_> {
     fn usd_per_month(&self, jobs_per_day: f64) -> f64 {
         money::usd_per_month(self.rules.node_hours(jobs_per_day, self.pace), self.usd_per_h)
     }
+
+    /// What it costs at least; quick to work out.
+    fn least_usd_per_month(&self, jobs_per_day: f64) -> f64 {
+        money::usd_per_month(self.rules.least_node_hours(jobs_per_day, self.pace), self.usd_per_h)
+    }
+}
+
+/// USD a month of the cheapest of `sizes`, which stand in the order of their cost at full load.
+fn cheapest(sizes: &[Size], jobs_per_day: f64) -> f64 {
+    sizes.iter().fold(f64::INFINITY, |best, size| {
+        if size.least_usd_per_month(jobs_per_day) >= best {
+            return best;
+        }
+        best.min(size.usd_per_month(jobs_per_day))
+    })
 }
 
 /// Bands of whole jobs a day, from none to a thousand times the demand (at least a million).
@@ -44,9 +59,6 @@ pub(super) fn of(candidates: &[Candidate], jobs_per_day: f64) -> Vec<DemandBand>
     if gpu.is_empty() || cpu.is_empty() {
         return Vec::new();
     }
-    let cheapest = |sizes: &[Size], demand: f64| {
-        sizes.iter().map(|size| size.usd_per_month(demand)).fold(f64::INFINITY, f64::min)
-    };
     let winner = |demand: f64| {
         if cheapest(&gpu, demand) < cheapest(&cpu, demand) { Side::Gpu } else { Side::Cpu }
     };
@@ -83,6 +95,9 @@ fn side<'a>(candidates: &'a [Candidate<'a>], side: Side) -> Vec<Size<'a>> {
             kept.push(size);
         }
     }
+    kept.sort_by(|a, b| {
+        (a.usd_per_h / a.pace.jobs_per_h).total_cmp(&(b.usd_per_h / b.pace.jobs_per_h))
+    });
     kept
 }
 
@@ -94,7 +109,7 @@ fn demands(sizes: &[Size], jobs_per_day: f64) -> Vec<f64> {
     let grid = |step: i32| 10f64.powf(f64::from(step) / f64::from(STEPS_PER_DECADE)).round();
     let mut at: Vec<f64> = (1..=steps).map(grid).collect();
     let parts = sizes.first().map_or(1, |size| size.rules.day().len());
-    let nodes = (STEPS_OF_NODES / (sizes.len() * parts)).clamp(1, 64);
+    let nodes = (STEPS_OF_NODES / (sizes.len() * parts)).min(64);
     for size in sizes {
         let node = size.pace.jobs_per_h * size.rules.target_utilisation;
         for part in size.rules.day().iter().filter(|part| part.share > 0.0) {

@@ -8,7 +8,16 @@ use crate::cost::{Estimate, Level, money, spot};
 impl<'a> Candidate<'a> {
     /// The same size with another job.
     pub fn with_job(&self, job: JobOn) -> Candidate<'a> {
-        Candidate { job: Some(job), ..self.clone() }
+        let mut other = Candidate { reasons: Vec::new(), ..self.clone() };
+        other.set_job(job);
+        other
+    }
+
+    /// Takes the job, and works out the nodes of the day.
+    pub fn set_job(&mut self, job: JobOn) {
+        self.job = Some(job);
+        let pace = self.pace(Level::Mid, Level::Mid);
+        self.day = pace.map(|pace| self.rules.fleet(self.jobs_per_day, pace));
     }
 
     /// What a node does with device and network times at these levels; on spot nodes, with what
@@ -60,8 +69,8 @@ impl<'a> Candidate<'a> {
     }
 
     /// Nodes through the day at the demand, by medians.
-    pub fn fleet(&self) -> Option<Fleet> {
-        Some(self.rules.fleet(self.jobs_per_day, self.pace(Level::Mid, Level::Mid)?))
+    pub fn fleet(&self) -> Option<&Fleet> {
+        self.day.as_ref()
     }
 
     /// Nodes of the fullest hour by medians, and the share of the paid capacity in use:

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Aks, Catalog, Gpu, Os, Price, PriceKind, Sku};
 use crate::cost::evidence::MeasuredDevice;
-use crate::cost::fleet::Rules;
+use crate::cost::fleet::{Fleet, Rules};
 use crate::cost::node::{self, JobOn, Obstacle};
 use crate::cost::{Origin, Resource, money};
 use crate::workload::{ResolvedWorkload, Stage, Workload};
@@ -33,6 +33,8 @@ pub(super) struct Candidate<'a> {
     pub usd_per_h: Option<f64>,
     pub price_stale: bool,
     pub job: Option<JobOn>,
+    /// Nodes through the day at the demand, by medians.
+    pub day: Option<Fleet>,
     pub standing: Standing,
     pub reasons: Vec<Reason>,
     /// How nodes of this kind are kept for the demand.
@@ -113,6 +115,7 @@ pub(super) fn candidate<'a>(
         usd_per_h: price.map(|p| p.price_usd_per_h * (1.0 - options.discount)),
         price_stale: stale_days.is_some(),
         job: None,
+        day: None,
         standing: Standing::Eligible,
         reasons: Vec::new(),
         rules: if sku.has_gpu() { &rules.gpu } else { &rules.cpu },
@@ -126,7 +129,7 @@ pub(super) fn candidate<'a>(
     match job {
         Ok(job) => {
             c.check_limit(&job, Limit::of(&workload.demand));
-            c.job = Some(job);
+            c.set_job(job);
         }
         Err(Obstacle { code, text, infeasible }) => {
             c.lower(if infeasible { Standing::Infeasible } else { Standing::Unknown });
@@ -319,8 +322,8 @@ impl Candidate<'_> {
             jobs_per_h: throughput,
             jobs_at_once: job.and_then(|j| j.at_once).map(|k| k as u64),
             nodes: nodes.map(|(n, _)| n as u64),
-            fewest_nodes: fleet.as_ref().map(|f| f.fewest as u64),
-            node_hours_per_day: fleet.as_ref().map(|f| f.node_hours),
+            fewest_nodes: fleet.map(|f| f.fewest as u64),
+            node_hours_per_day: fleet.map(|f| f.node_hours),
             latency_at_percentile_s: self.latency_at_percentile().map(|(s, _)| s),
             utilisation: nodes.map(|(_, used)| used),
             usd_per_job: month

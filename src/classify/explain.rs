@@ -149,7 +149,7 @@ impl List {
         } else {
             "max(n_min, ⌈λ / (X·ρ)⌉)"
         };
-        for (hours, spell) in spells(&fleet) {
+        for (hours, spell) in spells(fleet) {
             self.add(&format!("demand λ{hours}"), spell.jobs_per_h, "jobs/h", "pattern");
             self.add(&format!("nodes{hours}"), spell.nodes, "nodes", formula);
             if let Some(objective) = rules.objective {

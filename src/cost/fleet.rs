@@ -7,6 +7,9 @@ use super::queue::Queue;
 use crate::catalog::PriceKind;
 use crate::workload::{Demand, NodeNeeds, Pattern, Segment};
 
+/// Most parts that a day is cut into: its hours.
+const PARTS: usize = 24;
+
 /// What nodes of a kind take to be there and to go, and how full they may be: assumptions that the
 /// command line can change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -161,41 +164,71 @@ impl Rules {
     /// n_h = max(n_min, ⌈λ_h / (X·ρ)⌉), and under an objective as many more as keep the latency at
     /// its percentile. Without a single job it is one node that stands idle.
     pub fn fleet(&self, jobs_per_day: f64, pace: Pace) -> Fleet {
-        let idle = if jobs_per_day > 0.0 { 0.0 } else { 1.0 };
-        let least = self.min_nodes.max(idle);
-        let mut spells: Vec<Spell> = self
-            .day
-            .iter()
-            .map(|part| {
-                let jobs_per_h = jobs_per_day * part.share / part.hours;
-                let nodes = self.nodes(jobs_per_h, pace).max(least);
-                Spell { hours: part.hours, jobs_per_h, nodes, wait_s: 0.0 }
-            })
-            .collect();
-        let most = spells.iter().map(|s| s.nodes).fold(0.0, f64::max);
-        for spell in &mut spells {
-            if self.all_day.is_some() {
-                spell.nodes = most;
-            }
-            if let Some(objective) = self.objective {
-                spell.wait_s = wait_s(spell.jobs_per_h, spell.nodes, pace, objective.percentile);
-            }
+        let mut room = [0.0; PARTS];
+        let nodes = self.nodes_by_part(jobs_per_day, pace, &mut room);
+        let spell = |(part, nodes): (&Segment, &f64)| {
+            let jobs_per_h = part.jobs_per_h(jobs_per_day);
+            let wait_s = self
+                .objective
+                .map_or(0.0, |objective| wait_s(jobs_per_h, *nodes, pace, objective.percentile));
+            Spell { hours: part.hours, jobs_per_h, nodes: *nodes, wait_s }
+        };
+        let most = nodes.iter().copied().fold(0.0, f64::max);
+        let (working_h, warming_h) = self.hours(nodes);
+        Fleet {
+            spells: self.day.iter().zip(nodes.iter()).map(spell).collect(),
+            most,
+            fewest: nodes.iter().copied().fold(most, f64::min),
+            node_hours: working_h + warming_h,
+            warming_h,
         }
-        let fewest = spells.iter().map(|s| s.nodes).fold(most, f64::min);
-        let working_h: f64 = spells.iter().map(|s| s.nodes * s.hours).sum();
-        let warming_h = warming_h(&spells, self.start_up_h + self.cool_down_h);
-        Fleet { spells, most, fewest, node_hours: working_h + warming_h, warming_h }
     }
 
-    /// [`Fleet::node_hours`] alone, at no cost where the day has a single rate.
+    /// [`Fleet::node_hours`] alone.
     pub fn node_hours(&self, jobs_per_day: f64, pace: Pace) -> f64 {
-        match &self.day[..] {
-            [all] if jobs_per_day > 0.0 => {
-                let nodes = self.nodes(jobs_per_day / all.hours, pace).max(self.min_nodes);
-                nodes * all.hours
-            }
-            _ => self.fleet(jobs_per_day, pace).node_hours,
+        let mut room = [0.0; PARTS];
+        let (working_h, warming_h) = self.hours(self.nodes_by_part(jobs_per_day, pace, &mut room));
+        working_h + warming_h
+    }
+
+    /// Node-hours that no fleet of this pace can do with less.
+    pub fn least_node_hours(&self, jobs_per_day: f64, pace: Pace) -> f64 {
+        let working_h = jobs_per_day / (pace.jobs_per_h * self.target_utilisation);
+        working_h.max(24.0 * self.min_nodes) * (1.0 - 1e-9)
+    }
+
+    /// Nodes of each part of the day, in `room`.
+    fn nodes_by_part<'r>(
+        &self,
+        jobs_per_day: f64,
+        pace: Pace,
+        room: &'r mut [f64; PARTS],
+    ) -> &'r [f64] {
+        let idle = if jobs_per_day > 0.0 { 0.0 } else { 1.0 };
+        let least = self.min_nodes.max(idle);
+        let nodes = &mut room[..self.day.len()];
+        let (mut rate_before, mut most) = (f64::NAN, 0.0);
+        for index in 0..nodes.len() {
+            let rate = self.day[index].jobs_per_h(jobs_per_day);
+            // Neighbouring hours are often alike, and waiting takes some arithmetic.
+            nodes[index] = if rate == rate_before {
+                nodes[index - 1]
+            } else {
+                self.nodes(rate, pace).max(least)
+            };
+            rate_before = rate;
+            most = f64::max(most, nodes[index]);
         }
+        if self.all_day.is_some() {
+            nodes.fill(most);
+        }
+        nodes
+    }
+
+    /// Node-hours of work, and of starting and cooling down.
+    fn hours(&self, nodes: &[f64]) -> (f64, f64) {
+        let working_h = self.day.iter().zip(nodes).map(|(part, nodes)| part.hours * nodes).sum();
+        (working_h, warming_h(&self.day, nodes, self.start_up_h + self.cool_down_h))
     }
 
     /// The parts of a day with one rate each.
@@ -205,8 +238,7 @@ impl Rules {
 
     /// Nodes that the load alone would take in the fullest hour.
     pub fn nodes_by_load(&self, jobs_per_day: f64, pace: Pace) -> f64 {
-        let rate = |part: &Segment| jobs_per_day * part.share / part.hours;
-        let busiest = self.day.iter().map(rate).fold(0.0, f64::max);
+        let busiest = self.day.iter().map(|p| p.jobs_per_h(jobs_per_day)).fold(0.0, f64::max);
         self.by_load(busiest, pace).max(self.min_nodes)
     }
 
@@ -280,31 +312,39 @@ pub fn wait_s(jobs_per_h: f64, nodes: f64, pace: Pace, percentile: f64) -> f64 {
 /// Node-hours of starting and cooling down in a day that repeats: each node that is up for part of
 /// it is paid for `once_h` longer after each time it is up, and never for longer than until it is
 /// needed again.
-fn warming_h(spells: &[Spell], once_h: f64) -> f64 {
-    let mut levels: Vec<f64> = spells.iter().map(|s| s.nodes).collect();
-    levels.sort_by(f64::total_cmp);
-    levels.dedup();
+fn warming_h(day: &[Segment], nodes: &[f64], once_h: f64) -> f64 {
+    if day.iter().all(|part| part.hours >= once_h) {
+        // No gap is too short: as often as a node starts.
+        let before = nodes.iter().cycle().skip(nodes.len() - 1);
+        let starts: f64 = nodes.iter().zip(before).map(|(now, then)| (now - then).max(0.0)).sum();
+        return starts * once_h;
+    }
+    let mut room = [0.0; PARTS];
+    let levels = &mut room[..nodes.len()];
+    levels.copy_from_slice(nodes);
+    levels.sort_unstable_by(f64::total_cmp);
     let (mut total_h, mut below) = (0.0, 0.0);
-    // Nodes number `below + 1` to `level` are up in the same parts of the day.
-    for level in levels {
-        total_h += (level - below) * gaps_h(spells, level, once_h);
-        below = level;
+    // Nodes number `below + 1` to `level` are up in the same parts of the day; the first ones all day.
+    for level in levels.iter().copied().filter(|level| *level > 0.0) {
+        if level > below {
+            total_h += (level - below) * gaps_h(day, nodes, level, once_h);
+            below = level;
+        }
     }
     total_h
 }
 
 /// Σ over the gaps in which fewer than `level` nodes are needed of min(gap, `once_h`), around the
 /// clock.
-fn gaps_h(spells: &[Spell], level: f64, once_h: f64) -> f64 {
-    let Some(first_up) = spells.iter().position(|s| s.nodes >= level) else { return 0.0 };
+fn gaps_h(day: &[Segment], nodes: &[f64], level: f64, once_h: f64) -> f64 {
+    let Some(first_up) = nodes.iter().position(|n| *n >= level) else { return 0.0 };
     let (mut total_h, mut gap_h) = (0.0, 0.0);
-    let around = spells[first_up..].iter().chain(&spells[..first_up]);
-    for spell in around {
-        if spell.nodes >= level {
+    for index in (first_up..nodes.len()).chain(0..first_up) {
+        if nodes[index] >= level {
             total_h += f64::min(gap_h, once_h);
             gap_h = 0.0;
         } else {
-            gap_h += spell.hours;
+            gap_h += day[index].hours;
         }
     }
     total_h + f64::min(gap_h, once_h)

@@ -66,6 +66,13 @@ pub struct Segment {
     pub share: f64,
 }
 
+impl Segment {
+    /// Jobs an hour in it, of so many a day.
+    pub fn jobs_per_h(&self, jobs_per_day: f64) -> f64 {
+        jobs_per_day * self.share / self.hours
+    }
+}
+
 impl Demand {
     /// Jobs spread evenly over the day, without limits.
     pub fn steady(jobs_per_day: f64) -> Self {
@@ -80,7 +87,7 @@ impl Demand {
 }
 
 impl Pattern {
-    /// The day in parts of one rate each, in their order; 24 hours together.
+    /// The day in at most 24 parts of one rate each, in their order; 24 hours together.
     ///
     /// Bursty: with p hours of f times the other hours' rate b, J = p·f·b + (24 − p)·b.
     pub fn segments(&self) -> Vec<Segment> {
