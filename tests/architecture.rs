@@ -216,6 +216,20 @@ fn kernels_know_no_clock_file_device_or_price() {
 }
 
 #[test]
+fn the_network_is_reached_from_two_rooms_only() {
+    let mut wrong = Vec::new();
+    let outside = |f: &str| !f.starts_with("src/prices") && f != "src/record/metadata.rs";
+    for (file, text) in sources("src").iter().filter(|(f, _)| outside(f)) {
+        for (number, line) in code_lines(text) {
+            if ["ureq", "std::net"].iter().any(|name| line.contains(name)) {
+                wrong.push(format!("{file}:{number}: only prices and record/metadata.rs may"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn only_the_cli_prints_or_exits() {
     let mut wrong = Vec::new();
     let outside = |f: &str| !f.starts_with("src/cli") && f != "src/main.rs";

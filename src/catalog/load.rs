@@ -44,6 +44,7 @@ struct SkuLine {
     threads_per_core: Option<u32>,
     memory_gib: Option<f64>,
     cpu_model: Option<String>,
+    cpu_seen_on: Option<String>,
     /// Separated by `;`.
     other_cpu_models: String,
     gpu_model: Option<String>,
@@ -139,6 +140,7 @@ impl From<SkuLine> for Sku {
             threads_per_core: l.threads_per_core,
             memory_gib: l.memory_gib,
             cpu_model: l.cpu_model,
+            cpu_seen_on: l.cpu_seen_on,
             other_cpu_models: l
                 .other_cpu_models
                 .split(';')

@@ -44,6 +44,8 @@ pub struct Sku {
     pub memory_gib: Option<f64>,
     /// The CPU model that was seen behind this name, else the documented one.
     pub cpu_model: Option<String>,
+    /// Day (`YYYY-MM-DD`) on which `cpu_model` was seen there; `None` where it is only documented.
+    pub cpu_seen_on: Option<String>,
     /// Further CPU models that serve this name, host by host.
     pub other_cpu_models: Vec<String>,
     /// GPU model; `None` for a CPU size.

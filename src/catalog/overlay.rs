@@ -197,6 +197,7 @@ impl Catalog {
             vcpus,
             memory_gib: sister.memory_gib.map(|gib| gib * share),
             memory_bytes_per_s: None,
+            cpu_seen_on: None,
             notes: format!("given with its price; memory in proportion to {}", sister.name),
             prices: Vec::new(),
             ..sister.clone()

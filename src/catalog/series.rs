@@ -116,6 +116,7 @@ impl Ladder {
             vcpus,
             memory_gib: listed.memory_gib.map(|m| m * share),
             memory_bytes_per_s: None,
+            cpu_seen_on: None,
             notes: format!("not in the price lists used: {SCALED}{} by vCPUs", listed.name),
             prices,
             ..listed.clone()

@@ -200,6 +200,9 @@ fn status_windows_and_engines_are_facts_of_their_own() {
         fsv2.other_cpu_models,
         ["Intel Xeon Platinum 8370C", "Intel Xeon Platinum 8168", "Intel Xeon Platinum 8573C"]
     );
+    // Measured that day; the D4s of the series is only scaled.
+    assert_eq!(sku("Standard_D8s_v5").cpu_seen_on.as_deref(), Some("2024-09-03"));
+    assert_eq!(sku("Standard_D4s_v5").cpu_seen_on, None);
     assert_eq!(sku("Standard_D8s_v5").windows, Some(WindowsNodes::Yes));
     assert_eq!(sku("Standard_D64ps_v6").windows, Some(WindowsNodes::No));
     assert_eq!(sku("Standard_NC4as_T4_v3").windows, Some(WindowsNodes::Preview));

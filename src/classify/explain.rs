@@ -69,9 +69,9 @@ impl List {
         if stage.launch_s > 0.0 {
             self.add("of these launches", stage.launch_s, "s", "launches × 5 µs");
         }
-        if stage.link_in_s + stage.link_out_s > 0.0 {
-            self.add("link, in", stage.link_in_s, "s", "bytes in that move ÷ link bandwidth");
-            self.add("link, out", stage.link_out_s, "s", "bytes out ÷ link bandwidth");
+        if stage.link_in_s.median + stage.link_out_s.median > 0.0 {
+            self.interval("link, in", stage.link_in_s, "s", "bytes in that move ÷ link bandwidth");
+            self.interval("link, out", stage.link_out_s, "s", "bytes out ÷ link bandwidth");
         }
         if stage.host_cpu_s > 0.0 {
             let from = "recorded, else one thread for the call";

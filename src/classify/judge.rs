@@ -1,13 +1,12 @@
 //! Probability and verdict from the best candidate of each side.
 
 use super::candidate::{Candidate, GPU_UNUSED, Standing};
+use super::steps::Steps;
 use super::{Kind, Options, Side};
-use crate::cost::Level;
+use crate::cost::{Level, Z95};
 
 /// Needed probability of a clear verdict.
 const SURE: f64 = 0.95;
-/// Standard deviations from the median to the 95th percentile.
-pub(super) const Z95: f64 = 1.644_853_626_951_472_7;
 
 /// How the two sides compare: log of CPU cost over GPU cost, by median and with its spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +23,10 @@ pub(super) struct Contest {
     pub cpu_in_time: f64,
     /// ln(1 / (1 − margin)).
     pub log_margin: f64,
+    /// Steps of whole nodes of the GPU's cost: dearer, cheaper.
+    pub gpu_steps: [Steps; 2],
+    /// The same of the CPU's.
+    pub cpu_steps: [Steps; 2],
 }
 
 impl Contest {
@@ -51,6 +54,10 @@ impl Contest {
             let other = spread(cost(cpu, c_level, Level::Mid)?, c);
             Some((own * own + other * other + io_spread * io_spread).sqrt())
         };
+        let steps = |c: &Candidate, median| {
+            let at = |level| cost(c, level, Level::Mid);
+            Some([Steps::new(median, 1, at)?, Steps::new(median, -1, at)?])
+        };
         let in_time = |c: &Candidate| {
             let (Some(limit_s), Some(job)) = (limit_s, &c.job) else { return 1.0 };
             let latency = job.latency();
@@ -63,6 +70,8 @@ impl Contest {
             gpu_in_time: in_time(gpu),
             cpu_in_time: in_time(cpu),
             log_margin: -(1.0 - margin).ln(),
+            gpu_steps: steps(gpu, g)?,
+            cpu_steps: steps(cpu, c)?,
         })
     }
 
@@ -74,17 +83,43 @@ impl Contest {
 
     /// P that the GPU is cheaper by the margin (and in time).
     pub fn probability_gpu(&self) -> f64 {
-        self.above(self.log_margin) * self.gpu_in_time
+        let p = self.above(self.log_margin).min(self.stays_above(self.log_margin));
+        p * self.gpu_in_time
     }
 
     /// P that the CPU is cheaper by the margin (and in time).
     pub fn probability_cpu(&self) -> f64 {
-        (1.0 - self.above(-self.log_margin)) * self.cpu_in_time
+        let p = (1.0 - self.above(-self.log_margin)).min(self.stays_below(-self.log_margin));
+        p * self.cpu_in_time
     }
 
     fn probability_either(&self) -> f64 {
         let inside = self.above(-self.log_margin) - self.above(self.log_margin);
-        inside * self.gpu_in_time * self.cpu_in_time
+        let inside = inside.min(self.stays_above(-self.log_margin));
+        inside.min(self.stays_below(self.log_margin)) * self.gpu_in_time * self.cpu_in_time
+    }
+
+    /// P that neither side's cost alone takes a step that brings the log ratio from above
+    /// `threshold` to it; 1 where it is below already.
+    fn stays_above(&self, threshold: f64) -> f64 {
+        let headroom = self.log_ratio - threshold;
+        if headroom < 0.0 {
+            return 1.0;
+        }
+        let [dearer_gpu, _] = self.gpu_steps;
+        let [_, cheaper_cpu] = self.cpu_steps;
+        dearer_gpu.stays_within(headroom).min(cheaper_cpu.stays_within(headroom))
+    }
+
+    /// The reverse: P that no step brings the log ratio from below `threshold` to it.
+    fn stays_below(&self, threshold: f64) -> f64 {
+        let headroom = threshold - self.log_ratio;
+        if headroom < 0.0 {
+            return 1.0;
+        }
+        let [_, cheaper_gpu] = self.gpu_steps;
+        let [dearer_cpu, _] = self.cpu_steps;
+        cheaper_gpu.stays_within(headroom).min(dearer_cpu.stays_within(headroom))
     }
 
     /// Who is cheaper by median.
@@ -108,16 +143,17 @@ impl Contest {
     /// Factor on the GPU's price up to which the verdict is `gpu`; `None` where it may be too
     /// late at any price.
     pub fn price_factor_gpu(&self) -> Option<f64> {
-        let needed = SURE / self.gpu_in_time;
-        let factor = (self.log_ratio - self.log_margin - z_of(needed)? * self.sigma_down).exp();
-        Some(factor)
+        let z = z_of(SURE / self.gpu_in_time)?;
+        let steps = self.gpu_steps[0].headroom_for(z).max(self.cpu_steps[1].headroom_for(z));
+        Some((self.log_ratio - self.log_margin - steps.max(z * self.sigma_down)).exp())
     }
 
     /// Factor on the GPU's price from which the verdict is `cpu`; `None` where the CPU may be too
     /// late.
     pub fn price_factor_cpu(&self) -> Option<f64> {
-        let needed = SURE / self.cpu_in_time;
-        Some((self.log_ratio + self.log_margin + z_of(needed)? * self.sigma_up).exp())
+        let z = z_of(SURE / self.cpu_in_time)?;
+        let steps = self.gpu_steps[1].headroom_for(z).max(self.cpu_steps[0].headroom_for(z));
+        Some((self.log_ratio + self.log_margin + steps.max(z * self.sigma_up)).exp())
     }
 }
 

@@ -7,10 +7,10 @@
 //! where what it shows is further from the margin than 1.645 of what is left.
 
 use super::candidate::{Candidate, Standing};
-use super::judge::{Outcome, Z95, phi};
+use super::judge::{Outcome, phi};
 use super::words::number;
 use super::{Kind, Options, Side, Suggestion};
-use crate::cost::{Level, Origin};
+use crate::cost::{Level, Origin, Z95};
 
 /// Minutes of a measurement on a node that has started: image, the workload's cases; a GPU's
 /// implementations are tuned first.

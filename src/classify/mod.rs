@@ -15,6 +15,7 @@ mod offer;
 mod patterns_tests;
 mod remarks;
 mod split;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod today;

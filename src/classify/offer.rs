@@ -15,8 +15,10 @@ pub(super) const REMARKS: [&str; 4] =
 pub(super) fn said(sku: &Sku, os: Os) -> Vec<Said> {
     let mut said = Vec::new();
     said.extend(status(sku));
-    if !sku.other_cpu_models.is_empty() {
-        let text = format!("this name is also served by {}", sku.other_cpu_models.join(", "));
+    if let Some(cpu) = sku.cpu_model.as_ref().filter(|_| !sku.other_cpu_models.is_empty()) {
+        let seen = sku.cpu_seen_on.as_ref().map(|on| format!(", seen on {on}")).unwrap_or_default();
+        let others = sku.other_cpu_models.join(", ");
+        let text = format!("taken as {cpu}{seen}; the name is also served by {others}");
         said.push((None, reason("cpu-varies", text)));
     }
     if os == Os::Windows {

@@ -249,6 +249,7 @@ fn evidence(candidate: &Candidate) -> Option<(String, String)> {
         Origin::Declared => "declared by the workload".to_owned(),
         Origin::Measured => "measured there".to_owned(),
         Origin::Imported => "imported".to_owned(),
+        Origin::Interpolated => "interpolated between sizes measured there".to_owned(),
         Origin::Predicted => format!("predicted from {}", devices.join(" and ")),
         Origin::Prior => "estimated from published results".to_owned(),
     };

@@ -118,12 +118,13 @@ fn workloads() -> Result<Table, Failure> {
 }
 
 /// Columns of the listing of VM sizes.
-const SKU_COLUMNS: [&str; 19] = [
+const SKU_COLUMNS: [&str; 20] = [
     "provider",
     "sku",
     ">vcpus",
     ">memory_gib",
     "cpus",
+    "cpu_seen_on",
     "gpu",
     ">gpus",
     ">nvenc",
@@ -169,6 +170,7 @@ fn sku_cells(sku: &Sku, catalog: &Catalog) -> [String; SKU_COLUMNS.len()] {
         sku.vcpus.to_string(),
         number(sku.memory_gib),
         cpus.join("; "),
+        sku.cpu_seen_on.clone().unwrap_or_default(),
         sku.gpu_model.clone().unwrap_or_default(),
         number(sku.gpu_count),
         engines(|gpu| gpu.nvenc_engines),

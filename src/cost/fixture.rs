@@ -75,6 +75,7 @@ fn sku(name: &str, usd: f64) -> Sku {
         threads_per_core: Some(1),
         memory_gib: Some(64.0),
         cpu_model: Some("Test CPU".into()),
+        cpu_seen_on: None,
         other_cpu_models: Vec::new(),
         gpu_model: None,
         gpu_count: None,
@@ -203,7 +204,7 @@ pub fn row(device: &str, implementation: &str, case_key: &str, t: f64, factor: f
         launches: 1,
         host_cpu_s: Some(0.0),
         energy_j: None,
-        clock_hz: [None, None],
+        clock_hz: [Some(1e9), Some(1e9)],
         peak_memory_bytes: None,
         unknown: Vec::new(),
     }

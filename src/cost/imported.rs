@@ -168,8 +168,8 @@ pub fn job_on(workload: &str, rate: &SizeRate, units_per_job: f64, sku: &Sku) ->
         device_s: unit_s,
         latency_s: rate.latency_s.map_or(unit_s, |r| r.map(|s| s / units_per_job)),
         launch_s: 0.0,
-        link_in_s: 0.0,
-        link_out_s: 0.0,
+        link_in_s: Estimate::exact(0.0),
+        link_out_s: Estimate::exact(0.0),
         host_cpu_s: 0.0,
         // The measurement is of the whole VM, so its GPUs count as one.
         gpus_per_job: gpus,

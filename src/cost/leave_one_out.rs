@@ -3,13 +3,11 @@
 
 use super::imported::{Imported, SizeRate};
 use super::peaks::Peaks;
-use super::stage::{ACROSS_ARCHITECTURES, WITHIN_ARCHITECTURE};
-use super::{Estimate, money};
+use super::predict::{ACROSS_ARCHITECTURES, WITHIN_ARCHITECTURE};
+use super::{Estimate, Z95, money};
 use crate::catalog::{Catalog, Sku};
 use crate::import::Device;
 
-/// Standard deviations from the median to the 95th percentile.
-const Z95: f64 = 1.644_853_626_951_472_7;
 /// Fewer predictions than this say little of the next one.
 pub const MEANS_LITTLE: usize = 10;
 

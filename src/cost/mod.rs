@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod along;
 pub mod evidence;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -10,16 +11,23 @@ pub mod fleet;
 #[cfg(test)]
 mod fleet_tests;
 pub mod imported;
+pub mod interval;
 pub mod leave_one_out;
 pub mod money;
 pub mod node;
 pub mod peaks;
+pub mod predict;
 pub mod prior;
 pub mod queue;
 pub mod spot;
 pub mod stage;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod time_tests;
+
+/// Standard deviations from the median to the 95th percentile of a normal distribution.
+pub const Z95: f64 = 1.644_853_626_951_472_7;
 
 /// Where a number comes from, from the surest to the least sure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,8 +35,10 @@ mod tests;
 pub enum Origin {
     /// Declared by the workload (serial seconds, bytes over the network).
     Declared,
-    /// Measured, or interpolated between measurements of this device.
+    /// Measured on such a VM size.
     Measured,
+    /// Between measured sizes of a series, or beyond them for batches of items.
+    Interpolated,
     /// Measured by others, and taken at its word.
     Imported,
     /// Roofline scaled from a measured device of the same kind.
@@ -48,7 +58,7 @@ pub struct Estimate {
     pub hi90: f64,
 }
 
-/// One of three points of every uncertain number at once.
+/// A point of every uncertain number at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// 5th percentile.
@@ -57,6 +67,8 @@ pub enum Level {
     Mid,
     /// 95th percentile.
     Hi,
+    /// So many quarters of a standard deviation above the median (below it, if negative).
+    Quarters(i8),
 }
 
 impl Estimate {
@@ -81,6 +93,12 @@ impl Estimate {
             Level::Lo => self.lo90,
             Level::Mid => self.median,
             Level::Hi => self.hi90,
+            Level::Quarters(_) if self.median <= 0.0 => self.median,
+            Level::Quarters(quarters) => {
+                let end = if quarters < 0 { self.lo90 } else { self.hi90 };
+                let z = f64::from(quarters).abs() / 4.0;
+                self.median * (end / self.median).powf(z / Z95)
+            }
         }
     }
 
@@ -89,16 +107,30 @@ impl Estimate {
         Self { median: f(self.median), lo90: f(self.lo90), hi90: f(self.hi90) }
     }
 
+    /// The sum of both, whose errors are taken to go together.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            median: self.median + other.median,
+            lo90: self.lo90 + other.lo90,
+            hi90: self.hi90 + other.hi90,
+        }
+    }
+
     /// This interval made at least as wide as a factor either way, in quadrature (log-normal).
     pub fn widened(&self, factor: f64) -> Self {
-        let wide = |side: f64| (side.ln().powi(2) + factor.ln().powi(2)).sqrt().exp();
+        self.stretched(factor, factor)
+    }
+
+    /// The same with a factor below the median and another above it, each at least 1.
+    pub fn stretched(&self, below: f64, above: f64) -> Self {
+        let wide = |side: f64, factor: f64| side.ln().hypot(factor.ln()).exp();
         if self.median <= 0.0 {
             return *self;
         }
         Self {
             median: self.median,
-            lo90: self.median / wide(self.median / self.lo90),
-            hi90: self.median * wide(self.hi90 / self.median),
+            lo90: self.median / wide(self.median / self.lo90, below),
+            hi90: self.median * wide(self.hi90 / self.median, above),
         }
     }
 }

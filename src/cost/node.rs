@@ -218,8 +218,8 @@ impl JobOn {
             // Of a CPU stage the time is that of all threads; GPUs work side by side.
             let slots = slots(self.gpus, s.gpus_per_job).max(1.0);
             device_s += s.calls * s.device_s.at(device) / slots;
-            link_in += s.calls * s.link_in_s / slots;
-            link_out += s.calls * s.link_out_s / slots;
+            link_in += s.calls * s.link_in_s.at(device) / slots;
+            link_out += s.calls * s.link_out_s.at(device) / slots;
             host += s.calls * s.host_cpu_s;
         }
         let mut seconds = vec![(Resource::Io, self.io_s.at(io))];

@@ -30,8 +30,10 @@ pub struct Peaks {
     pub threads: f64,
     /// Operations per second; `None` where unknown.
     pub f32_ops_per_s: Option<f64>,
-    /// bfloat16 operations per second; `None` where unknown.
+    /// bfloat16 operations per second, on a CPU in its vector units; `None` where unknown.
     pub bf16_ops_per_s: Option<f64>,
+    /// The same in a CPU's tile units (AMX), where it has them: nothing measured uses them.
+    pub bf16_tile_ops_per_s: Option<f64>,
     /// The chip is known to have no bfloat16 (never set for a CPU, which computes it in f32).
     pub bf16_absent: bool,
     /// 8-bit integer operations per second.
@@ -76,9 +78,22 @@ impl Peaks {
         }
     }
 
+    /// How many times the vector units' roofline time of `work` is the tile units'; 1 without.
+    pub fn tile_gain(&self, work: &Work) -> f64 {
+        let tiles = self.bf16_tile_ops_per_s.filter(|_| work.op_kind == OpKind::Bf16);
+        match (self.roof(work), tiles.and_then(|ops| self.roof_at(work, ops))) {
+            (Some(vectors), Some(tiles)) => (vectors.time_s / tiles.time_s).max(1.0),
+            _ => 1.0,
+        }
+    }
+
     /// The roofline time of `work`; `None` where a peak is unknown.
     pub fn roof(&self, work: &Work) -> Option<Roof> {
-        let compute_s = work.ops / self.ops_per_s(work.op_kind)?;
+        self.roof_at(work, self.ops_per_s(work.op_kind)?)
+    }
+
+    fn roof_at(&self, work: &Work, ops_per_s: f64) -> Option<Roof> {
+        let compute_s = work.ops / ops_per_s;
         let memory_s = work.bytes_touched / self.bytes_per_s?;
         Some(if compute_s >= memory_s {
             Roof { time_s: compute_s, bound: Bound::Compute }
@@ -110,6 +125,7 @@ impl Peaks {
             threads: 0.0,
             f32_ops_per_s: scaled(gpu.f32_ops_per_s),
             bf16_ops_per_s: scaled(gpu.bf16_ops_per_s),
+            bf16_tile_ops_per_s: None,
             bf16_absent: gpu.bf16_absent,
             // General cores have no 8-bit lanes; such work runs in 16-bit ones.
             int8_ops_per_s: scaled(gpu.int16_ops_per_s),
@@ -194,10 +210,12 @@ pub fn gpu_by_name<'c>(name: &str, memory: Option<u64>, catalog: &'c Catalog) ->
         })
 }
 
-/// Whether the measured device is what a VM size with `gpu_model` holds.
-pub fn is_gpu_model(info: &DeviceInfo, gpu_model: &str, catalog: &Catalog) -> bool {
-    info.kind == DeviceKind::Gpu
-        && gpu_by_name(&info.name, info.memory_bytes, catalog).is_some_and(|g| g.model == gpu_model)
+/// The catalog's name of a measured GPU or MIG instance; `None` for a CPU and an unknown chip.
+pub fn gpu_model(info: &DeviceInfo, catalog: &Catalog) -> Option<String> {
+    if info.kind != DeviceKind::Gpu {
+        return None;
+    }
+    gpu_by_name(&info.name, info.memory_bytes, catalog).map(|g| g.model.clone())
 }
 
 /// Threads per core: from the size, else 1 on Arm (no such thing there) and 2 elsewhere.
@@ -208,13 +226,10 @@ pub fn threads_per_core(sku: &Sku, cpu: &Cpu) -> u32 {
 
 fn of_cpu(cpu: &Cpu, threads: f64, cores: f64, bytes_per_s: f64) -> Peaks {
     let f32_ops = cores * cpu.clock_hz * cpu.f32_ops_per_cycle;
-    let bf16_ops = if cpu.simd == "amx" {
-        cores * cpu.clock_hz * AMX_BF16_OPS_PER_CYCLE
-    } else if cpu.architecture.starts_with("Zen 4") || cpu.architecture.starts_with("Zen 5") {
-        2.0 * f32_ops
-    } else {
-        f32_ops
-    };
+    let tiles = cpu.simd == "amx";
+    // Every CPU with tiles has AVX512_BF16 as well.
+    let zen = ["Zen 4", "Zen 5"].iter().any(|z| cpu.architecture.starts_with(z));
+    let bf16_ops = if tiles || zen { 2.0 * f32_ops } else { f32_ops };
     // One integer operation where a fused multiply-add counts two; lanes grow as bits shrink.
     let int32_ops = f32_ops / 2.0;
     Peaks {
@@ -225,6 +240,7 @@ fn of_cpu(cpu: &Cpu, threads: f64, cores: f64, bytes_per_s: f64) -> Peaks {
         threads,
         f32_ops_per_s: Some(f32_ops),
         bf16_ops_per_s: Some(bf16_ops),
+        bf16_tile_ops_per_s: tiles.then_some(cores * cpu.clock_hz * AMX_BF16_OPS_PER_CYCLE),
         bf16_absent: false,
         int8_ops_per_s: Some(4.0 * int32_ops),
         int16_ops_per_s: Some(2.0 * int32_ops),

@@ -1,9 +1,11 @@
-//! Time of one compute stage on a VM size: measured there, else predicted by roofline with taxes
-//! from the nearest measured device, else from a prior, else unknown with the reason.
+//! Time of one compute stage on a VM size: measured there, else interpolated along a series that
+//! was measured there, else predicted by roofline with taxes from the nearest measured device, else
+//! from a prior, else unknown with the reason.
 
-use super::evidence::{MeasuredDevice, Mode, Timed, time_of};
-use super::peaks::{self, Bound, Peaks};
-use super::{Estimate, Origin, prior};
+use super::evidence::{self, MeasuredDevice, Mode, Timed};
+use super::peaks::{Bound, Peaks};
+use super::predict::{self, Kernel};
+use super::{Estimate, Origin};
 use crate::catalog::{Catalog, Gpu, Sku};
 use crate::workload::{ComputeStage, StageCase, Transfer};
 
@@ -11,18 +13,15 @@ use crate::workload::{ComputeStage, StageCase, Transfer};
 pub const LAUNCH_S: f64 = 5e-6;
 /// One way of a link in bytes per second where neither the size nor its GPU tells: PCIe 3 × 16.
 pub const UNKNOWN_LINK_BYTES_PER_S: f64 = 12.8e9;
-/// Least interval factor of a prediction within one architecture.
-pub(super) const WITHIN_ARCHITECTURE: f64 = 1.3;
-/// Least interval factor of a prediction across architectures.
-pub(super) const ACROSS_ARCHITECTURES: f64 = 2.0;
-/// Added where only another case of the family was measured.
-const OTHER_CASE: f64 = 2.0;
-/// Added where source and target are under different roofs.
-const OTHER_BOUND: f64 = 1.5;
+/// Interval factor of a link that was measured on the size.
+const LINK_MEASURED: f64 = 1.1;
+/// Interval of a link known only by its PCIe generation: the catalog has 80 % of the nominal rate,
+/// so ×1.25 faster at most; measured sizes with such GPUs were up to ×2 slower (6.27 GB/s on a T4
+/// and 13.5 GB/s on an A10G, L4 and L40S, where 12.8 and 25.6 would be expected).
+const LINK_ASSUMED_FASTER: f64 = 1.25;
+const LINK_ASSUMED_SLOWER: f64 = 2.0;
 /// Added for a share or MIG instance of a GPU: makers publish no fixed rate for one.
 const SHARED: f64 = 1.5;
-/// Added where the VM size of the measured CPU is unknown: threads may share cores unseen.
-const UNKNOWN_SIZE: f64 = 1.2;
 
 /// A compute stage on a VM size; times are per call.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,9 +37,9 @@ pub struct StageOn {
     /// Part of the above spent on launches.
     pub launch_s: f64,
     /// Seconds of the link to the device, where not already in `device_s`.
-    pub link_in_s: f64,
+    pub link_in_s: Estimate,
     /// Seconds of the link from the device.
-    pub link_out_s: f64,
+    pub link_out_s: Estimate,
     /// Thread-seconds of the host while the GPU works.
     pub host_cpu_s: f64,
     /// GPUs one job holds.
@@ -77,17 +76,6 @@ pub struct Asked<'a> {
     pub case: &'a StageCase,
 }
 
-struct Kernel {
-    time_s: Estimate,
-    latency_ratio: f64,
-    launches: f64,
-    bound: Option<Bound>,
-    origin: Origin,
-    implementation: String,
-    how: String,
-    predicted_from: Option<String>,
-}
-
 /// The stage on the CPU of `sku`.
 ///
 /// # Errors
@@ -104,7 +92,7 @@ pub fn on_cpu(
     let target = Peaks::of_sku_cpu(sku, catalog);
     let kernel = match (here, &target) {
         (Some(timed), target) => measured(timed, asked.case, target.as_ref(), Mode::Pipelined),
-        (None, Some(target)) => modelled(asked, target, devices)?,
+        (None, Some(target)) => predict::modelled(asked, target, devices)?,
         (None, None) => {
             let model = sku.cpu_model.as_deref().unwrap_or("unknown CPU");
             return Err(NoTime::Unknown(format!("no peaks known for {model}")));
@@ -116,8 +104,8 @@ pub fn on_cpu(
         device_s: kernel.time_s,
         latency_s: kernel.time_s.map(|t| t * kernel.latency_ratio),
         launch_s: 0.0,
-        link_in_s: 0.0,
-        link_out_s: 0.0,
+        link_in_s: Estimate::exact(0.0),
+        link_out_s: Estimate::exact(0.0),
         host_cpu_s: 0.0,
         gpus_per_job: 0.0,
         bound: kernel.bound,
@@ -151,8 +139,8 @@ pub fn on_gpu(
     {
         return Err(NoTime::DtypeUnsupported(format!("{model} has no bf16")));
     }
-    let here = fastest_here(asked, sku, devices, |d| peaks::is_gpu_model(d.info, model, catalog));
-    let mut link = Link::new(asked, sku, gpu);
+    let here = fastest_here(asked, sku, devices, |d| d.gpu_model.as_deref() == Some(model));
+    let mut link = Link::new(asked, sku, gpu, count.min(1.0) * instance_share(gpu, catalog));
     let (kernel, latency_s, launch_s, host_cpu_s);
     if let Some(timed) = here {
         host_cpu_s = timed.host_cpu_s;
@@ -161,19 +149,19 @@ pub fn on_gpu(
         let mode = if resident { Mode::Kernel } else { Mode::Pipelined };
         kernel = measured(timed, asked.case, target.as_ref(), mode);
         link = link.beside_a_measurement(asked);
-        latency_s = latency.map(|t| t + link.in_s);
+        latency_s = latency.plus(&link.in_s);
         launch_s = 0.0;
     } else {
         let Some(target) = &target else {
             return Err(NoTime::Unknown(format!("no peaks known for {model}")));
         };
-        let mut modelled = modelled(asked, target, devices)?;
+        let mut modelled = predict::modelled(asked, target, devices)?;
         if count < 1.0 || gpu.is_some_and(|g| g.instance_of.is_some()) {
             modelled.time_s = modelled.time_s.widened(SHARED);
         }
         launch_s = modelled.launches * LAUNCH_S;
         modelled.time_s = modelled.time_s.map(|t| t + launch_s);
-        latency_s = modelled.time_s.map(|t| t + link.in_s + link.out_s);
+        latency_s = modelled.time_s.plus(&link.in_s).plus(&link.out_s);
         host_cpu_s = None;
         kernel = modelled;
     }
@@ -198,22 +186,32 @@ pub fn on_gpu(
 
 /// Seconds of the link for one call.
 struct Link {
-    in_s: f64,
-    out_s: f64,
-    in_bytes_per_s: f64,
+    in_s: Estimate,
+    out_s: Estimate,
+    /// Seconds a byte on the way in.
+    in_s_per_byte: Estimate,
 }
 
 impl Link {
-    fn new(asked: Asked, sku: &Sku, gpu: Option<&Gpu>) -> Self {
-        let bandwidth = |measured: Option<f64>| {
-            measured.or(gpu.and_then(|g| g.link_bytes_per_s)).unwrap_or(UNKNOWN_LINK_BYTES_PER_S)
+    /// The link of `sku`, which holds `share` of each GPU: measured on that size, else by the GPU's
+    /// PCIe generation. A share of a GPU gets between its share of the link and, when its neighbours
+    /// are idle, all of it.
+    fn new(asked: Asked, sku: &Sku, gpu: Option<&Gpu>, share: f64) -> Self {
+        let s_per_byte = |measured: Option<f64>| {
+            if let Some(rate) = measured {
+                return Estimate::within(1.0 / rate, LINK_MEASURED);
+            }
+            let rate = gpu.and_then(|g| g.link_bytes_per_s).unwrap_or(UNKNOWN_LINK_BYTES_PER_S);
+            let whole_s = 1.0 / rate;
+            Estimate::between(whole_s, whole_s / share)
+                .stretched(LINK_ASSUMED_FASTER, LINK_ASSUMED_SLOWER)
         };
         let (bytes_in, bytes_out) = link_bytes(asked);
-        let in_bytes_per_s = bandwidth(sku.link_in_bytes_per_s);
+        let in_s_per_byte = s_per_byte(sku.link_in_bytes_per_s);
         Self {
-            in_s: bytes_in / in_bytes_per_s,
-            out_s: bytes_out / bandwidth(sku.link_out_bytes_per_s),
-            in_bytes_per_s,
+            in_s: in_s_per_byte.map(|s| s * bytes_in),
+            out_s: s_per_byte(sku.link_out_bytes_per_s).map(|s| s * bytes_out),
+            in_s_per_byte,
         }
     }
 
@@ -222,32 +220,34 @@ impl Link {
     fn beside_a_measurement(self, asked: Asked) -> Self {
         let per_call = asked.stage.transfer == Transfer::PerCall;
         let bytes = if per_call { asked.case.work.bytes_constant } else { 0.0 };
-        Self { in_s: bytes / self.in_bytes_per_s, out_s: 0.0, ..self }
+        Self { in_s: self.in_s_per_byte.map(|s| s * bytes), out_s: Estimate::exact(0.0), ..self }
     }
+}
+
+/// The part of a GPU that a MIG instance is, by memory bandwidth; 1 for a whole GPU.
+fn instance_share(gpu: Option<&Gpu>, catalog: &Catalog) -> f64 {
+    let whole = gpu.and_then(|g| catalog.gpu(g.instance_of.as_deref()?));
+    let share = gpu
+        .zip(whole)
+        .and_then(|(part, whole)| Some(part.memory_bytes_per_s? / whole.memory_bytes_per_s?));
+    share.unwrap_or(1.0).min(1.0)
 }
 
 fn label(asked: Asked) -> String {
     format!("{} {}", asked.number, asked.case.case_key)
 }
 
-/// The case's time on `sku`, from the first record that has it there. One chip may be two devices
-/// of that record (CUDA and Vulkan); the faster counts, as the faster implementation does.
+/// The case's time on `sku` by its fastest implementation, over every record of that size. One
+/// chip may be two devices of a record (CUDA and Vulkan); both count, as two implementations do.
 fn fastest_here(
     asked: Asked,
     sku: &Sku,
     devices: &[MeasuredDevice],
     wanted: impl Fn(&MeasuredDevice) -> bool,
 ) -> Option<Timed> {
-    let mut timed = devices
-        .iter()
-        .filter(|d| is_sku(d, sku) && wanted(d))
-        .filter_map(|d| Some((d.env, d.time(&asked.stage.family, asked.case)?)))
-        .peekable();
-    let record = timed.peek()?.0;
-    timed
-        .take_while(|(env, _)| std::ptr::eq(*env, record))
-        .map(|(_, time)| time)
-        .min_by(|a, b| a.pipelined_s.median.total_cmp(&b.pipelined_s.median))
+    let here = devices.iter().filter(|d| is_sku(d, sku) && wanted(d));
+    let times = here.map(|d| d.times(&asked.stage.family, asked.case));
+    evidence::fastest(evidence::across(times))
 }
 
 fn is_sku(device: &MeasuredDevice, sku: &Sku) -> bool {
@@ -273,141 +273,9 @@ fn measured(timed: Timed, case: &StageCase, target: Option<&Peaks>, mode: Mode) 
         latency_ratio: timed.end_to_end_s.median / timed.pipelined_s.median,
         launches: timed.launches,
         bound: target.and_then(|t| t.roof(&case.work)).map(|r| r.bound),
-        origin: Origin::Measured,
+        origin: timed.origin,
         implementation: timed.implementation,
         how: timed.how,
         predicted_from: None,
     }
-}
-
-fn modelled(asked: Asked, target: &Peaks, devices: &[MeasuredDevice]) -> Result<Kernel, NoTime> {
-    if let Some(kernel) = predicted(asked, target, devices) {
-        return Ok(kernel);
-    }
-    let family = &asked.stage.family;
-    let Some((time_s, bound, prior)) = prior::kernel_time(family, &asked.case.work, target) else {
-        return Err(NoTime::Unknown(format!(
-            "{family} was measured on no device like {} and nothing published is known",
-            target.label
-        )));
-    };
-    Ok(Kernel {
-        time_s,
-        latency_ratio: 1.0,
-        launches: 1.0,
-        bound: Some(bound),
-        origin: Origin::Prior,
-        implementation: "published".into(),
-        how: format!("nothing of this kind was measured: {}", prior.source),
-        predicted_from: None,
-    })
-}
-
-/// A measured device as a source of efficiency for one target.
-struct Source<'a> {
-    device: &'a MeasuredDevice<'a>,
-    implementation: String,
-    efficiency: f64,
-    bound: Bound,
-    latency_ratio: f64,
-    launches: f64,
-    same_architecture: bool,
-    exact_case: bool,
-    distance: f64,
-}
-
-fn predicted(asked: Asked, target: &Peaks, devices: &[MeasuredDevice]) -> Option<Kernel> {
-    let roof = target.roof(&asked.case.work)?;
-    let sources: Vec<Source> = devices.iter().filter_map(|d| source(asked, target, d)).collect();
-    let best = sources.iter().min_by(|a, b| {
-        let rank = |s: &Source| (!s.same_architecture, !s.exact_case);
-        let by_rank = rank(a).cmp(&rank(b)).then(a.distance.total_cmp(&b.distance));
-        by_rank.then(b.efficiency.total_cmp(&a.efficiency))
-    })?;
-    let floor = if best.same_architecture { WITHIN_ARCHITECTURE } else { ACROSS_ARCHITECTURES };
-    let spread = sources
-        .iter()
-        .filter(|s| {
-            s.implementation == best.implementation && s.exact_case && s.bound == best.bound
-        })
-        .map(|s| (s.efficiency / best.efficiency).ln().abs().exp())
-        .fold(1.0, f64::max);
-    let mut time_s = Estimate::within(roof.time_s / best.efficiency, floor.max(spread));
-    let unknown_size = !target.gpu && best.device.env.sku.is_none();
-    for (applies, factor) in [
-        (!best.exact_case, OTHER_CASE),
-        (best.bound != roof.bound, OTHER_BOUND),
-        (unknown_size, UNKNOWN_SIZE),
-    ] {
-        if applies {
-            time_s = time_s.widened(factor);
-        }
-    }
-    let label = best.device.peaks.as_ref().map_or("", |p| &p.label);
-    Some(Kernel {
-        time_s,
-        latency_ratio: best.latency_ratio,
-        launches: best.launches,
-        bound: Some(roof.bound),
-        origin: Origin::Predicted,
-        implementation: best.implementation.clone(),
-        how: format!(
-            "roofline at {:.2} of its roof as measured on {label}{}{}",
-            best.efficiency,
-            if best.same_architecture { "" } else { ", another architecture" },
-            if best.exact_case { "" } else { ", another case of the family" },
-        ),
-        predicted_from: Some(label.to_owned()),
-    })
-}
-
-/// The efficiency of the fastest implementation on `device` that could run on `target`: for the
-/// case itself, else for the measured case of most similar size.
-fn source<'a>(asked: Asked, target: &Peaks, device: &'a MeasuredDevice<'a>) -> Option<Source<'a>> {
-    let peaks = device.peaks.as_ref()?;
-    if peaks.gpu != target.gpu || (target.gpu && peaks.vendor != target.vendor) {
-        return None;
-    }
-    let family = &asked.stage.family;
-    let same_architecture = peaks.same_architecture(target);
-    let threads = if target.gpu { 0.0 } else { (peaks.threads / target.threads).ln().abs() };
-    if let Some(timed) = device.time(family, asked.case) {
-        let roof = peaks.roof(&asked.case.work)?;
-        let time = if target.gpu { timed.kernel_s } else { timed.pipelined_s };
-        return Some(Source {
-            device,
-            implementation: timed.implementation,
-            efficiency: roof.time_s / time.median,
-            bound: roof.bound,
-            latency_ratio: timed.end_to_end_s.median / timed.pipelined_s.median,
-            launches: timed.launches,
-            same_architecture,
-            exact_case: true,
-            distance: threads,
-        });
-    }
-    let work = &asked.case.work;
-    let mode = if target.gpu { Mode::Kernel } else { Mode::Pipelined };
-    let nearest = device
-        .rows
-        .iter()
-        .filter(|r| &r.family == family && r.work.op_kind == work.op_kind)
-        .filter_map(|r| {
-            let roof = peaks.roof(&r.work)?;
-            let time_s = time_of(r, mode)?.median_s;
-            Some((*r, roof, (r.work.ops / work.ops).ln().abs(), roof.time_s / time_s))
-        })
-        // Of the most similar case, the fastest implementation.
-        .min_by(|a, b| a.2.total_cmp(&b.2).then(b.3.total_cmp(&a.3)))?;
-    Some(Source {
-        device,
-        implementation: nearest.0.implementation.clone(),
-        efficiency: nearest.3,
-        bound: nearest.1.bound,
-        latency_ratio: 1.0,
-        launches: f64::from(nearest.0.launches),
-        same_architecture,
-        exact_case: false,
-        distance: threads + nearest.2,
-    })
 }

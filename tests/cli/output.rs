@@ -42,7 +42,7 @@ fn listings_are_data_in_every_form() {
     let text = stdout(&run(folder.path(), &["list", "skus", "--format", "csv"], 0));
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     assert_eq!(reader.headers().expect("a header").get(1), Some("sku"));
-    assert!(reader.records().all(|row| row.is_ok_and(|row| row.len() == 19)));
+    assert!(reader.records().all(|row| row.is_ok_and(|row| row.len() == 20)));
     let text = stdout(&run(folder.path(), &["list", "skus", "--format", "markdown"], 0));
     names(&text, &["| provider | sku |", "| azure | Standard_NC4as_T4_v3 |"]);
 }
