@@ -5,10 +5,12 @@
 //! path or a price.
 
 pub mod alignment;
+pub mod command;
 pub mod convolution;
 pub mod matmul;
 pub mod params;
 pub mod peak;
+pub mod process;
 pub mod random;
 pub mod recording;
 pub mod transcode;
@@ -23,6 +25,7 @@ pub static FAMILIES: &[&dyn Family] = &[
     &transcode::Transcode,
     &alignment::AlignmentFamily,
     &peak::PEAK,
+    &command::Command,
 ];
 
 /// The family called `name`.

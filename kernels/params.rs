@@ -224,6 +224,15 @@ impl<'a> ParamReader<'a> {
         }
     }
 
+    /// `true` or `false`, if it was given.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, BadParam> {
+        match self.params.get(key) {
+            Some(Value::Bool(v)) => Ok(Some(*v)),
+            Some(_) => Err(self.bad(key, "must be true or false")),
+            None => Ok(None),
+        }
+    }
+
     /// A nested table read with its own known keys, if it was given.
     pub fn table(&self, key: &str, known: &[&str]) -> Result<Option<ParamReader<'a>>, BadParam> {
         match self.params.get(key) {

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::params::{BadParam, Params};
+use crate::process::CommandSpec;
 use crate::recording::Recording;
 
 /// One kind of computation.
@@ -31,6 +32,15 @@ pub trait Files {
     /// # Errors
     /// Whatever the system says.
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Where the file or folder `name` is, in full, for programs that open it themselves; `.` is
+    /// the folder of the suite or workload.
+    ///
+    /// # Errors
+    /// Whatever the system says; by default that there are no places to tell.
+    fn locate(&self, name: &str) -> io::Result<String> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, format!("{name} has no place here")))
+    }
 }
 
 /// Where `--keep` puts inputs and outputs.
@@ -152,6 +162,8 @@ pub enum Language {
     Wgsl,
     /// A call into a vendor library that the device's backend found at run time.
     Library(LibraryName),
+    /// A program of its own, started by the `process` backend.
+    Process,
 }
 
 /// Vendor libraries that a backend may find at run time.
@@ -221,6 +233,9 @@ pub enum OpKind {
     Int16,
     /// 32-bit integers.
     Int32,
+    /// Nobody knows: a program of the user's own. No device has a peak for it, so its time on
+    /// another device cannot be predicted.
+    Opaque,
 }
 
 /// A choice among variants of one implementation (tile sizes, block shapes).
@@ -238,6 +253,8 @@ pub enum Program {
     Native(Box<dyn Native>),
     /// Device work as data; interpreted by the backend of the device.
     Recording(Recording),
+    /// A program of the user's own, started by the `process` backend.
+    Command(CommandSpec),
 }
 
 /// A native program with its own state and output buffers.
@@ -261,7 +278,8 @@ pub struct Unsupported(pub String);
 /// How a right answer was established.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// `bit-equal`, `full`, or `freivalds+samples`.
+    /// `bit-equal`, `full`, or `freivalds+samples`; of a command `sha256`, `checker`,
+    /// `same-output`, `first-output` (which the others are held to), or `exit-status`.
     pub method: String,
     /// Values compared with the reference.
     pub compared: u64,

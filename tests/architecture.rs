@@ -40,7 +40,7 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("suite", &["params", "work"]),
     ("workload", &["params", "work"]),
     ("plan", &["params", "work", "FAMILIES", "family"]),
-    ("backend", &["work", "recording"]),
+    ("backend", &["work", "recording", "process"]),
     ("measure", &["work", "recording"]),
     ("record", &["work"]),
     ("import", &["params"]),
@@ -68,7 +68,8 @@ const KERNELS_MUST_NOT_NAME: &[&str] = &[
 ];
 
 /// Only these may hold `unsafe` in src/.
-const UNSAFE_ROOMS: &[&str] = &["src/backend/cuda", "src/backend/cpu", "src/backend/vulkan"];
+const UNSAFE_ROOMS: &[&str] =
+    &["src/backend/cuda", "src/backend/cpu", "src/backend/vulkan", "src/backend/process"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -191,7 +192,7 @@ fn modules_name_only_what_they_may() {
 
 #[test]
 fn backends_do_not_know_each_other() {
-    let rooms = ["cpu", "cuda", "vulkan", "mock"];
+    let rooms = ["cpu", "cuda", "vulkan", "process", "mock"];
     for (file, text) in sources("src/backend") {
         let own = rooms.iter().find(|r| file.starts_with(&format!("src/backend/{r}")));
         let Some(own) = own else { continue };

@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
+use breakeven::backend::process::Process;
 use breakeven::backend::{BACKENDS, Backend, BackendError, Session};
 use breakeven::plan::{Filter, Job, plan};
 use breakeven::suite::{self, FolderFiles};
@@ -192,6 +194,18 @@ fn cpu() {
     on_backend("cpu");
 }
 
+/// Commands, on the CPU as a place for programs.
+#[test]
+fn process() {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    let cpu = BACKENDS.iter().find(|b| b.name() == "cpu").expect("the CPU's backend");
+    let process = Process::beside(&cpu.probe().devices, &NEVER);
+    let mut table = Table::default();
+    on_device(&process, &process.devices()[0], &mut table);
+    table.print();
+    table.assert_right();
+}
+
 #[test]
 fn vulkan() {
     on_backend("vulkan");
@@ -211,7 +225,7 @@ fn cuda_shim() {
         conform(&device, &mut table, &mut |job, input, tuning| {
             let recording = match input.program(job.implementation, &device, tuning) {
                 Ok(Program::Recording(recording)) => recording,
-                Ok(Program::Native(_)) => return Outcome::Wrong("is not a recording".into()),
+                Ok(_) => return Outcome::Wrong("is not a recording".into()),
                 Err(why) => return Outcome::Skipped(why.0),
             };
             for order in orders {

@@ -196,7 +196,7 @@ impl Case for AlignmentCase {
             Language::Cuda | Language::Wgsl => {
                 gpu::supports(totals.pairs, totals.residues, totals.columns, device)
             }
-            Language::Library(_) => {
+            Language::Library(_) | Language::Process => {
                 Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name)))
             }
         }

@@ -76,7 +76,7 @@ impl Input for AlignmentInput {
             language @ (Language::Cuda | Language::Wgsl) => {
                 gpu::record(pairs, self.mode, scoring, language, device).map(Program::Recording)
             }
-            Language::Library(_) => {
+            Language::Library(_) | Language::Process => {
                 Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name)))
             }
         }

@@ -190,7 +190,9 @@ impl Input for PeakInput {
             Language::Native => cpu::program(self, tuning.index == 0).map(Program::Native),
             Language::Cuda => Ok(Program::Recording(device::cuda(self))),
             Language::Wgsl => Ok(Program::Recording(device::wgsl(self))),
-            Language::Library(_) => Err(Unsupported("no library offers a probe".into())),
+            Language::Library(_) | Language::Process => {
+                Err(Unsupported("no library offers a probe".into()))
+            }
         }
     }
 

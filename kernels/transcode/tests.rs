@@ -71,7 +71,7 @@ fn synthetic(frames: i64, width: i64, height: i64) -> Params {
 fn native(input: &dyn Input) -> Box<dyn Native> {
     match input.program(&IMPLEMENTATIONS[0], &cpu(), &Tuning::default()).unwrap() {
         Program::Native(native) => native,
-        Program::Recording(_) => panic!("cpu/simd is native"),
+        Program::Recording(_) | Program::Command(_) => panic!("cpu/simd is native"),
     }
 }
 

@@ -5,9 +5,12 @@ use breakeven_kernels::work::{DeviceInfo, Program};
 pub mod cpu;
 pub mod cuda;
 pub mod mock;
+pub mod process;
 pub mod vulkan;
 
 /// The backends in the order devices are listed. A new one is a folder and two lines here.
+///
+/// [`process`] is not among them: it finds no devices, it uses those that these find.
 pub static BACKENDS: &[&dyn Backend] = &[&cpu::CpuBackend, &cuda::Cuda, &vulkan::Vulkan];
 
 /// One way to reach devices.
@@ -97,6 +100,24 @@ pub trait Session {
     fn state(&mut self) -> DeviceState {
         DeviceState::default()
     }
+    /// What is known of a program that is a process of its own; `None` for all others.
+    fn process(&self) -> Option<ProcessFacts> {
+        None
+    }
+}
+
+/// What is known of a program that is a process of its own.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ProcessFacts {
+    /// Seconds that an empty process takes to start and end; they are inside every time.
+    pub startup_s: Option<f64>,
+    /// SHA-256 of the output that was looked at last, in hexadecimal.
+    pub output_sha256: Option<String>,
+    /// Bytes of that output.
+    pub output_bytes: Option<u64>,
+    /// Resident memory of the largest process, in bytes; `None` where it is less than this
+    /// program's own, which Linux counts in.
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// What a time covers. Times of different modes are never mixed.

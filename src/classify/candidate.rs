@@ -358,6 +358,7 @@ impl Candidate<'_> {
         let rate = super::words::number(x);
         let (code, text) = match binding {
             Resource::Compute => ("compute-bound", "arithmetic of the device sets the pace"),
+            Resource::Device => ("device-bound", "the program on the device sets the pace"),
             Resource::MemoryBandwidth => {
                 ("memory-bound", "memory traffic of the device sets the pace")
             }

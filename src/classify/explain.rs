@@ -1,5 +1,7 @@
 //! Every number behind the best size of each side, with its unit and where it comes from.
 
+use breakeven_kernels::work::OpKind;
+
 use super::Term;
 use super::candidate::Candidate;
 use super::words::{number, percent};
@@ -56,7 +58,12 @@ impl List {
         }
         let number = stage.label.split(' ').next().and_then(|n| n.parse::<usize>().ok());
         let case = number.and_then(|n| resolved.cases.get(n - 1)).and_then(Option::as_ref);
-        if let Some(case) = case {
+        if let Some(case) = case
+            && case.work.op_kind == OpKind::Opaque
+        {
+            let unit = format!("{}s", case.work.useful_unit);
+            self.add("units of work", case.work.useful, &unit, "stated by the stage");
+        } else if let Some(case) = case {
             let work = &case.work;
             let kind = format!("{:?} operations", work.op_kind).to_lowercase();
             self.add("operations F", work.ops, &kind, "the case's work");
@@ -200,6 +207,7 @@ fn spells(fleet: &Fleet) -> Vec<(String, Spell)> {
 pub(super) fn resource_name(resource: Resource) -> &'static str {
     match resource {
         Resource::Compute => "device (arithmetic)",
+        Resource::Device => "device",
         Resource::MemoryBandwidth => "device (memory traffic)",
         Resource::Link => "link",
         Resource::Launch => "device (launches)",

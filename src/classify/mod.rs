@@ -11,6 +11,7 @@ mod judge;
 mod limits;
 mod measure_next;
 mod offer;
+mod own_programs;
 #[cfg(test)]
 mod patterns_tests;
 mod remarks;
@@ -61,13 +62,17 @@ fn verdict(
     let break_even = breakeven::break_even(workload, candidates, &outcome, devices, options);
     let terms = |c: Option<&Candidate>| c.map(|c| explain::terms(c, workload)).unwrap_or_default();
     let given_as = &workload.workload.given_as;
-    let (measure_next, what_they_settle) =
+    let (mut measure_next, what_they_settle) =
         measure_next::suggestions(&outcome, candidates, given_as, options);
+    if own_programs::has_one(workload) && outcome.contest.is_none() {
+        measure_next = own_programs::suggestions(&outcome, candidates, given_as);
+    }
     let today = today::today(workload, catalog, candidates, &outcome, options);
     let against_today = today.as_ref().map(|t| today::in_headline(t, &outcome)).unwrap_or_default();
     let mut sentences = words::sentences(&outcome);
     sentences.extend(today.as_ref().and_then(today::sentence));
     sentences.extend(what_they_settle);
+    sentences.extend(own_programs::sentence(workload, candidates));
     Verdict {
         workload: workload.workload.name.clone(),
         summary: workload.workload.summary.clone(),

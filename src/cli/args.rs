@@ -83,6 +83,8 @@ pub enum Command {
     List(ListArgs),
     /// Measure a suite and write the record
     Run(RunArgs),
+    /// Measure a program of your own: any CPU command, GPU command, or both
+    Measure(super::program_args::ProgramArgs),
     /// Verdicts from records, without measuring
     Classify(ClassifyArgs),
     /// Report on records: text, Markdown, JSON and CSV
@@ -473,7 +475,7 @@ pub struct PricesRefreshArgs {
 }
 
 /// A finite number above zero.
-fn positive(text: &str) -> Result<f64, String> {
+pub(super) fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("must be a number above 0".into()),

@@ -63,6 +63,12 @@ pub fn comparable(verdicts: &[Verdict]) -> Result<(), Failure> {
     if verdicts.is_empty() || verdicts.iter().any(costed) {
         return Ok(());
     }
+    if verdicts.iter().any(|verdict| !verdict.measure_next.is_empty()) {
+        return Err(Failure::incomparable(
+            "nothing can be compared yet: no size that was measured can run the workload; measure \
+             on one of those named above, then give its record with --records",
+        ));
+    }
     Err(Failure::incomparable(
         "nothing can be compared: no size has both a known price and a known time for any of the \
          workloads; choose another --price-kind, --region or --provider, read today's prices with \

@@ -84,6 +84,7 @@ fn language(language: Language) -> String {
         Language::Cuda => "CUDA C".into(),
         Language::Wgsl => "WGSL".into(),
         Language::Library(name) => format!("{name:?}"),
+        Language::Process => "any: a program of its own".into(),
     }
 }
 

@@ -1,15 +1,22 @@
 //! The devices a command works with: those asked for, else all that are found.
 
+use breakeven_kernels::family;
 use breakeven_kernels::params::nearest;
-use breakeven_kernels::work::{DeviceInfo, DeviceKind};
+use breakeven_kernels::work::{DeviceInfo, DeviceKind, Language, Program, Tuning};
 
 use super::exit::Failure;
+use super::interrupt;
 use crate::backend::mock::MockBackend;
+use crate::backend::process::{self, Process};
 use crate::backend::{BACKENDS, Backend, BackendError, Device, Note, Probe};
+use crate::plan::{self, Plan};
+use crate::suite::{Suite, SuiteCase};
 
 /// The backends in use.
 pub struct Machines {
     mock: Option<MockBackend>,
+    /// Present where a suite has commands.
+    process: Option<Process>,
 }
 
 impl Machines {
@@ -22,7 +29,7 @@ impl Machines {
             .map(MockBackend::parse)
             .transpose()
             .map_err(|problem| Failure::usage(format!("--mock: {problem}")))?;
-        Ok(Self { mock })
+        Ok(Self { mock, process: None })
     }
 
     fn backends(&self) -> Vec<&dyn Backend> {
@@ -72,6 +79,21 @@ impl Machines {
         Ok(Probe { devices: chosen, notes })
     }
 
+    /// Adds the devices on which the suite's commands run to those of `probe`; where it has nothing
+    /// but commands, they are the only ones.
+    pub fn serve_commands(&mut self, suite: &Suite, probe: &mut Probe) {
+        let is_command = |case: &SuiteCase| family(&case.family).is_some_and(plan::is_command);
+        if !suite.cases.iter().any(is_command) {
+            return;
+        }
+        let process = Process::beside(&probe.devices, interrupt::flag());
+        if suite.cases.iter().all(is_command) {
+            probe.devices.clear();
+        }
+        probe.devices.extend_from_slice(process.devices());
+        self.process = Some(process);
+    }
+
     /// Opens the device called `id`.
     ///
     /// # Errors
@@ -88,10 +110,13 @@ impl Machines {
 
     /// The backend whose name stands before the colon.
     fn backend_of(&self, id: &str) -> Result<&dyn Backend, Failure> {
+        let name = id.split(':').next().unwrap_or(id);
+        if let Some(process) = self.process.as_ref().filter(|p| p.name() == name) {
+            return Ok(process);
+        }
         if let Some(mock) = &self.mock {
             return Ok(mock);
         }
-        let name = id.split(':').next().unwrap_or(id);
         BACKENDS.iter().copied().find(|backend| backend.name() == name).ok_or_else(|| {
             let names: Vec<&str> = BACKENDS.iter().map(|backend| backend.name()).collect();
             let hint = nearest(name, names.iter().copied())
@@ -115,12 +140,36 @@ fn absent(error: BackendError) -> Failure {
     Failure::usage(format!("--device: {message}{next}"))
 }
 
+/// Refuses commands that cannot be started and input files that are not there, before anything is
+/// measured.
+///
+/// # Errors
+/// Which command, what is wrong and what would do.
+pub fn check_commands(plan: &Plan, probe: &Probe) -> Result<(), Failure> {
+    let commands = plan.jobs.iter().filter(|j| j.implementation.language == Language::Process);
+    for job in commands {
+        let usage = |problem: String| Failure::usage(problem);
+        let input = job.case.input(0).map_err(|error| usage(error.to_string()))?;
+        let Some(device) = probe.devices.iter().find(|d| d.id == job.device) else { continue };
+        let program = input.program(job.implementation, device, &Tuning::default());
+        if let Ok(Program::Command(command)) = program {
+            let side = job.implementation.name.trim_start_matches("process/");
+            process::startable(&command)
+                .map_err(|problem| usage(format!("the {side} command: {problem}")))?;
+        }
+    }
+    Ok(())
+}
+
 /// One line for people about the GPUs in `probe`.
 pub fn gpu_line(probe: &Probe) -> String {
+    // A GPU that commands see is one that is listed already, unless there is nothing else.
+    let for_commands = |device: &DeviceInfo| device.backend == process::NAME;
+    let only = probe.devices.iter().all(for_commands);
     let gpus: Vec<String> = probe
         .devices
         .iter()
-        .filter(|device| device.kind == DeviceKind::Gpu)
+        .filter(|device| device.kind == DeviceKind::Gpu && (only || !for_commands(device)))
         .map(|device| format!("{} ({})", device.name, device.id))
         .collect();
     let cpu = probe.devices.iter().any(|device| device.kind == DeviceKind::Cpu);

@@ -11,7 +11,7 @@ use breakeven_kernels::work::{Files, Keep};
 use super::args::{MeasureArgs, OutputArgs};
 use super::exit::{DONE, Failure, INTERRUPTED, Outcome};
 use super::interrupt;
-use super::machines::Machines;
+use super::machines::{self, Machines};
 use super::output;
 use super::progress::Progress;
 use super::sizes;
@@ -50,8 +50,9 @@ pub fn prepare(
     implementation_globs: &[String],
     output: &OutputArgs,
 ) -> Result<Prepared, Failure> {
-    let machines = Machines::new(output.mock.as_deref())?;
-    let probe = machines.select(&args.device)?;
+    let mut machines = Machines::new(output.mock.as_deref())?;
+    let mut probe = machines.select(&args.device)?;
+    machines.serve_commands(suite, &mut probe);
     // A mock machine has no VM size to ask for.
     let metadata = !args.no_metadata && output.mock.is_none();
     let env = environment::stamp(&probe.devices, &SkuSource { flag: args.sku.clone(), metadata });
@@ -65,6 +66,7 @@ pub fn prepare(
     };
     let plan = plan::plan(suite, &probe.devices, files, &filter)
         .map_err(|error| Failure::usage(error.to_string()))?;
+    machines::check_commands(&plan, &probe)?;
     Ok(Prepared {
         machines,
         probe,

@@ -20,6 +20,10 @@ mod measuring;
 mod output;
 mod prices;
 mod pricing;
+mod program;
+mod program_args;
+mod program_report;
+mod program_workload;
 mod progress;
 mod reference;
 mod report;
@@ -54,6 +58,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Devices => devices::run(&cli.output),
         Command::List(args) => list::run(args, &cli.output),
         Command::Run(args) => run::run(args, &cli.output),
+        Command::Measure(args) => program::run(args, &cli.output),
         Command::Classify(args) => classify::run(args, &cli.output),
         Command::Report(args) => report::run(args, &cli.output),
         Command::Prices(args) => prices::run(args, &cli.output),

@@ -206,6 +206,7 @@ pub fn row(device: &str, implementation: &str, case_key: &str, t: f64, factor: f
         energy_j: None,
         clock_hz: [Some(1e9), Some(1e9)],
         peak_memory_bytes: None,
+        process: None,
         unknown: Vec::new(),
     }
 }

@@ -15,6 +15,7 @@ pub mod interval;
 pub mod leave_one_out;
 pub mod money;
 pub mod node;
+pub mod opaque;
 pub mod peaks;
 pub mod predict;
 pub mod prior;
@@ -141,6 +142,8 @@ impl Estimate {
 pub enum Resource {
     /// Arithmetic of the device that runs the compute stages.
     Compute,
+    /// That device, where it is not known what of it: a program of the user's own.
+    Device,
     /// Memory traffic of that device.
     MemoryBandwidth,
     /// Bytes between host and GPU.

@@ -264,16 +264,19 @@ impl JobOn {
 
     /// What most of the device's time goes to.
     fn device_resource(&self) -> Resource {
-        let (mut compute, mut memory, mut launch) = (0.0, 0.0, 0.0);
+        let (mut compute, mut memory, mut launch, mut unknown) = (0.0, 0.0, 0.0, 0.0);
         for s in &self.stages {
             launch += s.calls * s.launch_s;
             let rest = s.calls * (s.device_s.median - s.launch_s);
             match s.bound {
                 Some(Bound::Memory) => memory += rest,
-                _ => compute += rest,
+                Some(Bound::Compute) => compute += rest,
+                None => unknown += rest,
             }
         }
-        if launch > compute && launch > memory {
+        if unknown > compute.max(memory).max(launch) {
+            Resource::Device
+        } else if launch > compute && launch > memory {
             Resource::Launch
         } else if memory > compute {
             Resource::MemoryBandwidth

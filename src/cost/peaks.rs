@@ -75,6 +75,7 @@ impl Peaks {
             OpKind::Int8 => self.int8_ops_per_s,
             OpKind::Int16 => self.int16_ops_per_s,
             OpKind::Int32 => self.int32_ops_per_s,
+            OpKind::Opaque => None,
         }
     }
 

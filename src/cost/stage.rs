@@ -5,7 +5,7 @@
 use super::evidence::{self, MeasuredDevice, Mode, Timed};
 use super::peaks::{Bound, Peaks};
 use super::predict::{self, Kernel};
-use super::{Estimate, Origin};
+use super::{Estimate, Origin, opaque};
 use crate::catalog::{Catalog, Gpu, Sku};
 use crate::workload::{ComputeStage, StageCase, Transfer};
 
@@ -89,7 +89,11 @@ pub fn on_cpu(
     let here = fastest_here(asked, sku, devices, |d| {
         d.info.threads == Some(sku.vcpus) && d.peaks.as_ref().is_some_and(|p| !p.gpu)
     });
+    if here.is_none() && opaque::is_opaque(&asked) {
+        return Err(opaque::no_time(&asked, sku, devices));
+    }
     let target = Peaks::of_sku_cpu(sku, catalog);
+    let cpu_s = here.as_ref().and_then(|timed| timed.host_cpu_s);
     let kernel = match (here, &target) {
         (Some(timed), target) => measured(timed, asked.case, target.as_ref(), Mode::Pipelined),
         (None, Some(target)) => predict::modelled(asked, target, devices)?,
@@ -101,7 +105,11 @@ pub fn on_cpu(
     Ok(StageOn {
         label: label(asked),
         calls: asked.stage.calls,
-        device_s: kernel.time_s,
+        device_s: if opaque::is_opaque(&asked) {
+            opaque::node_s(kernel.time_s, cpu_s, f64::from(sku.vcpus))
+        } else {
+            kernel.time_s
+        },
         latency_s: kernel.time_s.map(|t| t * kernel.latency_ratio),
         launch_s: 0.0,
         link_in_s: Estimate::exact(0.0),
@@ -140,6 +148,9 @@ pub fn on_gpu(
         return Err(NoTime::DtypeUnsupported(format!("{model} has no bf16")));
     }
     let here = fastest_here(asked, sku, devices, |d| d.gpu_model.as_deref() == Some(model));
+    if here.is_none() && opaque::is_opaque(&asked) {
+        return Err(opaque::no_time(&asked, sku, devices));
+    }
     let mut link = Link::new(asked, sku, gpu, count.min(1.0) * instance_share(gpu, catalog));
     let (kernel, latency_s, launch_s, host_cpu_s);
     if let Some(timed) = here {

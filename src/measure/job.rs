@@ -1,6 +1,6 @@
 //! One job: choose a variant, verify, sample each mode, verify again.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use breakeven_kernels::work::{DeviceInfo, DeviceKind, Input, Language, Program, Tuning};
@@ -96,11 +96,17 @@ pub(super) fn measure<E>(
     let deadline = (context.deadline)();
     let mut steps = Steps { context, deadline, observer, row: &mut out };
     let result = steps.all(device, options);
-    out.peak_memory_bytes = crate::host::Host::default().peak_memory_bytes();
+    if out.process.is_none() {
+        out.peak_memory_bytes = crate::host::Host::default().peak_memory_bytes();
+    }
     let (status, reason) = match result {
         Ok(()) => return Ok(End::Row(out)),
         Err(Break::Observer(error)) => return Err(error),
         Err(Break::Stop(Stop::Interrupted)) => return Ok(End::Interrupted),
+        // A program that Ctrl-C stopped has not failed.
+        Err(Break::Stop(_)) if context.interrupted.load(Ordering::SeqCst) => {
+            return Ok(End::Interrupted);
+        }
         Err(Break::Stop(Stop::Backend(error @ BackendError::DeviceLost { .. }))) => {
             let reason = error.to_string();
             fail(&mut out, Status::Failed, reason.clone());
@@ -180,9 +186,13 @@ impl<E> Steps<'_, E> {
             self.row.reason =
                 Some("verified, but the time limit passed before it was timed".into());
         }
+        let process = session.process();
         drop(session);
         if self.row.clock_hz[1].is_none() {
             self.row.clock_hz[1] = device.state().clock_hz;
+        }
+        if let Some(facts) = process {
+            row::put_process(self.row, facts);
         }
         self.name_unknowns();
         Ok(())
@@ -344,7 +354,9 @@ impl<E> Steps<'_, E> {
         };
         note(row.energy_j.is_none(), "energy_j", "no energy counter is read on this device");
         note(row.clock_hz[1].is_none(), "clock_hz", "the device does not tell");
-        note(row.peak_memory_bytes.is_none(), "peak_memory_bytes", "the system does not tell");
+        let less = "less than breakeven's own, which the system counts in";
+        let why = if row.process.is_some() { less } else { "the system does not tell" };
+        note(row.peak_memory_bytes.is_none(), "peak_memory_bytes", why);
     }
 }
 

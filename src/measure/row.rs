@@ -3,10 +3,10 @@
 use breakeven_kernels::work::Work;
 
 use super::sample::Sampled;
-use crate::backend::{OneOff, Timer};
+use crate::backend::{OneOff, ProcessFacts, Timer};
 use crate::host::Host;
 use crate::plan::{Job, Skip};
-use crate::record::{OneOffCosts, Row, Status, Time, Times};
+use crate::record::{OneOffCosts, ProcessRun, Row, Status, Time, Times};
 use crate::stats;
 
 /// A row of `job` without results yet.
@@ -29,6 +29,7 @@ pub(super) fn empty(job: &Job, work: Work) -> Row {
         energy_j: None,
         clock_hz: [None, None],
         peak_memory_bytes: Host::default().peak_memory_bytes(),
+        process: None,
         unknown: Vec::new(),
     }
 }
@@ -63,6 +64,7 @@ pub(super) fn skip(skip: &Skip) -> Row {
         energy_j: None,
         clock_hz: [None, None],
         peak_memory_bytes: None,
+        process: None,
         unknown: Vec::new(),
     }
 }
@@ -77,6 +79,19 @@ pub(super) fn one_off(costs: &OneOff, trials_s: Option<f64>) -> OneOffCosts {
         constants_s: costs.constants_s,
         trials_s,
     }
+}
+
+/// What is known of a command beside its times, and why it has no others.
+pub(super) fn put_process(row: &mut Row, facts: ProcessFacts) {
+    row.peak_memory_bytes = facts.peak_memory_bytes;
+    for mode in ["kernel_cold", "kernel_warm"] {
+        row.unknown.push(format!("{mode}: a process is timed as a whole, from outside"));
+    }
+    row.process = Some(ProcessRun {
+        startup_s: facts.startup_s,
+        output_sha256: facts.output_sha256,
+        output_bytes: facts.output_bytes,
+    });
 }
 
 /// Samples as the record keeps them; `None` without a single one.

@@ -9,7 +9,7 @@ use breakeven_kernels::work::{
     Case, DeviceInfo, DeviceKind, Family, Files, Implementation, Language,
 };
 
-use super::{Filter, Job, Plan, PlanError, Skip, series};
+use super::{Filter, Job, Plan, PlanError, Skip, commands, series};
 use crate::record::Series;
 use crate::suite::{Suite, SuiteCase};
 use crate::units;
@@ -46,7 +46,11 @@ fn plan_families(
             continue;
         }
         let entry = Entry { family, series: declared_series(&case.key(), written), case };
-        for device in devices {
+        if commands::is_command(family) {
+            commands::join(&entry, devices, filter, &mut plan);
+            continue;
+        }
+        for device in devices.iter().filter(|d| !commands::is_for_commands(d)) {
             entry.join(device, filter, &mut plan);
         }
     }
@@ -91,13 +95,25 @@ fn declared_series(case_key: &str, written: &SuiteCase) -> Option<Series> {
 }
 
 /// A case about to be joined with devices.
-struct Entry {
+pub(super) struct Entry {
     family: &'static dyn Family,
-    case: Arc<dyn Case>,
+    pub(super) case: Arc<dyn Case>,
     series: Option<Series>,
 }
 
 impl Entry {
+    /// The implementations that the filter keeps.
+    pub(super) fn implementations(
+        &self,
+        filter: &Filter,
+    ) -> impl Iterator<Item = &'static Implementation> {
+        let globs = filter.implementation_globs.clone();
+        let kept = move |i: &&'static Implementation| {
+            globs.is_empty() || globs.iter().any(|g| glob_matches(g, i.name))
+        };
+        self.family.implementations().iter().filter(kept)
+    }
+
     /// Adds a job or a skip for each implementation that belongs on `device`.
     fn join(&self, device: &DeviceInfo, filter: &Filter, plan: &mut Plan) {
         let all = self.family.implementations();
@@ -105,26 +121,33 @@ impl Entry {
             device.languages.contains(&i.language)
                 || i.name.split('/').next() == Some(device.backend.as_str())
         };
-        let chosen = all.iter().filter(belongs).filter(|i| {
-            let globs = &filter.implementation_globs;
-            globs.is_empty() || globs.iter().any(|g| glob_matches(g, i.name))
-        });
-        for implementation in chosen {
-            match self.obstacle(implementation, device, filter) {
-                None => plan.jobs.push(Job {
-                    case: Arc::clone(&self.case),
-                    family: self.family.name(),
-                    case_key: self.case.key(),
-                    series: self.series.clone(),
-                    implementation,
-                    device: device.id.clone(),
-                }),
-                Some(reason) => plan.skips.push(self.skip(implementation.name, device, reason)),
-            }
+        for implementation in self.implementations(filter).filter(belongs) {
+            self.add(implementation, device, filter, plan);
         }
         if !all.iter().any(|i| belongs(&i)) {
             let reason = format!("{} has no implementation for {}", self.family.name(), device.id);
-            plan.skips.push(self.skip("none", device, reason));
+            plan.skips.push(self.skip("none", &device.id, reason));
+        }
+    }
+
+    /// Adds a job, or a skip where the pair cannot run.
+    pub(super) fn add(
+        &self,
+        implementation: &'static Implementation,
+        device: &DeviceInfo,
+        filter: &Filter,
+        plan: &mut Plan,
+    ) {
+        match self.obstacle(implementation, device, filter) {
+            None => plan.jobs.push(Job {
+                case: Arc::clone(&self.case),
+                family: self.family.name(),
+                case_key: self.case.key(),
+                series: self.series.clone(),
+                implementation,
+                device: device.id.clone(),
+            }),
+            Some(reason) => plan.skips.push(self.skip(implementation.name, &device.id, reason)),
         }
     }
 
@@ -156,13 +179,13 @@ impl Entry {
             .or_else(|| self.case.supports(implementation, device).err().map(|u| u.0))
     }
 
-    fn skip(&self, implementation: &'static str, device: &DeviceInfo, reason: String) -> Skip {
+    pub(super) fn skip(&self, implementation: &'static str, device: &str, reason: String) -> Skip {
         Skip {
             family: self.family.name(),
             case_key: self.case.key(),
             series: self.series.clone(),
             implementation,
-            device: device.id.clone(),
+            device: device.to_owned(),
             reason,
             work: self.case.work(),
         }
@@ -174,6 +197,7 @@ fn missing_language(language: Language, device: &DeviceInfo) -> String {
         Language::Native => return format!("{} runs no Rust code", device.id),
         Language::Cuda => return format!("{} runs no CUDA", device.id),
         Language::Wgsl => return format!("{} runs no WGSL", device.id),
+        Language::Process => return format!("{} starts no programs", device.id),
         Language::Library(library) => library,
     };
     format!("{library} was not found; `breakeven devices` says how to get it")

@@ -6,10 +6,12 @@ use breakeven_kernels::work::{Case, CaseError, Implementation, Work};
 
 use crate::record::Series;
 
+mod commands;
 mod join;
 mod series;
 mod workloads;
 
+pub use commands::is_command;
 pub use join::plan;
 pub use workloads::{resolve, suite_of};
 

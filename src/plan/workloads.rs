@@ -43,11 +43,33 @@ fn place(workload: &Workload, index: usize) -> String {
 /// Why none of the family's CUDA implementations takes the case, even on a GPU that can do
 /// everything; `None` where one does, or where there are none to ask.
 fn gpu_refusal(family: &dyn Family, case: &dyn Case) -> Option<String> {
-    let able = DeviceInfo {
-        id: "cuda:0".to_owned(),
+    let able = able(DeviceKind::Gpu);
+    let mut refusal = None;
+    // A command's word for its GPU side is final: the user gave one or did not.
+    if let Some(command) = family.implementations().iter().find(|i| i.name == "process/gpu") {
+        return case.supports(command, &able).err().map(|u| u.0);
+    }
+    let on_cuda = |i: &&Implementation| i.name.starts_with("cuda/");
+    for implementation in family.implementations().iter().filter(on_cuda) {
+        // What a library takes is known only where it is installed.
+        if implementation.language != Language::Cuda {
+            return None;
+        }
+        match case.supports(implementation, &able) {
+            Ok(()) => return None,
+            Err(Unsupported(why)) => refusal = Some(why),
+        }
+    }
+    refusal
+}
+
+/// A device of `kind` that can do everything, to ask what a case itself refuses.
+pub(super) fn able(kind: DeviceKind) -> DeviceInfo {
+    DeviceInfo {
+        id: "any".to_owned(),
         backend: "cuda".to_owned(),
-        kind: DeviceKind::Gpu,
-        name: "a GPU without limits".to_owned(),
+        kind,
+        name: "a device without limits".to_owned(),
         vendor: None,
         architecture: None,
         driver: None,
@@ -63,20 +85,7 @@ fn gpu_refusal(family: &dyn Family, case: &dyn Case) -> Option<String> {
         max_workgroup_invocations: None,
         max_shared_bytes: None,
         max_buffer_bytes: None,
-    };
-    let mut refusal = None;
-    let on_cuda = |i: &&Implementation| i.name.starts_with("cuda/");
-    for implementation in family.implementations().iter().filter(on_cuda) {
-        // What a library takes is known only where it is installed.
-        if implementation.language != Language::Cuda {
-            return None;
-        }
-        match case.supports(implementation, &able) {
-            Ok(()) => return None,
-            Err(Unsupported(why)) => refusal = Some(why),
-        }
     }
-    refusal
 }
 
 /// The suite that holds every case the workloads need, each once.

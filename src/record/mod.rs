@@ -241,10 +241,25 @@ pub struct Row {
     pub energy_j: Option<f64>,
     /// Device clock before and after, in hertz.
     pub clock_hz: [Option<f64>; 2],
-    /// Host memory high-water mark of the process in bytes after this row.
+    /// Host memory high-water mark of the process in bytes after this row; of a command, that of
+    /// its largest process.
     pub peak_memory_bytes: Option<u64>,
+    /// Of a command only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessRun>,
     /// Names of fields that could not be found out, with reasons.
     pub unknown: Vec<String>,
+}
+
+/// What is known only of a command: a program that was started, not a function that was called.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ProcessRun {
+    /// Seconds that an empty process takes to start and end here; they are inside every time.
+    pub startup_s: Option<f64>,
+    /// SHA-256 of the output that was checked, in hexadecimal.
+    pub output_sha256: Option<String>,
+    /// Bytes of that output.
+    pub output_bytes: Option<u64>,
 }
 
 /// Cases that differ in one axis.

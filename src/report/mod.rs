@@ -20,7 +20,8 @@ mod verdicts;
 
 pub use document::{Align, Block, Column, Document, Table, Tone};
 pub use leave_one_out::leave_one_out;
-pub use records::device_cells;
+pub use numbers::usd;
+pub use records::{device_cells, machine};
 pub use verdicts::name as verdict_name;
 
 /// What can be reported.

@@ -58,4 +58,12 @@ impl Files for FolderFiles {
             })?;
         Ok(Box::new(file))
     }
+
+    fn locate(&self, name: &str) -> io::Result<String> {
+        let path = std::fs::canonicalize(self.resolve(name)?)?;
+        path.into_os_string().into_string().map_err(|path| {
+            let problem = format!("{} is not UTF-8; rename it", path.display());
+            io::Error::new(io::ErrorKind::InvalidInput, problem)
+        })
+    }
 }

@@ -5,6 +5,7 @@ mod imported;
 mod init;
 mod measuring;
 mod output;
+mod own_program;
 mod what_if;
 
 use std::path::{Path, PathBuf};

@@ -113,9 +113,9 @@ impl Device for CudaDevice {
             Program::Recording(recording) => {
                 Ok(Box::new(CudaSession::load(&mut self.shared, recording)?))
             }
-            Program::Native(_) => Err(BackendError::Program {
+            Program::Native(_) | Program::Command(_) => Err(BackendError::Program {
                 device: self.shared.info.id.clone(),
-                message: "a GPU does not run Rust functions".into(),
+                message: "a GPU runs neither Rust functions nor programs".into(),
             }),
         }
     }

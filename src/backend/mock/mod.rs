@@ -31,9 +31,11 @@ struct Spec {
     wrong_at: Option<u32>,
     /// Real seconds that every run takes.
     sleep_s: f64,
+    /// Threads of a CPU.
+    threads: u32,
 }
 
-const KEYS: &str = "name, kind, latency, rate, lost-after, wrong-at, sleep";
+const KEYS: &str = "name, kind, latency, rate, lost-after, wrong-at, sleep, threads";
 
 impl MockBackend {
     /// Parses devices separated by `;`, each an id and `key=value` pairs separated by commas:
@@ -41,7 +43,7 @@ impl MockBackend {
     ///
     /// Keys: `name`; `kind` (`cpu`, `gpu`, `software`; by the id where absent); `latency` in
     /// seconds; `rate` in output bytes per second; `lost-after=N` programs; `wrong-at=N`, the
-    /// program whose answers are wrong, from 1; `sleep`, real seconds per run.
+    /// program whose answers are wrong, from 1; `sleep`, real seconds per run; `threads` of a CPU.
     ///
     /// # Errors
     /// What is wrong with it, in words.
@@ -71,6 +73,7 @@ impl Spec {
             lost_after: None,
             wrong_at: None,
             sleep_s: 0.0,
+            threads: 2,
         };
         for part in parts {
             let (key, value) = part
@@ -102,6 +105,7 @@ impl Spec {
             "rate" => self.rate = Some(number()?).filter(|r| *r > 0.0).ok_or(bad("above 0"))?,
             "lost-after" => self.lost_after = Some(count()?),
             "wrong-at" => self.wrong_at = Some(count()?),
+            "threads" => self.threads = count()?.max(1),
             "sleep" => self.sleep_s = number()?.min(60.0),
             _ => return Err(format!("unknown key `{key}`; keys: {KEYS}")),
         }
@@ -119,8 +123,8 @@ impl Spec {
             architecture: None,
             driver: None,
             memory_bytes: Some(16 << 30),
-            threads: cpu.then_some(2),
-            cores: cpu.then_some(2),
+            threads: cpu.then_some(self.threads),
+            cores: cpu.then_some(self.threads),
             compute_units: (!cpu).then_some(64),
             compute_capability: None,
             cache_bytes: None,
