@@ -4,7 +4,7 @@ use crate::catalog::{Aks, Catalog, Gpu, Os, Price, PriceKind, Sku};
 use crate::cost::evidence::MeasuredDevice;
 use crate::cost::fleet::{Fleet, Rules};
 use crate::cost::node::{self, JobOn, Obstacle};
-use crate::cost::{Origin, Resource, money};
+use crate::cost::{Resource, money};
 use crate::workload::{ResolvedWorkload, Stage, Workload};
 
 use super::limits::Limit;
@@ -44,6 +44,8 @@ pub(super) struct Candidate<'a> {
     pub evictions_per_h: Option<f64>,
     /// Whether the job's latency is known; else it is only the least that it can be.
     pub latency_known: bool,
+    /// Whether it is known what sets the pace, and not only the pace itself.
+    pub binding_known: bool,
     pub arm: bool,
 }
 
@@ -123,6 +125,7 @@ pub(super) fn candidate<'a>(
         evictions_per_h: (options.price_kind == PriceKind::Spot)
             .then_some(options.settings.evictions_per_h),
         latency_known: true,
+        binding_known: true,
         arm: is_arm(sku, catalog),
     };
     c.check_size(workload, catalog, os);
@@ -276,10 +279,9 @@ impl Candidate<'_> {
         self.reasons.push(why);
     }
 
-    /// What sets the pace; `None` where only the pace itself is known, as of an imported
-    /// measurement.
+    /// What sets the pace; `None` where only the pace itself is known.
     pub fn binding(&self) -> Option<Resource> {
-        let job = self.job.as_ref().filter(|job| job.origin != Origin::Imported)?;
+        let job = self.job.as_ref().filter(|_| self.binding_known)?;
         Some(job.throughput().1)
     }
 

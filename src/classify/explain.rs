@@ -8,7 +8,7 @@ use super::words::{number, percent};
 use crate::cost::fleet::{AllDay, Fleet, Spell};
 use crate::cost::node::JobOn;
 use crate::cost::stage::StageOn;
-use crate::cost::{Estimate, Level, Origin, Resource, spot};
+use crate::cost::{Estimate, Level, Resource, spot};
 use crate::workload::ResolvedWorkload;
 
 /// Terms of one size, in the order of the arithmetic.
@@ -16,7 +16,11 @@ pub(super) fn terms(candidate: &Candidate, resolved: &ResolvedWorkload) -> Vec<T
     let mut list = List { sku: candidate.sku.name.clone(), part: String::new(), terms: Vec::new() };
     let Some(job) = &candidate.job else { return list.terms };
     for stage in &job.stages {
-        list.stage(stage, resolved);
+        if candidate.binding_known {
+            list.stage(stage, resolved);
+        } else {
+            list.whole_node(stage);
+        }
     }
     list.node(candidate, job);
     list.money(candidate, resolved.workload.demand.jobs_per_day);
@@ -49,13 +53,15 @@ impl List {
         }
     }
 
+    /// A stage of which only the throughput of the whole node is known.
+    fn whole_node(&mut self, stage: &StageOn) {
+        self.part = stage.label.clone();
+        self.interval("node time of a unit", stage.device_s, "s", &stage.how);
+        self.add("units", stage.calls, "units/job", "units_per_job of the file, else 1");
+    }
+
     fn stage(&mut self, stage: &StageOn, resolved: &ResolvedWorkload) {
         self.part = stage.label.clone();
-        if stage.origin == Origin::Imported {
-            self.interval("node time of a unit", stage.device_s, "s", &stage.how);
-            self.add("units", stage.calls, "units/job", "units_per_job of the file, else 1");
-            return;
-        }
         let number = stage.label.split(' ').next().and_then(|n| n.parse::<usize>().ok());
         let case = number.and_then(|n| resolved.cases.get(n - 1)).and_then(Option::as_ref);
         if let Some(case) = case
@@ -92,7 +98,9 @@ impl List {
         self.part = "node".into();
         let usage = job.usage(Level::Mid, Level::Mid);
         for (resource, seconds) in usage.seconds.iter().filter(|(_, s)| *s > 0.0) {
-            let name = format!("D {}", resource_name(*resource));
+            let what =
+                if candidate.binding_known { resource_name(*resource) } else { "whole node" };
+            let name = format!("D {what}");
             self.add(&name, *seconds, "node-s/job", "Σ over stages ÷ what the node has of it");
         }
         if candidate.latency_known {

@@ -46,8 +46,10 @@ pub struct SizeRate {
     pub measurements: usize,
     /// Whether all of them had percentiles; else the interval is partly assumed.
     pub percentiles: bool,
-    /// Who measured and when, `source (date)`.
+    /// Who measured and when, `source (date)`; of a predicted rate, the sizes it is predicted from.
     pub sources: Vec<String>,
+    /// Whether it was not measured but predicted from other sizes of its series.
+    pub predicted: bool,
 }
 
 /// Puts the rows of each workload, size and device together; the order of `rows` and repeated ones
@@ -112,6 +114,7 @@ fn together(rows: &[&Row]) -> Option<SizeRate> {
         measurements: rows.len(),
         percentiles: rows.iter().all(|row| row.p10_per_s.is_some()),
         sources,
+        predicted: false,
     })
 }
 
@@ -161,6 +164,14 @@ pub fn job_on(workload: &str, rate: &SizeRate, units_per_job: f64, sku: &Sku) ->
     let rates = rate.units_per_s;
     let unit_s =
         Estimate { median: 1.0 / rates.median, lo90: 1.0 / rates.hi90, hi90: 1.0 / rates.lo90 };
+    let from = rate.sources.join("; ");
+    let (origin, how, predicted_from) = match rate.predicted {
+        false => (Origin::Imported, format!("1 ÷ throughput, imported: {from}"), None),
+        true => {
+            let how = format!("1 ÷ throughput, predicted by vCPUs or GPUs from {from}");
+            (Origin::Predicted, how, Some(from))
+        }
+    };
     let gpus = if rate.device == Device::Gpu { 1.0 } else { 0.0 };
     let stage = StageOn {
         label: format!("1 {workload}"),
@@ -174,10 +185,10 @@ pub fn job_on(workload: &str, rate: &SizeRate, units_per_job: f64, sku: &Sku) ->
         // The measurement is of the whole VM, so its GPUs count as one.
         gpus_per_job: gpus,
         bound: None,
-        origin: Origin::Imported,
+        origin,
         implementation: "imported".into(),
-        how: format!("1 ÷ throughput, imported: {}", rate.sources.join("; ")),
-        predicted_from: None,
+        how,
+        predicted_from,
     };
     JobOn {
         stages: vec![stage],
@@ -188,7 +199,7 @@ pub fn job_on(workload: &str, rate: &SizeRate, units_per_job: f64, sku: &Sku) ->
         gpus_per_job: 1.0,
         overlap: false,
         at_once: None,
-        origin: Origin::Imported,
+        origin,
     }
 }
 

@@ -188,6 +188,45 @@ impl<'a> Size<'a> {
     }
 }
 
+/// How fast `sku`, which was not measured, does what the sizes of its series in `measured` do, by
+/// vCPUs or GPUs; `None` where none of its series was measured. Shares of a GPU are not scaled:
+/// makers publish no fixed rate for one.
+pub fn of_series(
+    sku: &Sku,
+    device: Device,
+    measured: &[SizeRate],
+    catalog: &Catalog,
+) -> Option<SizeRate> {
+    let target = SizeRate {
+        provider: sku.provider.clone(),
+        sku: sku.name.clone(),
+        device,
+        units_per_s: Estimate::exact(1.0),
+        latency_s: None,
+        measurements: 0,
+        percentiles: false,
+        sources: Vec::new(),
+        predicted: true,
+    };
+    let sizes: Vec<Size> = measured.iter().filter_map(|rate| Size::new(rate, catalog)).collect();
+    let (units_per_s, from, known) = {
+        let target = Size::new(&target, catalog)?;
+        let whole = |s: &Size| device == Device::Cpu || s.count().is_some_and(|n| n >= 1.0);
+        let near = |s: &&Size| {
+            let node = s.sku.has_gpu() == (device == Device::Gpu);
+            s.rate.device == device && node && whole(s) && target.same_series(s)
+        };
+        let near: Vec<&Size> = sizes.iter().filter(near).collect();
+        let logs = scaled(&target, &near, |_| true, |s| s.count()).filter(|_| whole(&target))?;
+        // What a size is scaled from is itself known so well only.
+        let spread = |s: &&Size| (s.rate.units_per_s.hi90 / s.rate.units_per_s.lo90).sqrt();
+        let known = near.iter().map(spread).fold(f64::INFINITY, f64::min);
+        let names: Vec<&str> = near.iter().map(|s| s.sku.name.as_str()).collect();
+        (around(&logs, WITHIN_ARCHITECTURE), names.join(", "), known)
+    };
+    Some(SizeRate { units_per_s: units_per_s.widened(known), sources: vec![from], ..target })
+}
+
 /// Throughput of `target` from the nearest of `others`: those of its series by vCPUs or GPUs, else
 /// those of its architecture by peaks, else all of the kind by peaks.
 fn predict<'a>(
@@ -260,6 +299,7 @@ mod tests {
             measurements: 1,
             percentiles: false,
             sources: vec!["somebody (2026-08)".into()],
+            predicted: false,
         }
     }
 
@@ -326,6 +366,24 @@ mod tests {
             report.impossible
         );
         assert_eq!(report.choices.pairs, 0);
+    }
+
+    #[test]
+    fn an_unmeasured_size_is_scaled_from_its_series_and_less_sure_than_it() {
+        let catalog = sizes();
+        let c16 = catalog.sku(None, "C16").expect("size");
+        let measured = [size("C8", Device::Cpu, 100.0), size("C9", Device::Cpu, 300.0)];
+        let told = of_series(c16, Device::Cpu, &measured, &catalog).expect("of its series");
+        // 16 of 8 vCPUs: 200, from C8 alone; ×1.3 and C8's own ×1.3: e^(√2 · ln 1.3) = 1.44922.
+        assert!((told.units_per_s.median - 200.0).abs() < 1e-9);
+        assert!((told.units_per_s.hi90 - 289.84).abs() < 0.01, "{}", told.units_per_s.hi90);
+        assert_eq!((told.sources[0].as_str(), told.predicted), ("C8", true));
+        let c9 = catalog.sku(None, "C9").expect("size");
+        assert_eq!(of_series(c9, Device::Cpu, &measured[..1], &catalog), None);
+        let mut half = catalog.clone();
+        half.skus.iter_mut().find(|s| s.name == "G16").expect("size").gpu_count = Some(0.5);
+        let g16 = half.sku(None, "G16").expect("size");
+        assert_eq!(of_series(g16, Device::Gpu, &[size("G8", Device::Gpu, 9.0)], &half), None);
     }
 
     #[test]
