@@ -1,5 +1,6 @@
 //! `classify --imported`: verdicts on measurements made by others.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::args::{ClassifyArgs, OutputArgs, ProviderArg};
@@ -34,6 +35,7 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
         ));
     }
     let given = given(&args.workloads, &mut measured)?;
+    remarks.push(counted(&table, &measured));
     if args.imported.leave_one_sku_out {
         return left_out(&measured, &catalog, &options, output, &remarks);
     }
@@ -67,6 +69,20 @@ pub fn refused(error: ImportError) -> Failure {
             Failure::usage(error.to_string())
         }
     }
+}
+
+/// What was read: rows, workloads and sizes.
+fn counted(table: &Table, measured: &[Imported]) -> String {
+    let plural =
+        |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    let all = measured.iter().flat_map(|m| &m.sizes);
+    let sizes: BTreeSet<(&str, &str)> = all.map(|s| (&*s.provider, &*s.sku)).collect();
+    format!(
+        "Imported: {} of {} on {}.",
+        plural(table.rows.len(), "measurement"),
+        plural(measured.len(), "workload"),
+        plural(sizes.len(), "size")
+    )
 }
 
 fn read(paths: &[PathBuf]) -> Result<Table, Failure> {

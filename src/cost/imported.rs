@@ -1,6 +1,8 @@
 //! What others measured as a job on a node: rows of one size put together, their interval, and the
 //! job that they describe.
 
+use std::cmp::Ordering;
+
 use super::node::JobOn;
 use super::stage::StageOn;
 use super::{Estimate, Origin};
@@ -59,13 +61,9 @@ pub struct SizeRate {
 /// reaches from the lowest lower end of one to the highest upper end, so that more rows never make
 /// a number surer than one of them.
 pub fn workloads(rows: &[Row]) -> Vec<Imported> {
-    let mut distinct: Vec<&Row> = Vec::new();
-    for row in rows {
-        if !distinct.iter().any(|seen| same_measurement(seen, row)) {
-            distinct.push(row);
-        }
-    }
-    distinct.sort_by(|a, b| key(a).cmp(&key(b)));
+    let mut distinct: Vec<&Row> = rows.iter().collect();
+    distinct.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| measurement(a, b)));
+    distinct.dedup_by(|a, b| key(a) == key(b) && measurement(a, b).is_eq());
     let mut found: Vec<Imported> = Vec::new();
     for group in distinct.chunk_by(|a, b| key(a) == key(b)) {
         let [first, ..] = group else { continue };
@@ -88,13 +86,24 @@ fn key(row: &Row) -> (&str, &str, &str, Device) {
     (&row.workload, &row.provider, &row.sku, row.device)
 }
 
-/// Whether `b` only repeats `a`; notes do not make another measurement.
-fn same_measurement(a: &Row, b: &Row) -> bool {
-    key(a) == key(b)
-        && (a.throughput_per_s, a.p10_per_s, a.p90_per_s)
-            == (b.throughput_per_s, b.p10_per_s, b.p90_per_s)
-        && (a.latency_s, a.concurrency) == (b.latency_s, b.concurrency)
-        && (&a.source, &a.measured_at) == (&b.source, &b.measured_at)
+/// The order of measurements of one size; equal where one only repeats the other, whatever their
+/// notes.
+fn measurement(a: &Row, b: &Row) -> Ordering {
+    let numbers = |row: &Row| {
+        let known = |value: Option<f64>| value.unwrap_or(0.0);
+        [
+            row.throughput_per_s,
+            known(row.p10_per_s),
+            known(row.p90_per_s),
+            known(row.latency_s),
+            known(row.concurrency),
+        ]
+    };
+    let by_number = || {
+        let mut pairs = numbers(a).into_iter().zip(numbers(b)).map(|(x, y)| x.total_cmp(&y));
+        pairs.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    };
+    (&a.source, &a.measured_at).cmp(&(&b.source, &b.measured_at)).then_with(by_number)
 }
 
 fn together(rows: &[&Row]) -> Option<SizeRate> {

@@ -1,5 +1,7 @@
 //! Lines against the catalog and against each other.
 
+use std::collections::HashMap;
+
 use breakeven_kernels::params::nearest;
 
 use super::{Device, ImportError, Refused, Row, Table};
@@ -26,9 +28,9 @@ impl Table {
     /// # Errors
     /// The first line that says otherwise than one before it.
     pub fn check_units(&self) -> Result<(), ImportError> {
-        for (index, row) in self.rows.iter().enumerate() {
-            let same = |other: &&Row| other.workload == row.workload;
-            let Some(first) = self.rows[..index].iter().find(same) else { continue };
+        let mut firsts: HashMap<&str, &Row> = HashMap::new();
+        for row in &self.rows {
+            let first = *firsts.entry(&row.workload).or_insert(row);
             if first.unit != row.unit {
                 return Err(ImportError::unusable(
                     &row.place,
