@@ -339,8 +339,8 @@ pub struct PriceArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     pub discount: f64,
     /// Prices of your own over the catalog's, as CSV: provider, name, region, kind,
-    /// price_usd_per_h, as_of, source (repeatable, later files win); like and vcpus besides add a
-    /// CPU size that the catalog lacks
+    /// price_usd_per_h, as_of, source, and os where it is not linux (repeatable, later files win);
+    /// like and vcpus besides add a CPU size that the catalog lacks
     #[arg(long, value_name = "FILE")]
     pub prices: Vec<PathBuf>,
     /// How much cheaper one side must be to win, as a share

@@ -178,7 +178,10 @@ fn refresh(args: &PricesRefreshArgs, output: &OutputArgs) -> Outcome {
     } else {
         "use them with --prices and this file"
     };
-    output::remark(output, &format!("wrote {} prices to {}; {used}", lines.len(), path.display()));
+    output::remark(
+        output,
+        &format!("wrote {} to {}; {used}", pricing::count(lines.len()), path.display()),
+    );
     Ok(DONE)
 }
 
@@ -254,7 +257,7 @@ fn read(
     let mut tell = |event: Event| match event {
         Event::Page { region, pages, rows } => {
             if let Some(bar) = &bar {
-                bar.set_message(format!("{region}: {pages} pages, {rows} rows"));
+                bar.set_message(format!("{region}: page {pages}, {rows} rows"));
             }
         }
         Event::Retry { problem, wait, next_try, tries } => {
@@ -271,7 +274,7 @@ fn read(
             bar.finish_and_clear();
         }
         let found = found?;
-        say(&format!("{region}: {} prices in {} rows", found.prices.len(), found.rows));
+        say(&format!("{region}: {} in {} rows", pricing::count(found.prices.len()), found.rows));
         read.push(found);
     }
     if let Some(bar) = &bar {

@@ -50,14 +50,18 @@ fn embedded(catalog: &Catalog) -> String {
 }
 
 fn overlay(path: &Path, by: &str, laid: &Overlaid) -> String {
-    let count = laid.prices;
-    let prices = if count == 1 { "1 price" } else { &format!("{count} prices") };
+    let prices = count(laid.prices);
     let dates = match &laid.dates {
         Some((oldest, newest)) if oldest == newest => format!(" of {oldest}"),
         Some((oldest, newest)) => format!(" of {oldest} to {newest}"),
         None => String::new(),
     };
     format!("{prices}{dates} from {} ({by}), over the former", path.display())
+}
+
+/// So many prices, in words.
+pub fn count(prices: usize) -> String {
+    if prices == 1 { "1 price".into() } else { format!("{prices} prices") }
 }
 
 /// The kind of price that the command line asks for.

@@ -38,7 +38,7 @@ pub struct Patience {
 }
 
 impl Default for Patience {
-    /// Half a second, doubled, five tries; a minute for an answer.
+    /// Five tries, half a second after the first, then double; a minute for an answer.
     fn default() -> Self {
         Self {
             tries: 5,
@@ -197,7 +197,7 @@ impl Service {
                 return Err(endless("a NextPageLink leads back to this page"));
             }
             if seen.len() > MAX_PAGES {
-                return Err(endless("more than 2,000 pages"));
+                return Err(endless(&format!("more than {MAX_PAGES} pages")));
             }
             let page = self.page(&url, tell)?;
             walk.take(&url, page.items)?;

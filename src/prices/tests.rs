@@ -93,18 +93,8 @@ fn rows_that_say_nothing_of_an_hour_of_the_size_are_left_out() {
 
 #[test]
 fn a_service_that_does_not_answer_in_time_is_given_up() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    // Accepts, reads, and sends only the head: the body never comes.
-    std::thread::spawn(move || {
-        let mut open = Vec::new();
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
-            open.push(stream);
-        }
-    });
+    // Sends only the head: the body never comes.
+    let url = server("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
     let patience = Patience {
         tries: 3,
         first_wait: Duration::from_millis(20),
@@ -112,19 +102,61 @@ fn a_service_that_does_not_answer_in_time_is_given_up() {
         ..Patience::default()
     };
     let begun = Instant::now();
-    let mut waits = Vec::new();
-    let error = Service::new(&url, patience)
-        .region("eastus", &BTreeMap::new(), TODAY, &mut |event| {
-            if let Event::Retry { wait, .. } = event {
-                waits.push(wait);
-            }
-        })
-        .expect_err("no answer");
+    let (error, waits) = refused(&url, patience);
     // Three answers of at most 150 ms, waits of 20 and 40 ms between them.
     assert_eq!(waits, [20, 40].map(Duration::from_millis));
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     let message = error.to_string();
     assert!(message.contains(&url) && message.contains("3 tries"), "{message}");
+}
+
+#[test]
+fn a_crowded_service_is_waited_for_as_long_as_it_asks_else_longer_than_a_failing_one() {
+    let patience = Patience {
+        tries: 3,
+        first_wait: Duration::from_millis(1),
+        crowded_wait: Duration::from_millis(30),
+        ..Patience::default()
+    };
+    let answer = |head: &str| server(&format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n"));
+    let waits = |head: &str| refused(&answer(head), patience).1;
+    assert_eq!(waits("429 -"), [30, 30].map(Duration::from_millis));
+    assert_eq!(waits("429 -\r\nRetry-After: 0"), [0, 0].map(Duration::from_millis));
+    assert_eq!(waits("503 -"), [1, 2].map(Duration::from_millis));
+    // Neither a wait of ten minutes nor a refusal is worth another try.
+    assert_eq!(waits("503 -\r\nRetry-After: 600"), []);
+    assert_eq!(waits("400 -"), []);
+}
+
+/// A service that gives every request the same bytes and leaves the connection open.
+fn server(answer: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answer = answer.to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, answer) = (stream.expect("a connection"), answer.clone());
+            std::thread::spawn(move || {
+                while stream.read(&mut [0; 4096]).is_ok_and(|bytes| bytes > 0) {
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            });
+        }
+    });
+    url
+}
+
+/// Why nothing came, and the waits between the tries.
+fn refused(url: &str, patience: Patience) -> (FetchError, Vec<Duration>) {
+    let mut waits = Vec::new();
+    let error = Service::new(url, patience)
+        .region("eastus", &BTreeMap::new(), TODAY, &mut |event| {
+            if let Event::Retry { wait, .. } = event {
+                waits.push(wait);
+            }
+        })
+        .expect_err("no page");
+    (error, waits)
 }
 
 #[test]
