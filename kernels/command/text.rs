@@ -74,7 +74,7 @@ impl Places<'_> {
             return Err("a quote is not closed, or it ends in a backslash".into());
         };
         if let Some(word) = words.iter().find(|w| SHELL_ONLY.contains(&w.as_str())) {
-            return Err(format!("`{word}` needs a shell: set shell = true"));
+            return Err(format!("`{word}` needs a shell: set shell = true (--shell)"));
         }
         let assigns = |word: &str| {
             let name = word.split_once('=').map_or("", |(name, _)| name);

@@ -170,6 +170,7 @@ fn next_steps(record: &Record, args: &ProgramArgs, folder: &Path, priced: bool) 
     } else if !priced {
         next.push("No price of this VM size is known; --prices of classify takes yours.".into());
     }
+    next.extend(several_gpus(record));
     let gpu = |row: &&Row| side(row) == "GPU" && row.status == Status::Skipped;
     match (&args.gpu, record.rows.iter().any(|row| gpu(&row))) {
         (None, _) => next.push("For a GPU, add its command: --gpu CMD.".into()),
@@ -188,6 +189,18 @@ fn next_steps(record: &Record, args: &ProgramArgs, folder: &Path, priced: bool) 
         None => "--workload OUT.toml writes a workload file, which classify judges.".to_owned(),
     });
     next
+}
+
+/// A word on machines with more than one GPU: a command sees all of them.
+fn several_gpus(record: &Record) -> Option<String> {
+    let features = record.header.env.devices.iter().flat_map(|d| &d.info.features);
+    let count = features.filter_map(|f| f.strip_prefix("gpus=")?.parse::<u32>().ok()).max()?;
+    (count > 1).then(|| {
+        format!(
+            "The GPU command saw {count} GPUs: say in the workload how many a run uses \
+             (gpus_per_job), or hide the others (--env CUDA_VISIBLE_DEVICES=0)."
+        )
+    })
 }
 
 /// A row for programs.

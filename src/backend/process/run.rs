@@ -167,7 +167,7 @@ fn failed(stopped: Stopped, launch: &Launch, limits: &Limits<'_>) -> BackendErro
     BackendError::Run(match stopped {
         Stopped::Interrupt => format!("{name} was stopped by Ctrl-C"),
         Stopped::TimeLimit => format!(
-            "{name} was stopped after its time limit of {} s; give it more with time_limit_s",
+            "{name} was stopped after its time limit of {} s; give it more with time_limit_s (--time-limit)",
             limits.time_s
         ),
     })
