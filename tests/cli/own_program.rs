@@ -290,12 +290,12 @@ fn a_suite_of_commands_has_a_series_and_needs_no_kernel_devices() {
 }
 
 #[test]
-fn a_gigabyte_of_output_takes_no_gigabyte_of_memory() {
+fn a_large_output_is_read_in_little_memory() {
     let folder = folder();
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_breakeven"))
         .current_dir(folder.path())
-        .args(["measure", "--mock", "cpu", "-o", "out", "--max-seconds", "1", "--"])
-        .args(["head", "-c", "1000000000", "/dev/zero"])
+        .args(["measure", "--mock", "cpu", "-o", "out", "--"])
+        .args(["head", "-c", "300000000", "/dev/zero"])
         .stderr(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
@@ -315,6 +315,6 @@ fn a_gigabyte_of_output_takes_no_gigabyte_of_memory() {
     assert!(end.success());
     let record = read(folder.path(), "out");
     let process = only(&record).process.as_ref().expect("it is a process");
-    assert_eq!(process.output_bytes, Some(1_000_000_000));
-    assert!((1..300_000).contains(&peak_kib), "{peak_kib} KiB");
+    assert_eq!(process.output_bytes, Some(300_000_000));
+    assert!((1..150_000).contains(&peak_kib), "{peak_kib} KiB");
 }
