@@ -87,7 +87,8 @@ impl Desk {
 
     fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_breakeven"));
-        command.current_dir(self.path());
+        // Prices that somebody refreshed on this machine must not change what is tested.
+        command.current_dir(self.path()).env("XDG_DATA_HOME", self.path());
         command
     }
 
