@@ -13,6 +13,9 @@ use crate::cost::leave_one_out::of_series;
 use crate::import::Device;
 use crate::workload::{ComputeStage, ResolvedWorkload, Stage, Transfer, Workload};
 
+/// A size that was not measured must be cheaper by this share to be worth a word.
+const TIE: f64 = 0.001;
+
 /// Judges `imported` over the sizes that it was measured on, at the demand of `workload`, whose
 /// stages are not looked at. A job is `units_per_job` units, else 1. Of each side at most one size
 /// that was not measured stands beside them: one of a measured series that would be cheaper.
@@ -160,7 +163,7 @@ impl<'a> Asked<'a, '_> {
             .filter(|sku| sku.has_gpu() == (device == Device::Gpu))
             .filter(|sku| !sizes.iter().any(|s| s.device == device && is(sku, s)))
             .filter_map(|sku| self.on(&of_series(sku, device, sizes, self.catalog)?))
-            .filter_map(|c| Some((usd(&c).filter(|usd| *usd < least)?, c)))
+            .filter_map(|c| Some((usd(&c).filter(|usd| *usd < least * (1.0 - TIE))?, c)))
             .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.sku.name.cmp(&b.1.sku.name)))
             .map(|(_, c)| c)
     }

@@ -198,7 +198,10 @@ fn row(
         p90_per_s: time.percentiles_s.map(|(fast, _)| six_digits(units / fast)),
         source: format!("{} {file}", format.name),
         measured_at: date(found, about, today, remarks)?,
-        notes: format!("{} samples of {}", time.samples, found.name),
+        notes: match time.samples {
+            1 => format!("1 sample of {}", found.name),
+            n => format!("{n} samples of {}", found.name),
+        },
     })
 }
 

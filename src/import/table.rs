@@ -25,6 +25,10 @@ pub const COLUMNS: [&str; 14] = [
     "notes",
 ];
 const REQUIRED: usize = 8;
+/// What a number may be, so that arithmetic on it stays finite: a unit in 30,000 years, and a
+/// thousand times the operations of the fastest VM.
+const LEAST: f64 = 1e-12;
+const MOST: f64 = 1e21;
 
 /// The measurements of one file or several.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -174,6 +178,9 @@ fn what(error: &csv::Error) -> String {
 fn check_header(header: &csv::StringRecord, file: &str) -> Result<(), ImportError> {
     let wrong = |problem: String| Err(ImportError::unusable(format!("{file}:1"), problem));
     let all = || COLUMNS[..REQUIRED].join(",");
+    if header.len() == 1 && header.iter().any(|name| name.contains([';', '\t'])) {
+        return wrong("has no commas between its columns; save the file with commas".into());
+    }
     for (index, name) in header.iter().enumerate() {
         if !COLUMNS.contains(&name) {
             let hint = nearest(name, COLUMNS.iter().copied())
@@ -224,7 +231,10 @@ impl Cells<'_> {
     fn positive(&self, name: &str) -> Result<Option<f64>, String> {
         let Some(text) = self.get(name) else { return Ok(None) };
         match text.parse::<f64>() {
-            Ok(value) if value > 0.0 && value.is_finite() => Ok(Some(value)),
+            Ok(value) if LEAST <= value && value <= MOST => Ok(Some(value)),
+            Ok(value) if value > 0.0 => Err(format!(
+                "{name} = {text}: no VM does so little or so much; check its unit and decimals"
+            )),
             Ok(_) => Err(format!("{name} = {text}: must be above 0")),
             Err(_) => Err(format!(
                 "{name} = {text}: must be a number, without unit and with a point for decimals"

@@ -61,7 +61,8 @@ fn a_throughput_must_be_above_zero() {
         ("0", "throughput_per_s = 0: must be above 0"),
         ("-3", "throughput_per_s = -3: must be above 0"),
         ("nan", "throughput_per_s = nan: must be above 0"),
-        ("inf", "throughput_per_s = inf: must be above 0"),
+        ("inf", "throughput_per_s = inf: no VM does so little or so much"),
+        ("1e-300", "throughput_per_s = 1e-300: no VM does so little or so much"),
         ("", "throughput_per_s is missing"),
         ("\"1,200\"", "throughput_per_s = 1,200: must be a number, without unit"),
         ("12 fps", "throughput_per_s = 12 fps: must be a number, without unit"),
@@ -118,6 +119,8 @@ fn a_header_is_refused_by_the_column() {
     assert!(twice.contains("the column `source` stands there twice"), "{twice}");
     let empty = told(&format!("{HEADER}\n"));
     assert!(empty.contains("m.csv: holds no measurement"), "{empty}");
+    let semicolons = told(&HEADER.replace(',', ";"));
+    assert!(semicolons.contains("m.csv:1: has no commas"), "{semicolons}");
     let nothing = told("");
     assert!(nothing.contains("m.csv:1: the column `provider` is missing"), "{nothing}");
 }
