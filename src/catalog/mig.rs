@@ -104,7 +104,7 @@ impl Catalog {
     }
 
     /// Adds every instance as a GPU model of its own.
-    pub(super) fn add_instances(&mut self) {
+    pub(crate) fn add_instances(&mut self) {
         let instances: Vec<Gpu> =
             self.mig.iter().filter_map(|p| Some(p.instance(self.gpu(&p.gpu_model)?))).collect();
         self.gpus.extend(instances);

@@ -83,7 +83,8 @@ pub(super) fn of(candidates: &[Candidate], jobs_per_day: f64) -> Vec<DemandBand>
 
 /// The sizes of a side that some demand may make the cheapest.
 fn side<'a>(candidates: &'a [Candidate<'a>], side: Side) -> Vec<Size<'a>> {
-    let sizes = candidates.iter().filter(|c| c.standing == Standing::Eligible && c.side == side);
+    let own = |c: &&Candidate| c.standing == Standing::Eligible && c.shared.is_none();
+    let sizes = candidates.iter().filter(own).filter(|c| c.side == side);
     let mut kept: Vec<Size> = Vec::new();
     for c in sizes {
         let Some((usd_per_h, pace)) = c.usd_per_h.zip(c.pace(Level::Mid, Level::Mid)) else {

@@ -42,6 +42,9 @@ impl<'a> Candidate<'a> {
     /// USD a month at `jobs_per_day` with device and network times at these levels; `None` where a
     /// price or time is unknown.
     pub fn usd_per_month_at(&self, jobs_per_day: f64, device: Level, io: Level) -> Option<f64> {
+        if let Some(shared) = &self.shared {
+            return shared.usd_per_month(self, jobs_per_day, device, io);
+        }
         let hours = self.rules.node_hours(jobs_per_day, self.pace(device, io)?);
         Some(money::usd_per_month(hours, self.usd_per_h?))
     }

@@ -30,6 +30,8 @@ pub(super) fn break_even(
     if let (Some(p_gpu), Some(p_cpu), Some((_, u_gpu)), Some((_, u_cpu))) =
         (gpu.usd_per_h, cpu.usd_per_h, gpu.nodes(), cpu.nodes())
         && u_gpu > 0.0
+        && gpu.shared.is_none()
+        && cpu.shared.is_none()
     {
         result.needed_speedup = Some((p_gpu / p_cpu) * (u_cpu / u_gpu) / (1.0 - options.margin));
     }

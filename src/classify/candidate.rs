@@ -8,6 +8,7 @@ use crate::cost::{Resource, money};
 use crate::workload::{ResolvedWorkload, Stage, Workload};
 
 use super::limits::Limit;
+use super::share::Shared;
 use super::{Options, Reason, Side, SkuCost, offer, remarks};
 
 /// Prices older than this are flagged.
@@ -46,6 +47,8 @@ pub(super) struct Candidate<'a> {
     pub latency_known: bool,
     /// Whether it is known what sets the pace, and not only the pace itself.
     pub binding_known: bool,
+    /// With whom and how its nodes are shared; `None`: they are the workload's own.
+    pub shared: Option<Shared<'a>>,
     pub arm: bool,
 }
 
@@ -124,6 +127,7 @@ pub(super) fn candidate<'a>(
         jobs_per_day: workload.demand.jobs_per_day,
         evictions_per_h: (options.price_kind == PriceKind::Spot)
             .then_some(options.settings.evictions_per_h),
+        shared: None,
         latency_known: true,
         binding_known: true,
         arm: is_arm(sku, catalog),
@@ -285,9 +289,9 @@ impl Candidate<'_> {
         Some(job.throughput().1)
     }
 
-    /// Whether it is a share of a GPU.
+    /// Whether it is a share of a GPU, or a node shared with others.
     pub fn fractional(&self) -> bool {
-        self.sku.gpu_count.is_some_and(|n| n < 1.0)
+        self.shared.is_some() || self.sku.gpu_count.is_some_and(|n| n < 1.0)
     }
 
     /// The row of the ranking.
@@ -297,7 +301,8 @@ impl Candidate<'_> {
         let binding = self.binding();
         let jobs_per_day = self.jobs_per_day;
         let month = self.usd_per_month();
-        let (fleet, nodes) = (self.fleet(), self.nodes());
+        let fleet = self.fleet().filter(|_| self.shared.is_none());
+        let nodes = self.nodes();
         let mut reasons = self.reasons.clone();
         if self.standing != Standing::Eligible
             && let Some(decisive) = self.decisive()
@@ -323,7 +328,7 @@ impl Candidate<'_> {
             latency_s: job.filter(|_| self.latency_known).map(JobOn::latency),
             jobs_per_h: throughput,
             jobs_at_once: job.and_then(|j| j.at_once).map(|k| k as u64),
-            nodes: nodes.map(|(n, _)| n as u64),
+            nodes: self.most_nodes().map(|n| n as u64),
             fewest_nodes: fleet.map(|f| f.fewest as u64),
             node_hours_per_day: fleet.map(|f| f.node_hours),
             latency_at_percentile_s: self.latency_at_percentile().map(|(s, _)| s),

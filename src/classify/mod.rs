@@ -12,9 +12,13 @@ mod limits;
 mod measure_next;
 mod offer;
 mod own_programs;
+mod pack;
 #[cfg(test)]
 mod patterns_tests;
 mod remarks;
+mod share;
+#[cfg(test)]
+mod share_tests;
 mod split;
 mod steps;
 #[cfg(test)]
@@ -24,6 +28,7 @@ mod verdict;
 mod words;
 
 pub use imported::classify_imported;
+pub use pack::{Group, Packing, pack};
 pub use verdict::*;
 
 use crate::catalog::Catalog;
@@ -45,6 +50,28 @@ pub fn classify(
     let devices = evidence::devices(records, catalog);
     let rules = candidate::RulesOf::new(&workload.workload, options);
     let candidates = candidate::candidates(workload, catalog, &devices, options, &rules);
+    verdict(workload, &candidates, &devices, catalog, options)
+}
+
+/// Judges `workload` likewise where `cotenants` may share its nodes: in turns, or each with MIG
+/// instances of its own.
+pub fn classify_beside(
+    workload: &ResolvedWorkload,
+    cotenants: &[ResolvedWorkload],
+    records: &[Record],
+    catalog: &Catalog,
+    options: &Options,
+) -> Verdict {
+    let devices = evidence::devices(records, catalog);
+    let slices = catalog.slices(options.provider.as_deref());
+    let rules_of = |w: &ResolvedWorkload| candidate::RulesOf::new(&w.workload, options);
+    let (rules, theirs) = (rules_of(workload), cotenants.iter().map(rules_of).collect::<Vec<_>>());
+    let party = |w, rules| share::Party::new(w, &slices, catalog, &devices, options, rules);
+    let mine = party(workload, &rules);
+    let others: Vec<share::Party> =
+        cotenants.iter().zip(&theirs).map(|(w, rules)| party(w, rules)).collect();
+    let shared = share::candidates(&mine, &others, &slices);
+    let candidates = [mine.whole, shared].concat();
     verdict(workload, &candidates, &devices, catalog, options)
 }
 
@@ -70,6 +97,8 @@ fn verdict(
     let today = today::today(workload, catalog, candidates, &outcome, options);
     let against_today = today.as_ref().map(|t| today::in_headline(t, &outcome)).unwrap_or_default();
     let mut sentences = words::sentences(&outcome);
+    let sharing = share::of_verdict(&outcome, candidates);
+    sentences.extend(sharing.as_ref().and_then(share::sentence));
     sentences.extend(today.as_ref().and_then(today::sentence));
     sentences.extend(what_they_settle);
     sentences.extend(own_programs::sentence(workload, candidates));
@@ -84,6 +113,7 @@ fn verdict(
         probability_cpu: outcome.contest.map(|c| c.probability_cpu()),
         gpu_saves_usd_per_month: savings(outcome.gpu, outcome.cpu),
         today,
+        sharing,
         jobs_per_day: demand.jobs_per_day,
         best_gpu: outcome.gpu.map(Candidate::row),
         best_cpu: outcome.cpu.map(Candidate::row),

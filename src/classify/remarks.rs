@@ -4,7 +4,7 @@ use super::Reason;
 use super::candidate::{Candidate, reason};
 use super::judge::Outcome;
 use super::words::{self, number, percent, seconds};
-use crate::cost::fleet::AllDay;
+use crate::cost::fleet::{AllDay, Fleet};
 use crate::cost::{Level, spot};
 
 /// A node busy for less than this share of its paid hours is mostly idle.
@@ -27,7 +27,8 @@ pub(super) fn of(candidate: &Candidate) -> Vec<Reason> {
 /// How the nodes of each side come and go, where they do.
 pub(super) fn through_the_day(outcome: &Outcome) -> Vec<String> {
     let told = |c: &Candidate| {
-        let fleet = c.fleet().filter(|fleet| fleet.fewest != fleet.most)?;
+        let comes_and_goes = |fleet: &&Fleet| fleet.fewest != fleet.most && c.shared.is_none();
+        let fleet = c.fleet().filter(comes_and_goes)?;
         Some(format!(
             "{} runs {} to {} through the day: {} node-hours, {} of them to start and to cool \
              down.",
@@ -42,7 +43,7 @@ pub(super) fn through_the_day(outcome: &Outcome) -> Vec<String> {
 }
 
 fn idle(c: &Candidate) -> Option<Reason> {
-    let (nodes, used) = c.nodes().filter(|(_, used)| *used < IDLE)?;
+    let (nodes, used) = c.nodes().filter(|(_, used)| *used < IDLE && c.shared.is_none())?;
     let busy = used * 100.0;
     let text = if nodes <= 1.0 {
         format!("one node is busy {busy:.1} % of the time")

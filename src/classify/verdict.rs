@@ -90,6 +90,9 @@ pub struct Verdict {
     /// What runs today, where the workload says so.
     #[serde(default)]
     pub today: Option<TodayCost>,
+    /// How the verdict's size is shared, where it is.
+    #[serde(default)]
+    pub sharing: Option<Sharing>,
     /// Demand the money is for.
     pub jobs_per_day: f64,
     /// Cheapest GPU size by median cost.
@@ -257,6 +260,64 @@ pub struct Suggestion {
     /// P that it settles the verdict alone.
     #[serde(default)]
     pub settles: Option<f64>,
+}
+
+/// How nodes are shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SharedBy {
+    /// MIG instances with memory and compute of their own.
+    Mig,
+    /// A VM size that is a share of a GPU.
+    Fraction,
+    /// Turns on whole GPUs.
+    TimeSlicing,
+    /// Several workloads on the nodes of a CPU size.
+    CoLocation,
+}
+
+/// How the verdict's size is shared, and what that saves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sharing {
+    /// VM size.
+    pub sku: String,
+    /// How it is shared.
+    pub by: SharedBy,
+    /// MIG profile.
+    pub profile: Option<String>,
+    /// Instances of that profile on one node.
+    pub instances_per_node: Option<u32>,
+    /// What a pod asks for under the `mixed` strategy of the device plugin.
+    pub resource_name: Option<String>,
+    /// Value of `--gpu-instance-profile` on AKS; `None` where the GPU Operator must cut the GPU.
+    pub aks_instance_profile: Option<String>,
+    /// What the workload holds at most: instances, or nodes by its largest part of any resource.
+    pub holds: f64,
+    /// Nodes of all tenants together, at most.
+    pub nodes: u64,
+    /// The workload's part in USD a month.
+    pub usd_per_month: f64,
+    /// USD a month of all these nodes.
+    pub pool_usd_per_month: f64,
+    /// Who else is on them.
+    pub cotenants: Vec<CoTenant>,
+    /// What the workload saves against the cheapest node of its own, in USD a month.
+    pub saves_usd_per_month: Option<f64>,
+    /// What is kept apart between the tenants and what is not.
+    pub isolation: String,
+}
+
+/// A workload on a shared node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CoTenant {
+    /// Its name.
+    pub workload: String,
+    /// What it holds at most, as in [`Sharing::holds`].
+    pub holds: f64,
+    /// Its part in USD a month.
+    pub usd_per_month: f64,
+    /// What the cheapest size of its own would cost it.
+    pub alone_usd_per_month: Option<f64>,
 }
 
 /// What runs today.

@@ -5,6 +5,15 @@ use super::judge::Outcome;
 use super::{Kind, Reason, Side};
 use crate::cost::{Origin, Resource};
 
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn list(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
 /// A number with three significant digits and thousands separated.
 pub(super) fn number(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -87,7 +96,7 @@ fn side_name(side: Side) -> &'static str {
 
 /// The first sentence: verdict, money, probability.
 pub(super) fn headline(outcome: &Outcome) -> String {
-    let name = |c: Option<&Candidate>| c.map_or("no size", |c| c.sku.name.as_str()).to_owned();
+    let name = |c: Option<&Candidate>| c.map_or_else(|| "no size".into(), Candidate::title);
     let (gpu, cpu) = (name(outcome.gpu), name(outcome.cpu));
     let Some((contest, g, c)) = outcome
         .contest
@@ -109,9 +118,7 @@ pub(super) fn headline(outcome: &Outcome) -> String {
             format!("gpu: {} ({})", saves(&gpu, c, g, &cpu), chance(contest.probability_gpu()))
         }
         Kind::SharedGpu => format!(
-            "shared-gpu: {}, {}, {} ({}); a whole GPU would not",
-            outcome.gpu.map_or_else(String::new, Candidate::device),
-            "billed as a share",
+            "shared-gpu: {} ({}); a whole GPU would not",
             saves(&gpu, c, g, &cpu),
             chance(contest.probability_gpu())
         ),

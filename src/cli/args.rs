@@ -209,6 +209,9 @@ pub struct ClassifyArgs {
     /// How to price.
     #[command(flatten)]
     pub price: PriceArgs,
+    /// Pack the workloads on shared nodes: who should share with whom, and what it saves
+    #[arg(long, conflicts_with_all = ["expect", "explain", "files"])]
+    pub together: bool,
     /// Exit with 3 unless every verdict is this one
     #[arg(long, value_name = "VERDICT", value_enum)]
     pub expect: Option<ExpectArg>,

@@ -6,14 +6,14 @@ use breakeven_kernels::params::nearest;
 
 use super::args::{ClassifyArgs, ExpectArg, OutputArgs, PriceArgs, ProviderArg};
 use super::exit::{DONE, Failure, Outcome};
-use super::{imported, output, pricing, reference, what_if};
+use super::{cotenants, imported, output, pricing, reference, together, what_if};
 use crate::catalog::Catalog;
 use crate::classify::{self, Options, Verdict};
 use crate::plan;
 use crate::record::{Record, Status};
 use crate::report::{self, Content, Verdicts};
 use crate::suite::FolderFiles;
-use crate::workload::{self, Workload};
+use crate::workload::{self, ResolvedWorkload, Workload};
 
 /// Judges the workloads and holds them to `--expect`.
 pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
@@ -34,6 +34,9 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
         records
     };
     let priced = pricing::catalog(&args.price.prices)?;
+    if args.together {
+        return together::run(&workloads, &records, &priced.catalog, args, output);
+    }
     let verdicts = judge(&workloads, &records, &priced.catalog, &args.price, args.explain)?;
     let shown = Verdicts {
         verdicts: &verdicts,
@@ -136,18 +139,33 @@ pub fn judge(
     workloads
         .iter()
         .map(|loaded| {
-            let files = FolderFiles::new(loaded.folder.clone());
             let workload = what_if::workload(&loaded.workload, &price.what_if);
             check_today(&workload, &catalog)?;
-            let resolved = plan::resolve(&workload, &files)
-                .map_err(|error| Failure::usage(error.to_string()))?;
-            let mut verdict = classify::classify(&resolved, &records, &catalog, &options);
+            let resolved = resolve(&workload, loaded)?;
+            let cotenants = cotenants::of(loaded, workloads)?
+                .iter()
+                .map(|cotenant| resolve(&cotenant.workload, cotenant))
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut verdict = if cotenants.is_empty() {
+                classify::classify(&resolved, &records, &catalog, &options)
+            } else {
+                classify::classify_beside(&resolved, &cotenants, &records, &catalog, &options)
+            };
             if !explain {
                 verdict.explain.clear();
             }
             Ok(verdict)
         })
         .collect()
+}
+
+/// The cases behind a workload's stages, with files beside the one that it was `loaded` from.
+///
+/// # Errors
+/// A stage that its family refuses.
+pub fn resolve(workload: &Workload, loaded: &Loaded) -> Result<ResolvedWorkload, Failure> {
+    let files = FolderFiles::new(loaded.folder.clone());
+    plan::resolve(workload, &files).map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// The command line's prices as the classifier wants them; `provider` where none is asked for.

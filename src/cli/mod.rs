@@ -8,6 +8,7 @@ use clap::Parser;
 mod advise;
 mod args;
 mod classify;
+mod cotenants;
 mod devices;
 mod exit;
 mod import;
@@ -29,6 +30,7 @@ mod reference;
 mod report;
 mod run;
 mod sizes;
+mod together;
 mod what_if;
 
 use args::{Cli, Command};

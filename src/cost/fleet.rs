@@ -312,7 +312,7 @@ pub fn wait_s(jobs_per_h: f64, nodes: f64, pace: Pace, percentile: f64) -> f64 {
 /// Node-hours of starting and cooling down in a day that repeats: each node that is up for part of
 /// it is paid for `once_h` longer after each time it is up, and never for longer than until it is
 /// needed again.
-fn warming_h(day: &[Segment], nodes: &[f64], once_h: f64) -> f64 {
+pub(super) fn warming_h(day: &[Segment], nodes: &[f64], once_h: f64) -> f64 {
     if day.iter().all(|part| part.hours >= once_h) {
         // No gap is too short: as often as a node starts.
         let before = nodes.iter().cycle().skip(nodes.len() - 1);
@@ -320,7 +320,9 @@ fn warming_h(day: &[Segment], nodes: &[f64], once_h: f64) -> f64 {
         return starts * once_h;
     }
     let mut room = [0.0; PARTS];
-    let levels = &mut room[..nodes.len()];
+    // Shared nodes see the parts of several days.
+    let mut more = if nodes.len() > PARTS { nodes.to_vec() } else { Vec::new() };
+    let levels = if more.is_empty() { &mut room[..nodes.len()] } else { &mut more[..] };
     levels.copy_from_slice(nodes);
     levels.sort_unstable_by(f64::total_cmp);
     let (mut total_h, mut below) = (0.0, 0.0);

@@ -20,6 +20,9 @@ pub mod peaks;
 pub mod predict;
 pub mod prior;
 pub mod queue;
+pub mod share;
+#[cfg(test)]
+mod share_tests;
 pub mod spot;
 pub mod stage;
 #[cfg(test)]

@@ -139,7 +139,7 @@ pub fn job_on(
 }
 
 /// Jobs that `gpus` GPUs take at once by number, where each holds `gpus_per_job` whole ones.
-fn slots(gpus: f64, gpus_per_job: f64) -> f64 {
+pub fn slots(gpus: f64, gpus_per_job: f64) -> f64 {
     if gpus > 0.0 { (gpus / gpus_per_job.max(1.0)).floor().max(1.0) } else { 0.0 }
 }
 
@@ -166,17 +166,51 @@ fn obstacle(reason: NoTime) -> Obstacle {
     }
 }
 
-fn at_once(resolved: &ResolvedWorkload, sku: &Sku, slots: f64) -> Result<Option<f64>, Obstacle> {
+/// Memory that a workload takes of one place.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Memory {
+    /// GiB that stay there while the workload does (weights).
+    pub constant_gib: f64,
+    /// GiB of one running job.
+    pub job_gib: f64,
+}
+
+/// Memory that a workload takes of the host and, with `gpu`, of each GPU that it uses. What it does
+/// not declare is taken from its largest case.
+pub fn memory(resolved: &ResolvedWorkload, gpu: bool) -> [Memory; 2] {
     let needs = &resolved.workload.job;
     let largest = |bytes: fn(&crate::workload::StageCase) -> u64| {
         resolved.cases.iter().flatten().map(bytes).max().unwrap_or(0) as f64 / GIB
     };
     let declared = |given: f64, derived: f64| if given > 0.0 { given } else { derived };
-    let memory = declared(needs.memory_gib, largest(|c| c.host_bytes));
+    let host = Memory {
+        constant_gib: if gpu { 0.0 } else { needs.constant_gib },
+        job_gib: declared(needs.memory_gib, largest(|c| c.host_bytes)),
+    };
+    let device = Memory {
+        constant_gib: needs.constant_gib,
+        job_gib: declared(needs.gpu_memory_gib, largest(|c| c.device_bytes)),
+    };
+    [host, if gpu { device } else { Memory::default() }]
+}
+
+/// GiB that workloads can have of a size: of its host, and of each of its GPUs or shares; `None`
+/// where that is not known or there is no GPU.
+pub fn rooms_gib(sku: &Sku) -> [Option<f64>; 2] {
+    let gpu = sku.gpu_memory_gib_each.filter(|_| sku.has_gpu());
+    [sku.memory_gib.map(allocatable_gib), gpu.map(|gib| gib * GPU_MEMORY_SHARE)]
+}
+
+fn at_once(resolved: &ResolvedWorkload, sku: &Sku, slots: f64) -> Result<Option<f64>, Obstacle> {
+    let gpu = slots > 0.0;
+    let places = [("memory", 1.0), ("GPU memory", slots)];
     let mut limits = Vec::new();
-    let mut limit = |what: &str, have: Option<f64>, constant: f64, each: f64, times: f64| {
+    for (((what, times), have), needs) in
+        places.into_iter().zip(rooms_gib(sku)).zip(memory(resolved, gpu))
+    {
+        let (constant, each) = (needs.constant_gib, needs.job_gib);
         if each + constant <= 0.0 {
-            return Ok(());
+            continue;
         }
         let Some(have) = have else {
             return Err(unknown(format!("{what} of the size is not known")));
@@ -193,14 +227,6 @@ fn at_once(resolved: &ResolvedWorkload, sku: &Sku, slots: f64) -> Result<Option<
             });
         }
         limits.push(fit * times);
-        Ok(())
-    };
-    let constant_host = if slots > 0.0 { 0.0 } else { needs.constant_gib };
-    limit("memory", sku.memory_gib.map(allocatable_gib), constant_host, memory, 1.0)?;
-    if slots > 0.0 {
-        let each = declared(needs.gpu_memory_gib, largest(|c| c.device_bytes));
-        let have = sku.gpu_memory_gib_each.map(|g| g * GPU_MEMORY_SHARE);
-        limit("GPU memory", have, needs.constant_gib, each, slots)?;
     }
     Ok(limits.into_iter().filter(|l| l.is_finite()).min_by(f64::total_cmp))
 }

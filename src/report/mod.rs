@@ -14,6 +14,7 @@ mod json;
 mod leave_one_out;
 mod markdown;
 mod numbers;
+mod packing;
 mod records;
 mod text;
 mod verdicts;
@@ -21,6 +22,7 @@ mod verdicts;
 pub use document::{Align, Block, Column, Document, Table, Tone};
 pub use leave_one_out::leave_one_out;
 pub use numbers::usd;
+pub use packing::packing;
 pub use records::{device_cells, machine};
 pub use verdicts::name as verdict_name;
 

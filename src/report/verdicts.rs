@@ -314,8 +314,10 @@ fn demand(verdict: &Verdict) -> Option<String> {
             }
         })
         .collect();
+    let shared = verdict.sharing.as_ref().is_some_and(|s| !s.cotenants.is_empty());
+    let own = if shared { " on nodes of its own" } else { "" };
     Some(format!(
-        "demand: cheaper by medians: {}; asked: {}, {}",
+        "demand: cheaper by medians{own}: {}; asked: {}, {}",
         told.join(", "),
         thousands(asked),
         side_name(here.cheaper)

@@ -6,6 +6,7 @@ mod init;
 mod measuring;
 mod output;
 mod own_program;
+mod sharing;
 mod what_if;
 
 use std::path::{Path, PathBuf};
