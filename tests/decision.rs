@@ -212,6 +212,7 @@ fn row(toml: &str, size: &str, call: Call) -> Row {
         energy_j: None,
         clock_hz: [None, None],
         peak_memory_bytes: None,
+        process: None,
         unknown: Vec::new(),
     }
 }

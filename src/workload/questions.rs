@@ -32,8 +32,10 @@ pub enum Wants {
         /// Whether fractions are refused.
         whole: bool,
     },
-    /// A name of one line.
-    Name,
+    /// A text of one line.
+    Line,
+    /// One word.
+    Token,
 }
 
 /// When a question is asked, by the answer to an earlier one.
@@ -109,9 +111,16 @@ impl Question {
                     )),
                 }
             }
-            Wants::Name => {
+            Wants::Line => {
                 if answer.is_empty() || answer.chars().any(char::is_control) {
-                    return Err("must be a name of one line".into());
+                    return Err("must be one line of text".into());
+                }
+                Ok(answer.to_owned())
+            }
+            Wants::Token => {
+                let bad = |c: char| c.is_control() || c.is_whitespace() || "=*".contains(c);
+                if answer.is_empty() || answer.chars().count() > 40 || answer.chars().any(bad) {
+                    return Err("must be one word of at most 40 letters".into());
                 }
                 Ok(answer.to_owned())
             }
@@ -129,6 +138,7 @@ const AMOUNT: Wants = Wants::Number { least: 0.0, most: 1e12, whole: false };
 const SOME: Wants = Wants::Number { least: 1e-6, most: 1e9, whole: false };
 
 const KINDS: Wants = Wants::Word(&[
+    ("command", "it runs a program of your own, which is timed as it is"),
     ("images", "a network that looks at images: classification, detection, embeddings"),
     ("llm", "a language model that reads prompts and writes answers"),
     ("matrix", "products of matrices of one shape"),
@@ -162,7 +172,11 @@ const MODES: Wants = Wants::Word(&[
     ("global", "end to end"),
     ("semi-global", "whole read, anywhere in the window"),
 ]);
-const ARITHMETIC: &[&str] = &["images", "llm", "matrix", "video", "reads"];
+const CHECKS: Wants = Wants::Word(&[
+    ("status", "by the program's exit status"),
+    ("same", "the GPU command must write what the CPU command writes, byte for byte"),
+]);
+const ARITHMETIC: &[&str] = &["command", "images", "llm", "matrix", "video", "reads"];
 
 const fn ask(
     key: &'static str,
@@ -181,6 +195,24 @@ const fn of(kind: &'static [&'static str]) -> When {
 /// Every question, in the order asked.
 pub const QUESTIONS: &[Question] = &[
     ask("kind", "What does a job do?", "images", KINDS, When::Always),
+    ask(
+        "cpu",
+        "The CPU command; {threads} stands for the threads that it may use",
+        "./my-program --threads {threads}",
+        Wants::Line,
+        of(&["command"]),
+    ),
+    ask(
+        "gpu",
+        "The GPU command that does the same work, or none",
+        "none",
+        Wants::Line,
+        of(&["command"]),
+    ),
+    ask("unit", "What one unit of its work is called", "run", Wants::Token, of(&["command"])),
+    ask("units", "Units of work that one run does", "1", SOME, of(&["command"])),
+    ask("check", "How is a right output known?", "status", CHECKS, When::IsNot("gpu", "none")),
+    ask("calls", "Runs of the program a job", "1", COUNT, of(&["command"])),
     ask("use", "Is the network used or trained?", "inference", USES, of(&["images"])),
     ask("images", "Images a job", "8", COUNT, of(&["images"])),
     ask(
@@ -311,7 +343,13 @@ pub const QUESTIONS: &[Question] = &[
         AMOUNT,
         of(ARITHMETIC),
     ),
-    ask("today_sku", "VM size it runs on today, for comparison", "none", Wants::Name, When::Always),
+    ask(
+        "today_sku",
+        "VM size it runs on today, for comparison",
+        "none",
+        Wants::Token,
+        When::Always,
+    ),
     ask(
         "today_nodes",
         "How many of them",
@@ -353,7 +391,8 @@ mod tests {
             ("frames", "1.5", "a whole number from 1"),
             ("weights", "nan", "a number from 0.000001"),
             ("kind", "imges", "did you mean `images`?"),
-            ("today_sku", "a\tb", "a name of one line"),
+            ("today_sku", "a b", "one word"),
+            ("cpu", "a\tb", "one line of text"),
         ] {
             let problem = question(key).check(answer).expect_err("must be refused");
             assert!(problem.contains(wants), "{key}={answer}: {problem}");

@@ -106,6 +106,12 @@ fn number(value: f64) -> String {
 fn summary(answers: &Answers) -> String {
     let count = |key| answers.number(key).map(number).unwrap_or_default().replace('_', ",");
     match answers.word("kind") {
+        "command" => format!(
+            "A program of our own, run {} time(s) a job; a run does {} × {}.",
+            count("calls"),
+            count("units"),
+            answers.word("unit")
+        ),
         "images" => format!(
             "{} of a network of {} billion operations an image: {} images a job in batches of {}.",
             if answers.word("use") == "training" { "Training" } else { "Inference" },
@@ -151,6 +157,7 @@ fn summary(answers: &Answers) -> String {
 fn stages(page: &mut Page, answers: &Answers) {
     let one = |key| answers.number(key).unwrap_or(1.0);
     match answers.word("kind") {
+        "command" => command(page, answers),
         "images" => images(page, answers),
         "llm" => llm(page, answers),
         "matrix" => {
@@ -165,6 +172,29 @@ fn stages(page: &mut Page, answers: &Answers) {
         "reads" => reads(page, answers),
         _ => {}
     }
+}
+
+fn command(page: &mut Page, answers: &Answers) {
+    page.stage(
+        "command",
+        "A program of your own, timed as it is. Measure it on each VM size that may do the work, with\n\
+         `breakeven advise FILE`, and copy the records together: nobody can predict its time.",
+    );
+    page.field("cpu", &quoted(answers.word("cpu")), "no shell is involved, unless shell = true");
+    match answers.word("gpu") {
+        "none" => {
+            page.line("# gpu = \"…\"                        # the GPU command for the same work")
+        }
+        gpu => page.field("gpu", &quoted(gpu), "does the same work"),
+    }
+    page.field("unit", &quoted(answers.word("unit")), "what is counted");
+    page.number("units", answers.number("units"), "how many of it a run does");
+    match answers.word("check") {
+        "same" => page.field("check", "{ same_output = true }", "what the CPU writes is right"),
+        _ => page
+            .line("# check = { command = \"…\" }        # ends with status 0 for a right output"),
+    }
+    page.number("calls", answers.number("calls"), "so many runs a job");
 }
 
 fn images(page: &mut Page, answers: &Answers) {

@@ -55,13 +55,14 @@ fn picked(question: &Question, pick: f64, catalog: &Catalog) -> String {
             let value = if pick < 0.1 { least } else { value };
             if whole { value.floor().to_string() } else { value.to_string() }
         }
-        Wants::Name if pick < 0.5 => "none".to_owned(),
-        Wants::Name => catalog.skus[(pick * catalog.skus.len() as f64) as usize].name.clone(),
+        Wants::Line => "render --frames '1 2' {threads}".to_owned(),
+        _ if pick < 0.5 => question.default.to_owned(),
+        Wants::Token => catalog.skus[(pick * catalog.skus.len() as f64) as usize].name.clone(),
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn every_file_parses_and_can_be_judged(
