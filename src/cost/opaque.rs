@@ -25,6 +25,11 @@ pub fn no_time(asked: &Asked, sku: &Sku, devices: &[MeasuredDevice]) -> NoTime {
             && d.env.sku.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&sku.name))
             && d.time(&asked.stage.family, asked.case).is_some()
     };
+    let nameless = |d: &MeasuredDevice| {
+        d.info.kind == kind
+            && d.env.sku.is_none()
+            && d.time(&asked.stage.family, asked.case).is_some()
+    };
     let text = match (devices.iter().find(here), kind) {
         (Some(device), DeviceKind::Cpu) => format!(
             "it was measured there on {} of {} threads; measure it on all of them",
@@ -36,6 +41,9 @@ pub fn no_time(asked: &Asked, sku: &Sku, devices: &[MeasuredDevice]) -> NoTime {
             device.info.name,
             sku.gpu_model.as_deref().unwrap_or("GPU")
         ),
+        (None, _) if devices.iter().any(nameless) => {
+            "it was measured on a machine whose VM size is not known: say it with --sku".into()
+        }
         (None, _) => "a program of your own is judged only where it ran; measure it there".into(),
     };
     NoTime::Unknown(text)

@@ -45,10 +45,6 @@ fn place(workload: &Workload, index: usize) -> String {
 fn gpu_refusal(family: &dyn Family, case: &dyn Case) -> Option<String> {
     let able = able(DeviceKind::Gpu);
     let mut refusal = None;
-    // A command's word for its GPU side is final: the user gave one or did not.
-    if let Some(command) = family.implementations().iter().find(|i| i.name == "process/gpu") {
-        return case.supports(command, &able).err().map(|u| u.0);
-    }
     let on_cuda = |i: &&Implementation| i.name.starts_with("cuda/");
     for implementation in family.implementations().iter().filter(on_cuda) {
         // What a library takes is known only where it is installed.

@@ -268,6 +268,16 @@ fn busy_commands_get_a_sure_verdict_and_no_prediction_elsewhere() {
     let assert = run(folder.path(), &arguments, 4);
     names(&stdout(&assert), &["1 of 2 threads"]);
     names(&stderr(&assert), &["nothing can be compared yet"]);
+    let nameless = ["measure", "--cpu", "./spin", "--gpu", "true", "--max-seconds", "4", "-o", "x"];
+    run(folder.path(), &[&nameless[..], &["--mock", "cpu", "--device", "cpu"]].concat(), 0);
+    let assert = run(folder.path(), &["classify", &workload, "--records", "x"], 4);
+    names(&stdout(&assert), &["VM size is not known: say it with --sku"]);
+    // Without a GPU command there is nothing to measure on a GPU size.
+    let text = text.replace("gpu = \"true\"\n", "");
+    let workload = file(folder.path(), "cpu-only.toml", text);
+    let assert = run(folder.path(), &["classify", &workload], 4);
+    names(&stdout(&assert), &["the stage gives no `gpu` command"]);
+    assert!(!stdout(&assert).contains("--sku Standard_N"), "no GPU size is advised");
 }
 
 #[test]
