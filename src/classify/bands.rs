@@ -28,6 +28,7 @@ impl Size<'_> {
         other.usd_per_h <= self.usd_per_h
             && other.pace.jobs_per_h >= self.pace.jobs_per_h
             && other.pace.latency_s <= self.pace.latency_s
+            && other.pace.scatter <= self.pace.scatter
             && servers_per_node(other.pace) >= servers_per_node(self.pace)
     }
 

@@ -170,10 +170,13 @@ impl List {
             if let Some(objective) = rules.objective {
                 let at = percent(objective.percentile);
                 let name = format!("waiting at {at}{hours}");
-                self.add(&name, spell.wait_s, "s", "M/D/k: R and X give the servers of a node");
+                self.add(&name, spell.wait_s, "s", "M/G/k: ⌊X·R⌋ servers a node");
             }
         }
         if let Some((answered_s, objective)) = candidate.latency_at_percentile() {
+            let scatter = candidate.pace(Level::Mid, Level::Mid).map_or(0.0, |pace| pace.scatter);
+            let from = "(deviation ÷ mean)² of the samples, 0 where none were taken there";
+            self.add("variation of a job's time", scatter, "1", from);
             let name = format!("latency at {}", percent(objective.percentile));
             self.add(&name, answered_s, "s", "R + the longest waiting");
             self.add("latency objective", objective.latency_s, "s", "workload");

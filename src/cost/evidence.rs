@@ -71,6 +71,8 @@ pub struct Timed {
     pub host_cpu_s: Option<f64>,
     /// Launches of one call.
     pub launches: f64,
+    /// How much the calls of one run differ: squared coefficient of variation of one call's time.
+    pub scatter: f64,
     /// Measured, or interpolated (extrapolated batches of items among them; `how` tells).
     pub origin: Origin,
     /// In words.
@@ -287,6 +289,7 @@ impl Known<'_> {
             implementation: self.row.implementation.clone(),
             host_cpu_s: self.row.host_cpu_s,
             launches: f64::from(self.row.launches),
+            scatter: scatter(self.row),
             origin: Origin::Measured,
             how: match self.runs {
                 1 => "measured".into(),
@@ -294,6 +297,13 @@ impl Known<'_> {
             },
         }
     }
+}
+
+/// Squared coefficient of variation of one call, from samples that are means of several calls,
+/// which are taken as independent: variance of a sample · calls in it ÷ mean².
+fn scatter(row: &Row) -> f64 {
+    let Some(time) = time_of(row, Mode::EndToEnd).filter(|t| t.mean_s > 0.0) else { return 0.0 };
+    (time.stdev_s / time.mean_s).powi(2) * f64::from(time.iterations_per_sample.max(1))
 }
 
 /// The time at `value` from the members of one implementation's series, sorted by value, and
@@ -319,6 +329,7 @@ fn from_members(members: &[(f64, &Known)], axis: &str, value: f64) -> Option<(Ti
         implementation: nearest.1.row.implementation.clone(),
         host_cpu_s: nearest.1.row.host_cpu_s.map(|s| s * value / nearest.0),
         launches: f64::from(nearest.1.row.launches),
+        scatter: scatter(nearest.1.row),
         origin: Origin::Interpolated,
         how: format!("{word} along {axis} from {} measured sizes", members.len()),
     };

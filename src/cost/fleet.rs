@@ -55,6 +55,8 @@ pub struct Pace {
     pub jobs_per_h: f64,
     /// Start to end of one job in seconds.
     pub latency_s: f64,
+    /// Squared coefficient of variation of that time: 0 where all jobs take equally long.
+    pub scatter: f64,
 }
 
 /// Latency that requests must meet.
@@ -294,8 +296,7 @@ pub fn servers_per_node(pace: Pace) -> f64 {
     (pace.jobs_per_h * pace.latency_s / 3600.0 * (1.0 + 1e-9)).floor().max(1.0)
 }
 
-/// Seconds waited at `percentile` before `nodes` nodes that share one queue; service times are
-/// taken as constant.
+/// Seconds waited at `percentile` before `nodes` nodes that share one queue.
 pub fn wait_s(jobs_per_h: f64, nodes: f64, pace: Pace, percentile: f64) -> f64 {
     if !pace.jobs_per_h.is_finite() || nodes <= 0.0 {
         return 0.0;
@@ -304,7 +305,7 @@ pub fn wait_s(jobs_per_h: f64, nodes: f64, pace: Pace, percentile: f64) -> f64 {
     let queue = Queue {
         servers: nodes * each,
         service_s: 3600.0 * each / pace.jobs_per_h,
-        service_scv: 0.0,
+        service_scv: pace.scatter,
     };
     queue.wait_s(jobs_per_h / 3600.0, percentile)
 }

@@ -20,7 +20,7 @@ fn of(pattern: Pattern) -> Demand {
 
 /// A node of `jobs_per_h` that works on one job at a time.
 fn one_at_a_time(jobs_per_h: f64) -> Pace {
-    Pace { jobs_per_h, latency_s: 3600.0 / jobs_per_h }
+    Pace { jobs_per_h, latency_s: 3600.0 / jobs_per_h, scatter: 0.0 }
 }
 
 #[test]
@@ -107,6 +107,11 @@ fn nodes_are_added_until_the_percentile_is_met() {
     assert!((two.spells[0].wait_s - 40.13).abs() < 0.01, "{}", two.spells[0].wait_s);
     close(nodes(76.2).most, 2.0);
     close(nodes(76.0).most, 3.0);
+    // Jobs that differ as exponential ones do wait twice as long: 509.8 s on one node.
+    let demand = Demand { latency_slo_s: Some(600.0), ..of(Pattern::Steady) };
+    let varied =
+        rules(&demand, PriceKind::Ondemand, true).fleet(70.0 * 24.0, Pace { scatter: 1.0, ..pace });
+    close(varied.spells[0].wait_s, 2.0 * one.spells[0].wait_s);
     // Nothing left to wait: as many nodes as let at most one in a hundred wait.
     let none = nodes(36.0);
     close(none.spells[0].wait_s, 0.0);
@@ -116,9 +121,9 @@ fn nodes_are_added_until_the_percentile_is_met() {
 #[test]
 fn jobs_beside_each_other_on_a_node_are_servers() {
     // 7200 an hour at 4.2 s each are 8.4 under way: 8 servers.
-    close(servers_per_node(Pace { jobs_per_h: 7200.0, latency_s: 4.2 }), 8.0);
+    close(servers_per_node(Pace { jobs_per_h: 7200.0, latency_s: 4.2, scatter: 0.0 }), 8.0);
     close(servers_per_node(one_at_a_time(50.0)), 1.0);
-    close(servers_per_node(Pace { jobs_per_h: 1.0, latency_s: 1.0 }), 1.0);
+    close(servers_per_node(Pace { jobs_per_h: 1.0, latency_s: 1.0, scatter: 0.0 }), 1.0);
 }
 
 #[test]
@@ -158,7 +163,7 @@ proptest! {
         let settings = Settings { cool_down_min: warm_min, ..Settings::default() };
         let rules =
             Rules::new(&demand, &NodeNeeds::default(), &settings, PriceKind::Ondemand, true);
-        let pace = Pace { jobs_per_h: x, latency_s: 3600.0 * at_once / x };
+        let pace = Pace { jobs_per_h: x, latency_s: 3600.0 * at_once / x, scatter: 0.3 };
         let (few, many) = (rules.fleet(jobs, pace), rules.fleet(jobs * more, pace));
         prop_assert!(many.node_hours >= few.node_hours * (1.0 - 1e-12));
         prop_assert_eq!(rules.node_hours(jobs, pace), few.node_hours);

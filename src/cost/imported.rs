@@ -193,6 +193,7 @@ pub fn job_on(workload: &str, rate: &SizeRate, units_per_job: f64, sku: &Sku) ->
         host_cpu_s: 0.0,
         // The measurement is of the whole VM, so its GPUs count as one.
         gpus_per_job: gpus,
+        scatter: 0.0,
         bound: None,
         origin,
         implementation: "imported".into(),

@@ -268,6 +268,15 @@ impl JobOn {
         Usage { seconds, latency_s }
     }
 
+    /// How much one job's time differs from the next one's: its squared coefficient of variation,
+    /// Σ calls · t² · scatter of a call ÷ R², calls being independent. Serial work, network and
+    /// disk are taken as constant.
+    pub fn scatter(&self, device: Level, latency_s: f64) -> f64 {
+        let variance = |s: &StageOn| s.calls * s.latency_s.at(device).powi(2) * s.scatter;
+        let variance: f64 = self.stages.iter().map(variance).sum();
+        if variance > 0.0 { variance / latency_s.powi(2) } else { 0.0 }
+    }
+
     /// Whether a GPU stage (counted from 0 among the compute stages) keeps the node's threads longer
     /// than its GPUs.
     pub fn host_bound(&self, stage: usize) -> bool {

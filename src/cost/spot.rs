@@ -22,7 +22,7 @@ mod tests {
     #[test]
     fn an_eviction_costs_half_a_job_and_a_start() {
         // A job of 2 h and a start of 6 min: 1 + 0.1 = 1.1 h lost; at 0.5 an hour, 1 / 1.55.
-        let pace = Pace { jobs_per_h: 10.0, latency_s: 7200.0 };
+        let pace = Pace { jobs_per_h: 10.0, latency_s: 7200.0, scatter: 0.0 };
         assert!((lost_h(7200.0, 0.1) - 1.1).abs() < 1e-12);
         assert!((evicted(pace, 0.5, 0.1).jobs_per_h - 10.0 / 1.55).abs() < 1e-12);
         assert_eq!(evicted(pace, 0.0, 0.1), pace);

@@ -44,6 +44,8 @@ pub struct StageOn {
     pub host_cpu_s: f64,
     /// GPUs one job holds.
     pub gpus_per_job: f64,
+    /// Squared coefficient of variation of one call's time; 0 where no call was seen.
+    pub scatter: f64,
     /// Which roof is lower; `None` where a peak is unknown.
     pub bound: Option<Bound>,
     /// Where the time comes from.
@@ -116,6 +118,7 @@ pub fn on_cpu(
         link_out_s: Estimate::exact(0.0),
         host_cpu_s: 0.0,
         gpus_per_job: 0.0,
+        scatter: kernel.scatter,
         bound: kernel.bound,
         origin: kernel.origin,
         implementation: kernel.implementation,
@@ -187,6 +190,7 @@ pub fn on_gpu(
         // One thread waits for the GPU by spinning unless the measurement says otherwise.
         host_cpu_s: host_cpu_s.unwrap_or(latency_s.median),
         gpus_per_job: asked.stage.gpus_per_job,
+        scatter: kernel.scatter,
         bound: kernel.bound,
         origin: kernel.origin,
         implementation: kernel.implementation,
@@ -283,6 +287,7 @@ fn measured(timed: Timed, case: &StageCase, target: Option<&Peaks>, mode: Mode) 
         time_s,
         latency_ratio: timed.end_to_end_s.median / timed.pipelined_s.median,
         launches: timed.launches,
+        scatter: timed.scatter,
         bound: target.and_then(|t| t.roof(&case.work)).map(|r| r.bound),
         origin: timed.origin,
         implementation: timed.implementation,
