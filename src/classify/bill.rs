@@ -26,8 +26,11 @@ impl<'a> Candidate<'a> {
         let job = self.job.as_ref()?;
         let usage = job.usage(device, io);
         let (jobs_per_h, _) = job.jobs_per_h(&usage);
-        let pace =
-            Pace { jobs_per_h, latency_s: usage.latency_s, scatter: job.scatter(usage.latency_s) };
+        let pace = Pace {
+            jobs_per_h,
+            latency_s: usage.latency_s,
+            scatter: job.scatter(device, usage.latency_s),
+        };
         Some(match self.evictions_per_h {
             Some(rate) => spot::evicted(pace, rate, self.rules.start_up_h),
             None => pace,

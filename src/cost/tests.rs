@@ -239,6 +239,21 @@ fn the_busiest_resource_sets_the_rate_unless_memory_does() {
 }
 
 #[test]
+fn jobs_differ_less_the_more_calls_they_make() {
+    let mut uneven = row("cpu", "cpu/simd", "matmul a", 0.4, 1.0);
+    // Samples of 4 calls that deviate by 5 %: one call deviates by 10 %, (0.1)² = 0.01.
+    let time = uneven.times.end_to_end.as_mut().expect("time");
+    (time.stdev_s, time.iterations_per_sample) = (0.05 * time.mean_s, 4);
+    let records = [record(Some("C8"), vec![cpu_device()], vec![uneven])];
+    let scatter = |calls: f64| {
+        let job = job(&workload(calls, 1.0, Transfer::PerCall), &records, "C8");
+        job.scatter(Level::Mid, job.latency().median)
+    };
+    close(scatter(1.0), 0.01);
+    close(scatter(25.0), 0.01 / 25.0);
+}
+
+#[test]
 fn aks_keeps_memory_for_itself() {
     // A quarter of 8 GiB is less than 2250 MiB; 100 MiB are the eviction threshold.
     close(allocatable_gib(8.0), 8.0 - 2.0 - 100.0 / 1024.0);
