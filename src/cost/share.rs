@@ -167,14 +167,14 @@ pub fn through_the_day(tenants: &[Tenant], apart: &Apart) -> Option<Vec<Held>> {
                 let pace = Pace {
                     jobs_per_h: t.pace.jobs_per_h / crowd,
                     latency_s: t.pace.latency_s * crowd,
+                    ..t.pace
                 };
                 t.rules.fleet(t.jobs_per_day, pace)
             }
             // The load of all is added up below; what is left are the nodes kept anyway.
-            Apart::Turns { .. } => t.rules.fleet(
-                t.jobs_per_day,
-                Pace { jobs_per_h: f64::INFINITY, latency_s: t.pace.latency_s },
-            ),
+            Apart::Turns { .. } => {
+                t.rules.fleet(t.jobs_per_day, Pace { jobs_per_h: f64::INFINITY, ..t.pace })
+            }
         };
         fleet.spells.iter().map(|s| s.nodes).collect()
     };

@@ -26,7 +26,7 @@ fn tenant(rules: &Rules, jobs_per_h: f64, seconds: f64) -> Tenant<'_> {
     Tenant {
         rules,
         jobs_per_day: 24.0 * jobs_per_h,
-        pace: Pace { jobs_per_h: 3600.0 / seconds, latency_s: seconds },
+        pace: Pace { jobs_per_h: 3600.0 / seconds, latency_s: seconds, scatter: 0.0 },
         seconds: vec![seconds],
         memory: [Memory::default(); 2],
         places: [1.0; 2],
