@@ -231,7 +231,7 @@ impl Cells<'_> {
     fn positive(&self, name: &str) -> Result<Option<f64>, String> {
         let Some(text) = self.get(name) else { return Ok(None) };
         match text.parse::<f64>() {
-            Ok(value) if LEAST <= value && value <= MOST => Ok(Some(value)),
+            Ok(value) if (LEAST..=MOST).contains(&value) => Ok(Some(value)),
             Ok(value) if value > 0.0 => Err(format!(
                 "{name} = {text}: no VM does so little or so much; check its unit and decimals"
             )),
