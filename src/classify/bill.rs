@@ -1,6 +1,7 @@
 //! What a size costs at a demand: pace, fleet, money.
 
 use super::candidate::Candidate;
+use super::share::Shared;
 use crate::cost::fleet::{Fleet, Objective, Pace};
 use crate::cost::node::JobOn;
 use crate::cost::{Estimate, Level, money, spot};
@@ -66,7 +67,8 @@ impl<'a> Candidate<'a> {
 
     /// USD a job at full load.
     pub fn usd_per_job_full_load(&self) -> Option<Estimate> {
-        let price = self.usd_per_h?;
+        let part = self.shared.as_ref().map_or(1.0, Shared::part_of_price);
+        let price = self.usd_per_h? * part;
         let x = self.throughput()?;
         Some(Estimate {
             median: money::usd_per_job_full_load(price, x.median),

@@ -5,6 +5,7 @@ use breakeven_kernels::work::OpKind;
 use super::Term;
 use super::candidate::Candidate;
 use super::words::{number, percent};
+use super::{Sharing, share};
 use crate::cost::fleet::{AllDay, Fleet, Spell};
 use crate::cost::node::JobOn;
 use crate::cost::stage::StageOn;
@@ -123,18 +124,44 @@ impl List {
         }
         self.evictions(candidate);
         self.add("demand", jobs_per_day, "jobs/d", "workload");
-        self.fleet(candidate);
+        match share::told(candidate, None).filter(|s| !s.cotenants.is_empty()) {
+            Some(sharing) => self.shared(&sharing),
+            None => self.fleet(candidate),
+        }
         if let Some((_, used)) = candidate.nodes() {
             let from = "demand / (X · node-hours a day)";
             self.add("utilisation", used, "1", from);
         }
         if let Some(month) = candidate.usd_per_month() {
-            let from = "30.4 d · node-hours a day · p";
+            let from = match candidate.shared {
+                Some(_) => "each hour's nodes · p · held ÷ held by all, 30.4 d",
+                None => "30.4 d · node-hours a day · p",
+            };
             self.interval("cost a month", month, "USD/month", from);
         }
         if let Some(full) = candidate.usd_per_job_full_load() {
             self.interval("cost a job at full load", full, "USD/job", "p / X");
         }
+    }
+
+    /// Who holds how much of the shared nodes.
+    fn shared(&mut self, sharing: &Sharing) {
+        let unit = if sharing.profile.is_some() { "instances" } else { "nodes" };
+        if let Some(per_node) = sharing.instances_per_node {
+            self.add("instances of a node", f64::from(per_node), unit, "MIG profile × GPUs");
+        }
+        let from = if sharing.profile.is_some() {
+            "by its own demand and rules"
+        } else {
+            "largest part of any resource, memory included"
+        };
+        self.add("held at most", sharing.holds, unit, from);
+        for other in &sharing.cotenants {
+            self.add(&format!("held by {}", other.workload), other.holds, unit, from);
+        }
+        self.add("nodes of all tenants", sharing.nodes as f64, "nodes", "at most");
+        let from = "30.4 d · node-hours a day · p";
+        self.add("cost of these nodes", sharing.pool_usd_per_month, "USD/month", from);
     }
 
     /// What being evicted takes off the rate of a spot node.

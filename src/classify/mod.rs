@@ -5,6 +5,7 @@ mod bands;
 mod bill;
 mod breakeven;
 mod candidate;
+mod could_share;
 mod explain;
 mod imported;
 mod judge;
@@ -99,6 +100,7 @@ fn verdict(
     let mut sentences = words::sentences(&outcome);
     let sharing = share::of_verdict(&outcome, candidates);
     sentences.extend(sharing.as_ref().and_then(share::sentence));
+    sentences.extend(could_share::sentence(&outcome, candidates, options));
     sentences.extend(today.as_ref().and_then(today::sentence));
     sentences.extend(what_they_settle);
     sentences.extend(own_programs::sentence(workload, candidates));

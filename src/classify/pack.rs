@@ -343,6 +343,19 @@ fn sentences(packing: &Packing, options: &Options) -> Vec<String> {
         let isolation = group.isolation.as_deref().unwrap_or_default();
         out.push(format!("On {}: {isolation}.", group.sku));
     }
+    for member in packing.groups.iter().flat_map(|g| &g.members) {
+        if let Some(alone) = member.alone_usd_per_month
+            && member.usd_per_month > alone * (1.0 + 1e-9)
+        {
+            out.push(format!(
+                "By its part of the nodes {} would pay {} instead of {} alone: the others gain \
+                 more than that.",
+                member.workload,
+                dollars(member.usd_per_month),
+                dollars(alone)
+            ));
+        }
+    }
     let (saves, from) = (packing.saves_usd_per_month, packing.apart_usd_per_month.median);
     if saves.median > 0.0 && saves.lo90 <= 0.0 {
         out.push("The saving is not sure: at one end of the interval there is none.".into());

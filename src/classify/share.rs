@@ -172,6 +172,14 @@ impl<'a> Shared<'a> {
         Some(self.bill(mine, mine.jobs_per_day, Level::Mid, Level::Mid)?.most_nodes)
     }
 
+    /// What one instance, or a whole node in turns, costs where all are in use: its part of p.
+    pub fn part_of_price(&self) -> f64 {
+        match self.apart {
+            Apart::Turns { .. } => 1.0,
+            Apart::Instances { per_node } => 1.0 / per_node,
+        }
+    }
+
     /// Whom it shares with, in words.
     fn company(&self) -> String {
         let names: Vec<&str> = self.others.iter().map(|o| o.name.as_str()).collect();
@@ -313,7 +321,7 @@ pub(super) fn of_verdict(outcome: &Outcome, candidates: &[Candidate]) -> Option<
 
 /// What the verdict's size is shared with and what that saves; `None` where it is neither shared
 /// nor a share of a GPU. `unshared_usd` is the cheapest way not to share, in USD a month.
-fn told(candidate: &Candidate, unshared_usd: Option<f64>) -> Option<Sharing> {
+pub(super) fn told(candidate: &Candidate, unshared_usd: Option<f64>) -> Option<Sharing> {
     let usd_per_month = candidate.median_usd_per_month()?;
     let mut sharing = Sharing {
         sku: candidate.sku.name.clone(),
