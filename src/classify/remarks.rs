@@ -92,7 +92,7 @@ fn evictions(c: &Candidate) -> Option<Reason> {
     let mut text = format!(
         "a spot node may be taken back, {} times an hour by assumption (--evictions-per-h); each \
          time costs {} of its work",
-        number(rate),
+        rate,
         seconds(3600.0 * lost_h)
     );
     if c.rules.objective.is_some() {
