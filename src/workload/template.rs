@@ -138,10 +138,10 @@ fn summary(answers: &Answers) -> String {
         "video" => format!(
             "Scales {} frames a job from {} × {} to {} × {}.",
             count("frames"),
-            count("width"),
-            count("height"),
-            count("out_width"),
-            count("out_height")
+            answers.word("width"),
+            answers.word("height"),
+            answers.word("out_width"),
+            answers.word("out_height")
         ),
         "reads" => format!(
             "Aligns {} pairs a job, {} × {} bases.",
@@ -220,11 +220,11 @@ fn images(page: &mut Page, answers: &Answers) {
     for (key, value, comment) in [
         ("c_in", 128.0, "channels in"),
         ("height", 28.0, "of the picture in this layer"),
-        ("width", 28.0, ""),
+        ("width", 28.0, "of it"),
         ("c_out", 128.0, "channels out"),
         ("kernel", 3.0, "3 × 3"),
-        ("stride", 1.0, ""),
-        ("padding", 1.0, ""),
+        ("stride", 1.0, "every position"),
+        ("padding", 1.0, "pixels on each side"),
     ] {
         page.number(key, Some(value), comment);
     }
@@ -237,8 +237,8 @@ fn llm(page: &mut Page, answers: &Answers) {
     let product = |page: &mut Page, m: f64, n: f64, k: f64, calls: f64| {
         page.field("dtype", "\"bf16\"", "weights and activations");
         page.number("m", Some(m), "tokens in one product");
-        page.number("n", Some(n), "");
-        page.number("k", Some(k), "n × k weights are passed");
+        page.number("n", Some(n), "outputs of the layers");
+        page.number("k", Some(k), "inputs: n × k weights are passed");
         page.calls(calls.ceil(), "resident");
     };
     let read = users * one("prompt");
@@ -265,9 +265,9 @@ fn video(page: &mut Page, answers: &Answers) {
         "Measured as Motion-JPEG on both ends, the only codec there is so far: for other codecs\n\
          this is a stand-in, and its times are not theirs.",
     );
-    page.field("codec", "\"mjpeg\"", "");
-    page.number("out_width", Some(one("out_width")), "pixels");
-    page.number("out_height", Some(one("out_height")), "");
+    page.field("codec", "\"mjpeg\"", "Motion-JPEG, in and out");
+    page.number("out_width", Some(one("out_width")), "pixels across");
+    page.number("out_height", Some(one("out_height")), "pixels down");
     let input =
         format!("{{ frames = {frames}, width = {}, height = {} }}", one("width"), one("height"));
     page.field("input", &input, "synthetic; or { video = \"clip.avi\" }");
@@ -359,6 +359,8 @@ fn occupied(page: &mut Page, answers: &Answers) {
     } else {
         page.line("# needs = [\"nvenc\"]                # engines a GPU must have: nvenc, nvdec, graphics");
     }
+    page.line("# min_nodes = 1                    # nodes kept without a job");
+    page.line("# cotenants = [\"other.toml\"]      # workloads that may share the node");
 }
 
 fn today(page: &mut Page, answers: &Answers) {

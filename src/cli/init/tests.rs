@@ -92,5 +92,6 @@ proptest! {
         prop_assert!(words.all(|word| word != "NaN" && word != "inf"), "{}", text);
         let long = |line: &&str| line.starts_with('#') && line.chars().count() > 100;
         prop_assert_eq!(text.lines().find(long), None);
+        prop_assert_eq!(text.lines().find(|line| line.ends_with("# ")), None, "explained");
     }
 }
