@@ -188,8 +188,7 @@ impl<'a> Size<'a> {
     }
 }
 
-/// How fast `sku`, which was not measured, does what the sizes of its series in `measured` do, by
-/// vCPUs or GPUs; `None` where none of its series was measured. Shares of a GPU are not scaled:
+/// How fast `sku`, which was not measured, does what the sizes of its series in `measured` do; `None` where none of its series was measured. Shares of a GPU are not scaled:
 /// makers publish no fixed rate for one.
 pub fn of_series(
     sku: &Sku,
@@ -208,26 +207,25 @@ pub fn of_series(
         sources: Vec::new(),
         predicted: true,
     };
-    let sizes: Vec<Size> = measured.iter().filter_map(|rate| Size::new(rate, catalog)).collect();
-    let (units_per_s, from, known) = {
-        let target = Size::new(&target, catalog)?;
-        let whole = |s: &Size| device == Device::Cpu || s.count().is_some_and(|n| n >= 1.0);
-        let near = |s: &&Size| {
-            let node = s.sku.has_gpu() == (device == Device::Gpu);
-            s.rate.device == device && node && whole(s) && target.same_series(s)
-        };
-        let near: Vec<&Size> = sizes.iter().filter(near).collect();
-        let logs = scaled(&target, &near, |_| true, |s| s.count()).filter(|_| whole(&target))?;
-        // What a size is scaled from is itself known so well only.
-        let spread = |s: &&Size| (s.rate.units_per_s.hi90 / s.rate.units_per_s.lo90).sqrt();
-        let known = near.iter().map(spread).fold(f64::INFINITY, f64::min);
-        let names: Vec<&str> = near.iter().map(|s| s.sku.name.as_str()).collect();
-        (around(&logs, WITHIN_ARCHITECTURE), names.join(", "), known)
+    let target_size = Size::new(&target, catalog)?;
+    let whole = |s: &Size| device == Device::Cpu || s.count().is_some_and(|n| n >= 1.0);
+    let near = |s: &&Size| {
+        let node = s.sku.has_gpu() == (device == Device::Gpu);
+        s.rate.device == device && node && whole(s)
     };
+    let sizes: Vec<Size> = measured.iter().filter_map(|rate| Size::new(rate, catalog)).collect();
+    let near: Vec<&Size> = sizes.iter().filter(near).collect();
+    let (units_per_s, used) = along_series(&target_size, &near).filter(|_| whole(&target_size))?;
+    // What a size is scaled from is itself known so well only.
+    let spread = |s: &&Size| (s.rate.units_per_s.hi90 / s.rate.units_per_s.lo90).sqrt();
+    let known = used.iter().map(spread).fold(f64::INFINITY, f64::min);
+    let names: Vec<&str> = used.iter().map(|s| s.sku.name.as_str()).collect();
+    let from = names.join(", ");
     Some(SizeRate { units_per_s: units_per_s.widened(known), sources: vec![from], ..target })
 }
 
-/// Throughput of `target` from the nearest of `others`: those of its series by vCPUs or GPUs, else
+/// Throughput of `target` from the nearest of `others`: those of its series (see [`along_series`]),
+/// else
 /// those of its architecture by peaks, else all of the kind by peaks.
 fn predict<'a>(
     target: &Size,
@@ -238,25 +236,52 @@ fn predict<'a>(
         let kind = target.rate.device.name();
         return Err(format!("no other size was measured on its {kind}; add at least one"));
     }
-    let kind = |logs: &[f64], words: &str| match logs.len() {
+    let sizes = |number: usize, words: &str| match number {
         1 => format!("1 size {words}"),
         n => format!("{n} sizes {words}"),
     };
-    let series = scaled(target, &others, |o| target.same_series(o), |s| s.count());
-    if let Some(logs) = series {
+    if let Some((estimate, used)) = along_series(target, &others) {
         let unit = if target.rate.device == Device::Cpu { "vCPUs" } else { "GPUs" };
-        let from = kind(&logs, &format!("of its series, by {unit}"));
-        return Ok((around(&logs, WITHIN_ARCHITECTURE), from));
+        return Ok((estimate, sizes(used.len(), &format!("of its series, by {unit}"))));
     }
     if let Some(logs) = scaled(target, &others, |o| target.same_architecture(o), |s| s.peak()) {
-        let from = kind(&logs, "of its architecture, by peaks");
+        let from = sizes(logs.len(), "of its architecture, by peaks");
         return Ok((around(&logs, WITHIN_ARCHITECTURE), from));
     }
     let Some(logs) = scaled(target, &others, |_| true, |s| s.peak()) else {
         return Err("the catalog has no peaks for it, or for none of the others".into());
     };
-    let from = kind(&logs, "of other architectures, by peaks");
+    let from = sizes(logs.len(), "of other architectures, by peaks");
     Ok((around(&logs, ACROSS_ARCHITECTURES), from))
+}
+
+/// Throughput of `target` from those of `others` that are of its series, with these: along the
+/// power law T = a·n^b, 0 ≤ b ≤ 1, that fits them best in logarithms, n the vCPUs or GPUs. Where
+/// they all have one n, b = 1 is assumed.
+///
+/// The interval is that of a further point about the line, at least ×1.3 for each doubling of n
+/// between the target and the nearest of them (and for less); ×2 where GPUs are assumed to scale.
+fn along_series<'s, 'a>(
+    target: &Size,
+    others: &[&'s Size<'a>],
+) -> Option<(Estimate, Vec<&'s Size<'a>>)> {
+    let at = target.count()?.ln();
+    let used: Vec<&Size> = others.iter().copied().filter(|o| target.same_series(o)).collect();
+    let point = |o: &&Size| Some((o.count()?.ln(), o.rate.units_per_s.median.ln()));
+    let points: Vec<(f64, f64)> = used.iter().filter_map(point).collect();
+    let n = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
+    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
+    let width: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
+    let fitted = width > 1e-9;
+    let slope = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / width;
+    let slope = if fitted { slope.clamp(0.0, 1.0) } else { 1.0 };
+    let told: Vec<f64> = points.iter().map(|p| p.1 + slope * (at - p.0)).collect();
+    let nearest = points.iter().map(|p| (p.0 - at).abs()).min_by(f64::total_cmp)?;
+    let assumed = !fitted && target.rate.device == Device::Gpu && nearest > 0.0;
+    let least = if assumed { ACROSS_ARCHITECTURES } else { WITHIN_ARCHITECTURE };
+    let doublings = (nearest / std::f64::consts::LN_2).max(1.0);
+    Some((around(&told, least.powf(doublings)), used))
 }
 
 /// ln of the throughput that each of `others` that is `wanted` would have at the target's `size`;
@@ -366,6 +391,32 @@ mod tests {
             report.impossible
         );
         assert_eq!(report.choices.pairs, 0);
+    }
+
+    #[test]
+    fn a_series_follows_the_power_law_of_its_sizes() {
+        let mut catalog = sizes();
+        for (name, vcpus) in [("C4", 4), ("C32", 32)] {
+            let mut sku = cpu_sku(name, 1.0);
+            sku.vcpus = vcpus;
+            catalog.skus.push(sku);
+        }
+        let told = |name: &str, measured: &[SizeRate]| {
+            let sku = catalog.sku(None, name).expect("size");
+            of_series(sku, Device::Cpu, measured, &catalog).expect("of its series").units_per_s
+        };
+        // 4 vCPUs do 100 and 16 do 200: b = ½, so 8 do 100 · √2.
+        let half = [size("C4", Device::Cpu, 100.0), size("C16", Device::Cpu, 200.0)];
+        assert!((told("C8", &half).median - 141.421_356).abs() < 1e-5);
+        // 100 and 300 would be b = 1.58; cut to 1 it goes through √(4·8) = 5.657 and √(100·300) =
+        // 173.2: 32 do 173.2 · 32 / 5.657 = 979.8, two doublings away: ×1.3² = 1.69 and ×1.3 known.
+        let steep = [size("C4", Device::Cpu, 100.0), size("C8", Device::Cpu, 300.0)];
+        let far = told("C32", &steep);
+        assert!((far.median - 979.795_9).abs() < 1e-3, "{}", far.median);
+        assert!(far.hi90 / far.median > 1.69, "{far:?}");
+        // More vCPUs that do less are b = 0: the mean, √(200 · 100).
+        let falling = [size("C4", Device::Cpu, 200.0), size("C16", Device::Cpu, 100.0)];
+        assert!((told("C32", &falling).median - 141.421_356).abs() < 1e-5);
     }
 
     #[test]
