@@ -133,21 +133,15 @@ struct CoGuest<'a> {
 }
 
 impl<'a> Shared<'a> {
-    /// The bill of all tenants, this one first, with its times at these levels. Where it is slow
-    /// the others are taken as fast, so that they fill less, and the reverse.
+    /// The bill of all tenants, this one first, with its times and those of the others at these
+    /// levels.
     fn bill(
         &self,
         mine: &Candidate<'a>,
         jobs_per_day: f64,
-        device: Level,
+        (device, theirs): (Level, Level),
         io: Level,
     ) -> Option<Bill> {
-        let theirs = match device {
-            Level::Lo => Level::Hi,
-            Level::Mid => Level::Mid,
-            Level::Hi => Level::Lo,
-            Level::Quarters(quarters) => Level::Quarters(-quarters),
-        };
         let mut tenants = vec![tenant(mine, self.memory, jobs_per_day, device, io)?];
         for other in &self.others {
             let c = &other.candidate;
@@ -156,7 +150,14 @@ impl<'a> Shared<'a> {
         bill(&tenants, &self.apart, mine.usd_per_h?)
     }
 
-    /// This tenant's part in USD a month.
+    /// The bill by medians.
+    fn median_bill(&self, mine: &Candidate<'a>) -> Option<Bill> {
+        self.bill(mine, mine.jobs_per_day, (Level::Mid, Level::Mid), Level::Mid)
+    }
+
+    /// This tenant's part in USD a month. Co-tenants have errors of their own: at the dear end the
+    /// dearest of what they may do counts (fill less, or need a further node), at the cheap end the
+    /// cheapest.
     pub fn usd_per_month(
         &self,
         mine: &Candidate<'a>,
@@ -164,12 +165,28 @@ impl<'a> Shared<'a> {
         device: Level,
         io: Level,
     ) -> Option<f64> {
-        self.bill(mine, jobs_per_day, device, io)?.usd_per_month_each.first().copied()
+        let (opposite, dear) = match device {
+            Level::Mid => (Level::Mid, true),
+            Level::Lo => (Level::Hi, false),
+            Level::Hi => (Level::Lo, true),
+            Level::Quarters(quarters) => (Level::Quarters(-quarters), quarters > 0),
+        };
+        let part = |own, theirs| {
+            let bill = self.bill(mine, jobs_per_day, (own, theirs), io)?;
+            bill.usd_per_month_each.first().copied()
+        };
+        let median = part(Level::Mid, Level::Mid)?;
+        if device == Level::Mid {
+            return Some(median);
+        }
+        let ends = [part(device, opposite)?, part(device, Level::Mid)?, part(device, device)?];
+        let outer = if dear { f64::max } else { f64::min };
+        Some(ends.into_iter().fold(median, outer))
     }
 
     /// Nodes of all tenants together at once, at most.
     pub fn most_nodes(&self, mine: &Candidate<'a>) -> Option<f64> {
-        Some(self.bill(mine, mine.jobs_per_day, Level::Mid, Level::Mid)?.most_nodes)
+        Some(self.median_bill(mine)?.most_nodes)
     }
 
     /// What one instance, or a whole node in turns, costs where all are in use: its part of p.
@@ -343,7 +360,7 @@ pub(super) fn told(candidate: &Candidate, unshared_usd: Option<f64>) -> Option<S
     let Some(shared) = &candidate.shared else {
         return candidate.fractional().then_some(sharing);
     };
-    let bill = shared.bill(candidate, candidate.jobs_per_day, Level::Mid, Level::Mid)?;
+    let bill = shared.median_bill(candidate)?;
     sharing.holds = bill.most_held[0];
     sharing.nodes = bill.most_nodes as u64;
     sharing.pool_usd_per_month = bill.usd_per_month;

@@ -204,6 +204,11 @@ proptest! {
         let mut before = (f64::INFINITY, f64::INFINITY);
         for count in 0..=others.len() {
             let v = beside(&named("a", mine), &others[..count], &catalog);
+            for row in &v.ranking {
+                if let Some(m) = row.usd_per_month {
+                    prop_assert!(m.lo90 <= m.median && m.median <= m.hi90, "{row:?}");
+                }
+            }
             let now = (month(&v.best_gpu), month(&v.best_cpu));
             prop_assert!(now.0 <= before.0 * (1.0 + 1e-9) && now.1 <= before.1 * (1.0 + 1e-9));
             before = now;
