@@ -317,7 +317,10 @@ impl Candidate<'_> {
             provider: self.sku.provider.clone(),
             sku: self.sku.name.clone(),
             side: self.side,
-            device: self.device(),
+            device: match &self.shared {
+                Some(shared) if shared.in_turns() => format!("{}, in turns", self.device()),
+                _ => self.device(),
+            },
             price: self.price.cloned(),
             price_stale: self.price_stale,
             price_usd_per_h: self.usd_per_h,

@@ -134,7 +134,8 @@ impl<'a> Packer<'_, 'a> {
         group_bill(&guests, &apart, level, level)
     }
 
-    /// The cheapest spot for a group, by median; ties go to the name.
+    /// The cheapest spot for a group, by median; ties go to instances, which keep the tenants apart
+    /// for nothing, then to the name.
     fn cheapest(&self, members: &[usize]) -> Option<(f64, Spot)> {
         let first = self.parties.get(*members.first()?)?;
         let whole = (0..first.whole.len()).map(Spot::Whole);
@@ -145,10 +146,10 @@ impl<'a> Packer<'_, 'a> {
             .filter_map(|spot| {
                 let usd = self.bill(members, spot, Level::Mid)?.usd_per_month;
                 let name = &self.guests(members, spot)?.first()?.candidate.sku.name;
-                Some((usd, name, spot))
+                Some((usd, matches!(spot, Spot::Whole(_)), name, spot))
             })
-            .min_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)))
-            .map(|(usd, _, spot)| (usd, spot))
+            .min_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))))
+            .map(|(usd, _, _, spot)| (usd, spot))
     }
 
     /// The cheapest of all divisions into groups.

@@ -197,6 +197,11 @@ impl<'a> Shared<'a> {
         }
     }
 
+    /// Whether tenants take turns on whole nodes.
+    pub fn in_turns(&self) -> bool {
+        matches!(self.apart, Apart::Turns { .. })
+    }
+
     /// Whom it shares with, in words.
     fn company(&self) -> String {
         let names: Vec<&str> = self.others.iter().map(|o| o.name.as_str()).collect();
@@ -221,7 +226,15 @@ pub(super) fn candidates<'a>(
         let apart = Apart::Instances { per_node: f64::from(slice.per_node) };
         in_company(mine.on(c), &others.collect::<Vec<_>>(), apart, Some(slice))
     });
-    turns.chain(cut).collect()
+    let cut: Vec<Candidate> = cut.collect();
+    // Instances that cost no more than turns keep the tenants apart for nothing.
+    let as_cheap = |c: &Candidate, turns: &Candidate| {
+        let usd = |c: &Candidate| c.median_usd_per_month().unwrap_or(f64::INFINITY);
+        c.sku.name == turns.sku.name && usd(c) <= usd(turns) * (1.0 + 1e-9)
+    };
+    let mut all: Vec<Candidate> = turns.filter(|t| !cut.iter().any(|c| as_cheap(c, t))).collect();
+    all.extend(cut);
+    all
 }
 
 /// The bill of a group at these levels, its members in the order given; `None` where a member
