@@ -137,13 +137,13 @@ pub(super) fn headline(outcome: &Outcome) -> String {
                 Side::Cpu => contest.probability_cpu(),
             };
             format!(
-                "measure first: leans {}, {}, which would save about {} a month ({gpu} {}, {cpu} \
-                 {})",
+                "measure first: leans {}, which would save about {} a month ({gpu} {}, {cpu} {}; \
+                 {} that it saves the margin asked for)",
                 side_name(lean).to_lowercase(),
-                chance(p),
                 dollars((g - c).abs()),
                 dollars(g),
                 dollars(c),
+                chance(p),
             )
         }
     }
