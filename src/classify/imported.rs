@@ -36,7 +36,11 @@ pub fn classify_imported(
         candidates.extend(cheaper);
     }
     let resolved = ResolvedWorkload { workload: workload.clone(), cases: vec![None] };
-    let mut verdict = super::verdict(&resolved, &candidates, &[], catalog, options);
+    let mut verdict = super::verdict(
+        &resolved,
+        &candidates,
+        &super::Basis { devices: &[], catalog, options, ranked: true },
+    );
     for (side, device) in [(Side::Gpu, "gpu"), (Side::Cpu, "cpu")] {
         if !candidates.iter().any(|c| c.side == side) {
             let text = format!("no row with device = {device} for this workload in what was read");

@@ -6,6 +6,8 @@ mod bill;
 mod breakeven;
 mod candidate;
 mod could_share;
+#[cfg(test)]
+mod evidence_tests;
 mod explain;
 mod imported;
 mod judge;
@@ -49,9 +51,28 @@ pub fn classify(
     options: &Options,
 ) -> Verdict {
     let devices = evidence::devices(records, catalog);
+    classify_on(workload, &Basis { devices: &devices, catalog, options, ranked: true })
+}
+
+/// What verdicts rest on but the workload: made once for many of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Basis<'a> {
+    /// What was measured.
+    pub devices: &'a [MeasuredDevice<'a>],
+    /// Sizes and prices.
+    pub catalog: &'a Catalog,
+    /// What is asked under.
+    pub options: &'a Options,
+    /// Whether a verdict carries the ranking of all sizes; the best of each kind it always has.
+    pub ranked: bool,
+}
+
+/// The same as [`classify`] on a basis that serves many workloads.
+pub fn classify_on(workload: &ResolvedWorkload, basis: &Basis) -> Verdict {
+    let Basis { devices, catalog, options, .. } = *basis;
     let rules = candidate::RulesOf::new(&workload.workload, options);
-    let candidates = candidate::candidates(workload, catalog, &devices, options, &rules);
-    verdict(workload, &candidates, &devices, catalog, options)
+    let candidates = candidate::candidates(workload, catalog, devices, options, &rules);
+    verdict(workload, &candidates, basis)
 }
 
 /// Judges `workload` likewise where `cotenants` may share its nodes: in turns, or each with MIG
@@ -59,31 +80,24 @@ pub fn classify(
 pub fn classify_beside(
     workload: &ResolvedWorkload,
     cotenants: &[ResolvedWorkload],
-    records: &[Record],
-    catalog: &Catalog,
-    options: &Options,
+    basis: &Basis,
 ) -> Verdict {
-    let devices = evidence::devices(records, catalog);
+    let Basis { devices, catalog, options, .. } = *basis;
     let slices = catalog.slices(options.provider.as_deref());
     let rules_of = |w: &ResolvedWorkload| candidate::RulesOf::new(&w.workload, options);
     let (rules, theirs) = (rules_of(workload), cotenants.iter().map(rules_of).collect::<Vec<_>>());
-    let party = |w, rules| share::Party::new(w, &slices, catalog, &devices, options, rules);
+    let party = |w, rules| share::Party::new(w, &slices, catalog, devices, options, rules);
     let mine = party(workload, &rules);
     let others: Vec<share::Party> =
         cotenants.iter().zip(&theirs).map(|(w, rules)| party(w, rules)).collect();
     let shared = share::candidates(&mine, &others, &slices);
     let candidates = [mine.whole, shared].concat();
-    verdict(workload, &candidates, &devices, catalog, options)
+    verdict(workload, &candidates, basis)
 }
 
 /// The verdict on `workload` among `candidates`.
-fn verdict(
-    workload: &ResolvedWorkload,
-    candidates: &[Candidate],
-    devices: &[MeasuredDevice],
-    catalog: &Catalog,
-    options: &Options,
-) -> Verdict {
+fn verdict(workload: &ResolvedWorkload, candidates: &[Candidate], basis: &Basis) -> Verdict {
+    let Basis { devices, catalog, options, ranked } = *basis;
     let demand = &workload.workload.demand;
     let limit_s = limits::Limit::of(demand).map(|limit| limit.seconds);
     let outcome = judge::judge(candidates, limit_s, options);
@@ -119,7 +133,7 @@ fn verdict(
         jobs_per_day: demand.jobs_per_day,
         best_gpu: outcome.gpu.map(Candidate::row),
         best_cpu: outcome.cpu.map(Candidate::row),
-        ranking: ranking(candidates),
+        ranking: if ranked { ranking(candidates) } else { Vec::new() },
         reasons: words::reasons(&outcome, candidates),
         measure_next,
         explain: [terms(outcome.gpu), terms(outcome.cpu)].concat(),

@@ -46,7 +46,14 @@ fn six(jobs_per_h: f64) -> Vec<ResolvedWorkload> {
 }
 
 fn beside(mine: &ResolvedWorkload, others: &[ResolvedWorkload], catalog: &Catalog) -> Verdict {
-    classify_beside(mine, others, &measured(), catalog, &Options::default())
+    let records = measured();
+    let devices = evidence::devices(&records, catalog);
+    let options = Options::default();
+    classify_beside(
+        mine,
+        others,
+        &Basis { devices: &devices, catalog, options: &options, ranked: true },
+    )
 }
 
 fn close(a: f64, b: f64) {

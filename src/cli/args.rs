@@ -56,6 +56,8 @@ pub enum FormatArg {
     Text,
     /// For programs; of `run`, the record's own lines.
     Json,
+    /// For programs that read as it comes: a line a verdict, without its ranking.
+    Jsonl,
     /// For issues and chats.
     Markdown,
     /// For spreadsheets.
@@ -68,6 +70,7 @@ impl FormatArg {
         match self {
             Self::Text => "text",
             Self::Json => "json",
+            Self::Jsonl => "jsonl",
             Self::Markdown => "markdown",
             Self::Csv => "csv",
         }
@@ -200,7 +203,8 @@ pub struct MeasureArgs {
 /// `classify`.
 #[derive(Debug, Args)]
 pub struct ClassifyArgs {
-    /// Workload files or built-in names; without any, all built-in workloads
+    /// Workload files, folders with such files, or built-in names; without any, all built-in
+    /// workloads
     #[arg(value_name = "WORKLOAD")]
     pub workloads: Vec<String>,
     /// A record or a folder of records (repeatable); without any, the reference
@@ -222,6 +226,10 @@ pub struct ClassifyArgs {
     /// Show every term of the arithmetic with its unit
     #[arg(long)]
     pub explain: bool,
+    /// Predict each measured device from the others and show how wrong that is, in place of
+    /// verdicts
+    #[arg(long, conflicts_with_all = ["workloads", "files", "expect", "explain"])]
+    pub leave_one_device_out: bool,
 }
 
 /// Measurements made by others, for `classify`.

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use breakeven_kernels::params::nearest;
 
-use super::args::{ClassifyArgs, ExpectArg, OutputArgs, PriceArgs, ProviderArg};
+use super::args::{ClassifyArgs, ExpectArg, FormatArg, OutputArgs, PriceArgs, ProviderArg};
 use super::exit::{DONE, Failure, Outcome};
-use super::{cotenants, imported, output, pricing, reference, together, what_if};
+use super::{cotenants, imported, many, output, pricing, reference, together, what_if};
 use crate::catalog::Catalog;
-use crate::classify::{self, Options, Verdict};
+use crate::classify::{self, Basis, Options, Verdict};
+use crate::cost::evidence;
+use crate::cost::held_out::held_out;
 use crate::plan;
 use crate::record::{Record, Status};
 use crate::report::{self, Content, Verdicts};
@@ -20,19 +22,14 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
     if !args.imported.files.is_empty() {
         return imported::run(args, output);
     }
+    if args.leave_one_device_out {
+        return leave_one_device_out(args, output);
+    }
+    if output.format == FormatArg::Jsonl {
+        return many::run(args, output);
+    }
     let workloads = load(&args.workloads)?;
-    let records = if args.records.is_empty() {
-        reference::built_in()?
-    } else {
-        let records = reference::load(&args.records)?;
-        let measured = |(_, r): &(String, Record)| r.rows.iter().any(|x| x.status == Status::Ok);
-        if !records.iter().any(measured) {
-            return Err(Failure::incomparable(
-                "--records: nothing in them was verified and timed; measure with `breakeven run`",
-            ));
-        }
-        records
-    };
+    let records = records(args)?;
     let priced = pricing::catalog(&args.price.prices)?;
     if args.together {
         return together::run(&workloads, &records, &priced.catalog, args, output);
@@ -47,6 +44,40 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
     };
     output::emit(&Content::Verdicts(shown), output, "report")?;
     settled(&verdicts, args.expect)
+}
+
+/// The records asked for, else the reference records.
+///
+/// # Errors
+/// A path that is no record; records in which nothing was timed.
+pub fn records(args: &ClassifyArgs) -> Result<Vec<(String, Record)>, Failure> {
+    if args.records.is_empty() {
+        return reference::built_in();
+    }
+    let records = reference::load(&args.records)?;
+    let measured = |(_, r): &(String, Record)| r.rows.iter().any(|x| x.status == Status::Ok);
+    if !records.iter().any(measured) {
+        return Err(Failure::incomparable(
+            "--records: nothing in them was verified and timed; measure with `breakeven run`",
+        ));
+    }
+    Ok(records)
+}
+
+/// Shows how well the measured devices predict each other.
+fn leave_one_device_out(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
+    let records = records(args)?;
+    let priced = pricing::catalog(&args.price.prices)?;
+    let devices = evidence::devices(records.iter().map(|(_, r)| r), &priced.catalog);
+    let predictions = held_out(&devices);
+    if predictions.is_empty() {
+        return Err(Failure::incomparable(
+            "--leave-one-device-out: no measured device is one whose peaks the catalog knows",
+        ));
+    }
+    let listing = report::held_out(&predictions);
+    output::emit(&Content::Listing(&listing), output, "leave-one-device-out")?;
+    Ok(DONE)
 }
 
 /// Holds verdicts to `--expect`; without it, there must be something to compare.
@@ -72,11 +103,16 @@ pub fn comparable(verdicts: &[Verdict]) -> Result<(), Failure> {
              on one of those named above, then give its record with --records",
         ));
     }
-    Err(Failure::incomparable(
+    Err(nothing_comparable())
+}
+
+/// What is said where no size has a cost.
+pub fn nothing_comparable() -> Failure {
+    Failure::incomparable(
         "nothing can be compared: no size has both a known price and a known time for any of the \
          workloads; choose another --price-kind, --region or --provider, read today's prices with \
          `breakeven prices refresh`, or give --prices FILE",
-    ))
+    )
 }
 
 /// Whether every verdict is the expected one.
@@ -101,24 +137,55 @@ pub struct Loaded {
     pub folder: Option<PathBuf>,
 }
 
-/// The workloads called `names`; without any, all built-in ones.
+/// The workloads called `names`, folders opened; without any, all built-in ones.
 ///
 /// # Errors
 /// An unknown name, a file that cannot be read or says something wrong.
 pub fn load(names: &[String]) -> Result<Vec<Loaded>, Failure> {
-    let built_in = |name: &str| workload::BUILT_IN.iter().any(|(n, _)| *n == name);
-    let all = || workload::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
-    names
-        .iter()
-        .map(|name| {
-            let workload =
-                workload::load(name).map_err(|error| Failure::usage(error.to_string()))?;
-            let parent = Path::new(name).parent().map(Path::to_path_buf);
-            let folder = if built_in(name) { None } else { parent };
-            Ok(Loaded { workload, folder })
-        })
-        .collect()
+    expand(names)?.iter().map(|name| load_one(name)).collect()
+}
+
+/// The workload called `name`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_one(name: &str) -> Result<Loaded, Failure> {
+    let workload = workload::load(name).map_err(|error| Failure::usage(error.to_string()))?;
+    let built_in = workload::BUILT_IN.iter().any(|(n, _)| *n == name);
+    let parent = Path::new(name).parent().map(Path::to_path_buf);
+    Ok(Loaded { workload, folder: if built_in { None } else { parent } })
+}
+
+/// `names` with each folder replaced by the .toml files in it, by name; without any, the built-in
+/// workloads. A built-in name is not a folder, though one may be called so.
+///
+/// # Errors
+/// A folder that cannot be read or has no such file.
+pub fn expand(names: &[String]) -> Result<Vec<String>, Failure> {
+    let built_in = workload::BUILT_IN.iter().map(|(name, _)| *name);
+    if names.is_empty() {
+        return Ok(built_in.map(str::to_owned).collect());
+    }
+    let mut all = Vec::new();
+    for name in names {
+        if built_in.clone().any(|n| n == name) || !Path::new(name).is_dir() {
+            all.push(name.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(name).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = entries
+            .map_err(|error| Failure::usage(format!("{name}: {error}; give a readable folder")))?;
+        let toml = |path: &PathBuf| path.extension().is_some_and(|e| e == "toml");
+        let mut files: Vec<PathBuf> = entries.iter().map(|e| e.path()).filter(toml).collect();
+        if files.is_empty() {
+            return Err(Failure::usage(format!(
+                "{name}: no .toml file in this folder; `breakeven init` writes a workload file"
+            )));
+        }
+        files.sort();
+        all.extend(files.iter().map(|f| f.display().to_string()));
+    }
+    Ok(all)
 }
 
 /// One verdict a workload, by the prices of `catalog`.
@@ -135,28 +202,50 @@ pub fn judge(
     let mut catalog = catalog.clone();
     let options = options(price, ProviderArg::Azure, &catalog)?;
     what_if::prices(&price.what_if, &mut catalog, &options)?;
-    let records: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
-    workloads
-        .iter()
-        .map(|loaded| {
-            let workload = what_if::workload(&loaded.workload, &price.what_if);
-            check_today(&workload, &catalog)?;
-            let resolved = resolve(&workload, loaded)?;
-            let cotenants = cotenants::of(loaded, workloads)?
+    let devices = evidence::devices(records.iter().map(|(_, record)| record), &catalog);
+    let basis = Basis { devices: &devices, catalog: &catalog, options: &options, ranked: true };
+    let court = Court { basis, price, explain };
+    workloads.iter().map(|loaded| court.verdict(loaded, || Ok(workloads))).collect()
+}
+
+/// All that verdicts rest on but the workload, made once for all of them.
+pub struct Court<'a> {
+    /// Measurements, sizes and prices.
+    pub basis: Basis<'a>,
+    /// The command line's own figures.
+    pub price: &'a PriceArgs,
+    /// Whether the terms of the arithmetic are kept.
+    pub explain: bool,
+}
+
+impl Court<'_> {
+    /// The verdict on one workload; `given` are the workloads among which its co-tenants are
+    /// looked for, asked for only where it has some.
+    ///
+    /// # Errors
+    /// A stage that its family refuses, an unknown size that runs today, an unknown co-tenant.
+    pub fn verdict<'w>(
+        &self,
+        loaded: &Loaded,
+        given: impl FnOnce() -> Result<&'w [Loaded], Failure>,
+    ) -> Result<Verdict, Failure> {
+        let workload = what_if::workload(&loaded.workload, &self.price.what_if);
+        check_today(&workload, self.basis.catalog)?;
+        let resolved = resolve(&workload, loaded)?;
+        let mut verdict = if workload.node.cotenants.is_empty() {
+            classify::classify_on(&resolved, &self.basis)
+        } else {
+            let cotenants = cotenants::of(loaded, given()?)?
                 .iter()
                 .map(|cotenant| resolve(&cotenant.workload, cotenant))
                 .collect::<Result<Vec<_>, _>>()?;
-            let mut verdict = if cotenants.is_empty() {
-                classify::classify(&resolved, &records, &catalog, &options)
-            } else {
-                classify::classify_beside(&resolved, &cotenants, &records, &catalog, &options)
-            };
-            if !explain {
-                verdict.explain.clear();
-            }
-            Ok(verdict)
-        })
-        .collect()
+            classify::classify_beside(&resolved, &cotenants, &self.basis)
+        };
+        if !self.explain {
+            verdict.explain.clear();
+        }
+        Ok(verdict)
+    }
 }
 
 /// The cases behind a workload's stages, with files beside the one that it was `loaded` from.

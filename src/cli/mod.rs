@@ -17,6 +17,7 @@ mod init;
 mod interrupt;
 mod list;
 mod machines;
+mod many;
 mod measuring;
 mod output;
 mod prices;

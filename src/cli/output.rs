@@ -24,7 +24,8 @@ pub fn print_as(content: &Content, format: &str, output: &OutputArgs) -> Result<
 
 /// Writes `stem`.md, `stem`.json and `stem`.csv into `folder`, which must exist.
 pub fn save(content: &Content, folder: &Path, stem: &str) -> Result<(), Failure> {
-    for format in report::FORMATS.iter().filter(|format| format.name != "text") {
+    let kept = |format: &&Format| !["text", "jsonl"].contains(&format.name);
+    for format in report::FORMATS.iter().filter(kept) {
         let path = folder.join(format!("{stem}.{}", format.extension));
         File::create(&path)
             .map(BufWriter::new)

@@ -25,7 +25,7 @@ pub fn run(args: &RunArgs, output: &OutputArgs) -> Outcome {
 }
 
 fn measure(args: &RunArgs, output: &OutputArgs, prepared: &Prepared) -> Outcome {
-    let lines = output.format == FormatArg::Json;
+    let lines = matches!(output.format, FormatArg::Json | FormatArg::Jsonl);
     // With the lines on standard output the caller has the record; else it must not be lost.
     let folder = match (&output.folder, lines) {
         (None, true) => None,

@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 pub mod fleet;
 #[cfg(test)]
 mod fleet_tests;
+pub mod held_out;
 pub mod imported;
 pub mod interval;
 pub mod leave_one_out;

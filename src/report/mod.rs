@@ -10,7 +10,9 @@ use crate::record::Record;
 
 mod csv;
 mod document;
+mod held_out;
 mod json;
+mod jsonl;
 mod leave_one_out;
 mod markdown;
 mod numbers;
@@ -20,6 +22,8 @@ mod text;
 mod verdicts;
 
 pub use document::{Align, Block, Column, Document, Table, Tone};
+pub use held_out::held_out;
+pub use jsonl::verdict_line;
 pub use leave_one_out::leave_one_out;
 pub use numbers::usd;
 pub use packing::packing;
@@ -86,6 +90,7 @@ pub type Writer = fn(content: &Content, look: Look, out: &mut dyn Write) -> io::
 pub static FORMATS: &[Format] = &[
     Format { name: "text", extension: "txt", write: text::write },
     Format { name: "json", extension: "json", write: json::write },
+    Format { name: "jsonl", extension: "jsonl", write: jsonl::write },
     Format { name: "markdown", extension: "md", write: markdown::write },
     Format { name: "csv", extension: "csv", write: csv::write },
 ];

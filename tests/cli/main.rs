@@ -3,6 +3,7 @@
 mod bad_input;
 mod imported;
 mod init;
+mod many;
 mod measuring;
 mod output;
 mod own_program;
