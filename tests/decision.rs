@@ -319,7 +319,7 @@ fn a_t4_against_an_h100_turns_on_price_alone_at_the_printed_price() {
     let turn = rival["chosen_below_usd_per_h"].as_f64().expect("a price");
     assert!((turn - 4.0).abs() < 1e-9, "{turn}");
     let text = desk.text(&images(2.4e6, SMALL), &[]);
-    assert!(text.contains("$8.00 now, is the cheapest GPU size below $4.00 an hour"), "{text}");
+    assert!(text.contains("would be chosen below $4.00 an hour; it costs $8.00"), "{text}");
 
     assert_eq!(at(turn + 0.01)["best_gpu"]["sku"], T4);
     assert_eq!(at(turn - 0.01)["best_gpu"]["sku"], H100);

@@ -6,6 +6,8 @@ use super::judge::{self, Contest, Outcome};
 use super::limits::Limit;
 use super::{BreakEven, Kind, Options, RivalGpu, Side, SizeBreakEven};
 use crate::cost::evidence::{MeasuredDevice, Mode, is_series, time_of};
+use crate::cost::fleet::Pace;
+use crate::cost::money;
 use crate::workload::ResolvedWorkload;
 
 /// All of it.
@@ -33,7 +35,11 @@ pub(super) fn break_even(
         && gpu.shared.is_none()
         && cpu.shared.is_none()
     {
-        result.needed_speedup = Some((p_gpu / p_cpu) * (u_cpu / u_gpu) / (1.0 - options.margin));
+        result.gpu_floor_usd_per_month = floor(gpu, cpu, options);
+        result.needed_speedup = result
+            .gpu_floor_usd_per_month
+            .is_none()
+            .then(|| (p_gpu / p_cpu) * (u_cpu / u_gpu) / (1.0 - options.margin));
     }
     if let (Some(g), Some(c)) = (gpu.throughput(), cpu.throughput()) {
         result.speedup = Some(g.median / c.median);
@@ -46,6 +52,14 @@ pub(super) fn break_even(
         result.gpu_price_for_cpu_usd_per_h = for_cpu.map(|f| price * f);
     }
     result
+}
+
+/// Money a month of the GPU size if it did its jobs in no time, where that is too much to win.
+fn floor(gpu: &Candidate, cpu: &Candidate, options: &Options) -> Option<f64> {
+    let at_once = Pace { jobs_per_h: f64::INFINITY, latency_s: 0.0, scatter: 0.0 };
+    let node_hours = gpu.rules.node_hours(gpu.jobs_per_day, at_once);
+    let floor = money::usd_per_month(node_hours, gpu.usd_per_h?);
+    (floor > (1.0 - options.margin) * cpu.median_usd_per_month()?).then_some(floor)
 }
 
 /// The GPU size that would be chosen if the best one cost more: by which factor more, and the

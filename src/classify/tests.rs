@@ -65,6 +65,7 @@ fn a_fast_measured_gpu_under_load_wins_with_all_numbers_shown() {
     // S* = (4/1) · (u_cpu/u_gpu) / 0.9 with u = λ/(n·X): 0.69444 and 0.52083.
     close(v.break_even.needed_speedup.expect("S*"), 4.0 * (0.694_444 / 0.520_833) / 0.9, 1e-4);
     close(v.break_even.speedup.expect("speed-up"), 40.0, 1e-9);
+    assert_eq!(v.break_even.gpu_floor_usd_per_month, None);
     // Crossing: four CPU nodes cost what one GPU node costs; a fifth is needed from
     // 4 · 70 · 24 = 6720 jobs a day on.
     close(v.break_even.last_crossing_jobs_per_day.expect("crossing"), 6720.0, 1e-3);
@@ -80,6 +81,9 @@ fn a_little_demand_is_idle_dominated_and_goes_to_the_cheap_node() {
     let v = run(0.36, 0.009, 1.3, 1.0, 4.0, 100.0);
     assert_eq!(v.verdict, Kind::Cpu, "{}", v.headline);
     assert!(v.reasons.iter().any(|r| r.code == "idle-dominated"));
+    // One node of each: $4 an hour against $1, however fast the GPU were.
+    close(v.break_even.gpu_floor_usd_per_month.expect("floor"), 30.4 * 24.0 * 4.0, 1e-9);
+    assert_eq!(v.break_even.needed_speedup, None);
     // One node each, whatever the times are up to four standard deviations: Φ(4) = 0.999968.
     assert!(v.probability_cpu.is_some_and(|p| (p - 0.999_968).abs() < 1e-6), "{}", v.headline);
 }

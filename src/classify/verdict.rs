@@ -187,6 +187,10 @@ pub struct BreakEven {
     pub needed_speedup: Option<f64>,
     /// Speed-up it has, by median.
     pub speedup: Option<f64>,
+    /// Money a month of the GPU size at any speed, where that alone is too much to win by the
+    /// margin: the nodes that are kept whatever they do. Then there is no needed speed-up.
+    #[serde(default)]
+    pub gpu_floor_usd_per_month: Option<f64>,
     /// Highest hourly price of the best GPU size at which the verdict is `gpu`, other things equal.
     pub gpu_price_for_gpu_usd_per_h: Option<f64>,
     /// Lowest hourly price of the best GPU size at which the verdict is `cpu`.

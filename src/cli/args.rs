@@ -314,7 +314,7 @@ pub enum DeviceArg {
 pub enum ExpectArg {
     /// A GPU node, used alone
     Gpu,
-    /// A GPU node, shared with other workloads
+    /// A GPU node only because it is shared with other workloads, or a fraction of a GPU
     SharedGpu,
     /// A CPU node
     Cpu,

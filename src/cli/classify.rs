@@ -315,7 +315,8 @@ pub fn check_region(
         .map(|n| format!(", did you mean `{n}`?"))
         .unwrap_or_default();
     Err(Failure::usage(format!(
-        "--region {region}: the catalog has no price there{hint}; regions of {}: {}",
+        "--region {region}: the catalog has no price there{hint}; regions of {}: {}; or read its \
+         Azure list prices with `breakeven prices refresh --region {region}`",
         provider.unwrap_or("all providers"),
         regions.join(", ")
     )))

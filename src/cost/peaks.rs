@@ -251,19 +251,24 @@ fn of_cpu(cpu: &Cpu, threads: f64, cores: f64, bytes_per_s: f64) -> Peaks {
     }
 }
 
-/// Bandwidth of a VM with `cores` cores that was not measured: a core's own reach up to what the
-/// largest measured VM of that CPU got, or a share of the socket's nominal figure.
+/// Bandwidth of a VM with `cores` cores that was not measured: a core's own reach, or its part of a
+/// larger measured VM of that CPU where that is more, up to what the largest measured one got, or a
+/// share of the socket's nominal figure.
 fn few_core_bytes(cores: f64, cpu: &Cpu, catalog: &Catalog) -> f64 {
-    let measured = catalog
-        .skus
-        .iter()
-        .filter(|s| s.cpu_model.as_deref() == Some(&cpu.model))
-        .filter_map(|s| s.memory_bytes_per_s)
-        .max_by(f64::total_cmp);
-    let cap = measured
+    let measured = || {
+        let of_this = |s: &&Sku| s.cpu_model.as_deref() == Some(&cpu.model);
+        catalog.skus.iter().filter(of_this).filter_map(|s| Some((s, s.memory_bytes_per_s?)))
+    };
+    let cap = measured()
+        .map(|(_, bytes)| bytes)
+        .max_by(f64::total_cmp)
         .or(cpu.socket_bytes_per_s.map(|b| b * SOCKET_SHARE))
         .unwrap_or(UNKNOWN_SOCKET_BYTES_PER_S);
-    (cores * CORE_BYTES_PER_S).min(cap)
+    let parts = measured().filter_map(|(s, bytes)| {
+        let of = f64::from(s.vcpus) / f64::from(threads_per_core(s, cpu));
+        (of >= cores).then(|| bytes * cores / of)
+    });
+    parts.fold(cores * CORE_BYTES_PER_S, f64::max).min(cap)
 }
 
 fn cpu_by_name(name: &str, catalog: &Catalog) -> Option<Cpu> {

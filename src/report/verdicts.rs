@@ -247,6 +247,13 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
              one of the CPU size; it does {speedup}"
         ));
     }
+    if let (Some(floor), Some(gpu)) = (turn.gpu_floor_usd_per_month, &verdict.best_gpu) {
+        lines.push(format!(
+            "throughput: no speed of {} would win by the margin: its nodes alone cost {} a month",
+            gpu.sku,
+            usd(floor)
+        ));
+    }
     lines.extend(demand(verdict));
     for size in &turn.sizes {
         let (from, to) = (thousands(size.tested_from), thousands(size.tested_to));
@@ -266,7 +273,7 @@ fn break_even(verdict: &Verdict) -> Vec<String> {
         let (now, below) = (usd(rival.price_usd_per_h), usd(rival.chosen_below_usd_per_h));
         let (sku, device) = (&rival.sku, &rival.device);
         format!(
-            "between GPUs: {sku} ({device}), {now} now, is the cheapest GPU size below {below} an hour"
+            "between GPUs: {sku} ({device}) would be chosen below {below} an hour; it costs {now}"
         )
     }));
     lines
@@ -284,7 +291,7 @@ fn price(verdict: &Verdict) -> Option<String> {
     .collect();
     let has = verdict.best_gpu.as_ref()?.price_usd_per_h?;
     let told = (!told.is_empty()).then(|| told.join(", "))?;
-    Some(format!("price of the GPU size, {} now: the verdict is {told}", usd(has)))
+    Some(format!("price of the GPU size, {} now: the verdict would be {told}", usd(has)))
 }
 
 /// Cut, not rounded, so that 0.949 is not shown as the 0.95 that a clear verdict needs.
@@ -400,9 +407,8 @@ fn evidence(document: &mut Document, all: &Verdicts) {
     }
     let options = &all.verdicts[0].options;
     document.text(format!(
-        "Prices: {}, {}, {}, discount {}; one side must be {} cheaper to win. Intervals are 90 %; \
-         `same`: \
-         as many whole nodes at both ends; one that begins at the median: no fewer nodes would do.",
+        "Prices: {}, {}, {}, discount {}; one side must be {} cheaper to win, with P of 0.95 or \
+         more. Intervals are 90 %; `same`: as many whole nodes at both ends; one that begins at the median: no fewer nodes would do.",
         options.provider.as_deref().unwrap_or("all providers"),
         options.region.as_deref().unwrap_or("each size's cheapest known region"),
         word(&options.price_kind),
