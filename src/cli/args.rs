@@ -273,7 +273,7 @@ pub struct ImportArgs {
     /// How many units a run does [default: what the tool says, else 1]
     #[arg(long, value_name = "N", value_parser = positive, requires = "unit", allow_negative_numbers = true)]
     pub units_per_run: Option<f64>,
-    /// How many units make a job [default: 1]
+    /// How many units make a job [default: as many as a run does]
     #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub units_per_job: Option<f64>,
     /// Day of the measurement [default: as the file says, else that of its last change]

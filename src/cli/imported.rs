@@ -183,8 +183,11 @@ fn demand(
     let name = &imported.workload;
     let named = match given {
         Some(workload) => Some(workload.clone()),
-        None if lends_demand(name) => Some(load(&beside(name, &args.imported.files))?),
-        None => None,
+        None => match beside(name, &args.imported.files) {
+            Some(path) => Some(load(&path)?),
+            None if lends_demand(name) => Some(load(name)?),
+            None => None,
+        },
     };
     let job = imported.units_per_job.unwrap_or(1.0);
     let counted = format!("a job is {job} {}", imported.unit);
@@ -220,13 +223,17 @@ fn nameless(name: &str, jobs_per_day: f64) -> Result<Workload, Failure> {
     workload::parse(&text, name, name).map_err(|error| Failure::usage(error.to_string()))
 }
 
-/// The file `name` beside the first of `files` that has it there, else as it is.
-fn beside(name: &str, files: &[PathBuf]) -> String {
+/// The workload file `name` or `name`.toml beside the first of `files` that has it there.
+fn beside(name: &str, files: &[PathBuf]) -> Option<String> {
+    let file_name = match Path::new(name).extension() {
+        Some(extension) if extension == "toml" => name.to_owned(),
+        _ => format!("{name}.toml"),
+    };
     files
         .iter()
-        .filter_map(|file| Some(file.parent()?.join(name)))
-        .find(|path| path.exists())
-        .map_or_else(|| name.to_owned(), |path| path.display().to_string())
+        .filter_map(|file| Some(file.parent()?.join(&file_name)))
+        .find(|path| path.is_file())
+        .map(|path| path.display().to_string())
 }
 
 /// Shows the errors of predicting each size from the others.

@@ -47,7 +47,7 @@ impl Table {
                     &row.place,
                     format!(
                         "units_per_job = {}, but {} has {} for workload {}; a job is the same \
-                         everywhere",
+                         everywhere (`import --units-per-job N` sets it)",
                         told(row.units_per_job),
                         first.place,
                         told(first.units_per_job),

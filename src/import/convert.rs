@@ -73,7 +73,7 @@ pub struct About {
     pub unit: Option<String>,
     /// How many of these a run does, in place of what the tool says.
     pub units_per_run: Option<f64>,
-    /// How many of these make a job.
+    /// How many of these make a job, in place of those of a run.
     pub units_per_job: Option<f64>,
     /// Date of the measurement, in place of what the file says.
     pub measured_at: Option<String>,
@@ -180,8 +180,11 @@ fn row(
         true => format!("{}/{}", about.workload, found.name),
         false => about.workload.clone(),
     };
+    // A job is a run, unless it is said to be other than that.
+    let counted = about.units_per_run.or(found.units.as_ref().map(|(_, units)| *units));
+    let units_per_job = about.units_per_job.or(counted);
     // A job of more units than a run takes several runs, one after the other.
-    let runs_per_job = (about.units_per_job.unwrap_or(1.0) / units).max(1.0);
+    let runs_per_job = (units_per_job.unwrap_or(units) / units).max(1.0);
     let file = found.file.file_name().map_or_else(String::new, |f| f.to_string_lossy().into());
     Ok(Row {
         place: String::new(),
@@ -191,7 +194,7 @@ fn row(
         workload,
         unit: about.unit.clone().unwrap_or(own.0),
         throughput_per_s: six_digits(units / time.median_s),
-        units_per_job: about.units_per_job,
+        units_per_job,
         latency_s: Some(six_digits(time.median_s * found.concurrency * runs_per_job)),
         concurrency: None,
         p10_per_s: time.percentiles_s.map(|(_, slow)| six_digits(units / slow)),

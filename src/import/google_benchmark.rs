@@ -103,6 +103,10 @@ impl Entry {
         let by_wall = ["/real_time", "/manual_time"].iter().any(|end| self.run().contains(end));
         let share = if by_wall { 1.0 } else { self.cpu_time? / self.real_time? };
         let per_run = rate * share * self.real_s().ok()?;
+        // Units are counts: what the division by a time took off is put back.
+        let whole = per_run.round();
+        let near = (per_run - whole).abs() <= 1e-6 * whole;
+        let per_run = if near { whole } else { per_run };
         (per_run > 0.0 && per_run.is_finite()).then_some((unit, per_run))
     }
 

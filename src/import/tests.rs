@@ -213,6 +213,7 @@ fn criterion_counts_by_its_throughput_and_takes_percentiles_of_its_samples() {
     close(sum.p10_per_s.expect("percentiles"), 1000.0 / 34_594.268_277_310_926e-9);
     close(sum.p90_per_s.expect("percentiles"), 1000.0 / 5_057.372_426_470_588e-9);
     close(sum.latency_s.expect("one at a time"), 23_202.954_166_666_666e-9);
+    assert_eq!(sum.units_per_job, Some(1000.0), "the latency is that of all elements");
     // Without a throughput an iteration is a run.
     assert_eq!((plain.workload.as_str(), plain.unit.as_str()), ("w/plain", "run"));
     close(plain.throughput_per_s, 1.0 / 76.376_688_788_636_87e-9);
@@ -239,6 +240,12 @@ fn hyperfine_counts_runs_by_the_wall_clock_and_refuses_failed_ones() {
     close(row.p90_per_s.expect("percentiles"), 300.0 / 1.19);
     // A job of 900 frames is three runs.
     close(row.latency_s.expect("one at a time"), 3.0 * 1.55);
+    assert_eq!(row.units_per_job, Some(900.0));
+    // Unless it is said otherwise a job is a run, of as many frames as that does.
+    let made = converted("hyperfine.json", &About { units_per_job: None, ..frames });
+    let row = &made.table.rows[0];
+    assert_eq!(row.units_per_job, Some(300.0));
+    close(row.latency_s.expect("one at a time"), 1.55);
     let refused = &made.table.refused[0];
     assert!(refused.problem.contains("failed in 1 of 2 runs"), "{refused:?}");
 
@@ -262,6 +269,7 @@ fn google_benchmark_rates_are_turned_from_cpu_time_to_the_wall_clock() {
     let offload = row("BM_offload/64");
     assert_eq!((offload.unit.as_str(), offload.measured_at.as_str()), ("item", "2026-09-01"));
     close(offload.throughput_per_s, 5e5);
+    assert_eq!(offload.units_per_job, Some(1000.0));
     assert_eq!(offload.p10_per_s, None);
     // Three repetitions of 10, 20 and 12 µs, one far off: the extremes stand for percentiles. By
     // real time 1e8 bytes a second at 10 µs are 1000 bytes an iteration.

@@ -61,6 +61,9 @@ fn the_demand_is_that_of_a_workload_file_a_flag_or_a_stated_default() {
         serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["verdicts"][0].clone()
     };
     assert_eq!(json(&["classify", "--imported", &csv])["jobs_per_day"], 1234.0);
+    // The name without its ending is that file as well.
+    let plain = file(folder.path(), "plain.csv", row("nightly", "100"));
+    assert_eq!(json(&["classify", "--imported", &plain])["jobs_per_day"], 1234.0);
     let asked = json(&["classify", "--imported", &csv, "--jobs-per-day", "7"]);
     assert_eq!(asked["jobs_per_day"], 7.0);
     // A built-in name lends its demand, and then the file must say what a job is.
