@@ -1,12 +1,37 @@
 //! What a size costs at a demand: pace, fleet, money.
 
+use std::cmp::Ordering;
+
 use super::candidate::Candidate;
 use super::share::Shared;
 use crate::cost::fleet::{Fleet, Objective, Pace};
 use crate::cost::node::JobOn;
 use crate::cost::{Estimate, Level, money, spot};
 
+/// Orders candidates by their monthly cost in USD; costs that agree in seven digits are a tie, which
+/// goes to [`Candidate::tie`].
+pub(super) fn cheaper(a: (f64, &Candidate), b: (f64, &Candidate)) -> Ordering {
+    (a.0 as f32).total_cmp(&(b.0 as f32)).then_with(|| a.1.tie(b.1))
+}
+
 impl<'a> Candidate<'a> {
+    /// The order of two candidates of equal median cost: by the upper end of its interval, then by
+    /// the cost at full load, then by vCPUs of a node, then by name, so that the order of rows does
+    /// not matter. Seven digits count: sums of equal prices may differ in the last bit.
+    fn tie(&self, other: &Candidate) -> Ordering {
+        let upper = |e: Option<Estimate>| e.map_or(f32::INFINITY, |e| e.hi90 as f32);
+        let middle = |e: Option<Estimate>| e.map_or(f32::INFINITY, |e| e.median as f32);
+        let month = || upper(self.usd_per_month()).total_cmp(&upper(other.usd_per_month()));
+        let full_load = || {
+            let (a, b) = (self.usd_per_job_full_load(), other.usd_per_job_full_load());
+            middle(a).total_cmp(&middle(b))
+        };
+        month()
+            .then_with(full_load)
+            .then_with(|| self.sku.vcpus.cmp(&other.sku.vcpus))
+            .then_with(|| self.sku.name.cmp(&other.sku.name))
+    }
+
     /// The same size with another job.
     pub fn with_job(&self, job: JobOn) -> Candidate<'a> {
         let mut other = Candidate { reasons: Vec::new(), ..self.clone() };

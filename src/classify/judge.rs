@@ -1,5 +1,6 @@
 //! Probability and verdict from the best candidate of each side.
 
+use super::bill::cheaper;
 use super::candidate::{Candidate, GPU_UNUSED, Standing};
 use super::steps::Steps;
 use super::{Kind, Options, Side};
@@ -226,8 +227,7 @@ fn one_sided(candidates: &[Candidate], gpu: bool, cpu: bool) -> Kind {
     }
 }
 
-/// The eligible candidate of least median cost at the demand; ties go to the cheaper full load,
-/// then to the name, so that the order of rows does not matter.
+/// The eligible candidate of least median cost at the demand, ties as [`cheaper`] breaks them.
 pub(super) fn best<'c, 'a>(
     candidates: &'c [Candidate<'a>],
     wanted: impl Fn(&Candidate) -> bool,
@@ -235,11 +235,9 @@ pub(super) fn best<'c, 'a>(
     candidates
         .iter()
         .filter(|c| c.standing == Standing::Eligible && wanted(c))
-        .filter_map(|c| Some((c.median_usd_per_month()?, c.usd_per_job_full_load()?.median, c)))
-        .min_by(|a, b| {
-            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.sku.name.cmp(&b.2.sku.name))
-        })
-        .map(|(_, _, c)| c)
+        .filter_map(|c| Some((c.median_usd_per_month()?, c)))
+        .min_by(|a, b| cheaper(*a, *b))
+        .map(|(_, c)| c)
 }
 
 /// Φ(distance / sigma), with the step at sigma 0 (a distance of 0 counts as above).

@@ -10,12 +10,15 @@ use super::candidate::{Candidate, Standing};
 use super::judge::{Outcome, phi};
 use super::words::number;
 use super::{Kind, Options, Side, Suggestion};
+use crate::cost::node::JobOn;
 use crate::cost::{Level, Origin, Z95};
 
 /// Minutes of a measurement on a node that has started: image, the workload's cases; a GPU's
 /// implementations are tuned first.
 const GPU_MINUTES: f64 = 7.0;
 const CPU_MINUTES: f64 = 5.0;
+/// Runs of each stage that a measurement takes at least.
+const LEAST_RUNS: f64 = 3.0;
 /// Interval factor of a time measured on the very size.
 const MEASURED: f64 = 1.15;
 /// Interval factor of a time predicted from another size with the same chip.
@@ -144,6 +147,18 @@ pub(super) fn suggestions(
     (told, sentences)
 }
 
+/// Minutes of a measurement on a new node: its start, then [`GPU_MINUTES`] or [`CPU_MINUTES`], or
+/// [`LEAST_RUNS`] runs of all stages where these, `once_s` seconds each, take longer.
+pub(super) fn minutes(gpu: bool, once_s: f64, options: &Options) -> f64 {
+    let usual = if gpu { GPU_MINUTES } else { CPU_MINUTES };
+    60.0 * options.settings.start_up_h(gpu) + usual.max(LEAST_RUNS * once_s / 60.0)
+}
+
+/// Seconds of one call of each compute stage of `job`, by medians: what is timed is calls, not jobs.
+pub(super) fn once_s(job: &JobOn) -> f64 {
+    job.stages.iter().map(|stage| stage.latency_s.median).sum()
+}
+
 /// The best size of a side, and the cheapest one with the same chip where that is much cheaper.
 fn on_side<'c, 'a>(
     best: &'c Candidate<'a>,
@@ -160,15 +175,16 @@ fn on_side<'c, 'a>(
         return Vec::new();
     }
     let gpu = best.side == Side::Gpu;
-    let start_min = 60.0 * options.settings.start_up_h(gpu);
-    let minutes = start_min + if gpu { GPU_MINUTES } else { CPU_MINUTES };
-    let option = |on: &'c Candidate<'a>, factor: f64| Choice {
-        on,
-        side: best.side,
-        left: (factor.ln() / spread.ln()).min(1.0),
-        usd: on.usd_per_h.map(|p| p * minutes / 60.0),
-        minutes,
-        same_size: on.sku.name == best.sku.name,
+    let option = |on: &'c Candidate<'a>, factor: f64| {
+        let minutes = minutes(gpu, once_s(on.job.as_ref().unwrap_or(job)), options);
+        Choice {
+            on,
+            side: best.side,
+            left: (factor.ln() / spread.ln()).min(1.0),
+            usd: on.usd_per_h.map(|p| p * minutes / 60.0),
+            minutes,
+            same_size: on.sku.name == best.sku.name,
+        }
     };
     let same_chip = |c: &&Candidate| {
         let chip = |c: &Candidate| match c.side {

@@ -107,7 +107,7 @@ fn verdict(workload: &ResolvedWorkload, candidates: &[Candidate], basis: &Basis)
     let (mut measure_next, what_they_settle) =
         measure_next::suggestions(&outcome, candidates, given_as, options);
     if own_programs::has_one(workload) && outcome.contest.is_none() {
-        measure_next = own_programs::suggestions(&outcome, candidates, given_as);
+        measure_next = own_programs::suggestions(&outcome, candidates, workload, options);
     }
     let today = today::today(workload, catalog, candidates, &outcome, options);
     let against_today = today.as_ref().map(|t| today::in_headline(t, &outcome)).unwrap_or_default();
@@ -149,19 +149,9 @@ fn savings(gpu: Option<&Candidate>, cpu: Option<&Candidate>) -> Option<Estimate>
 
 /// Sizes that may be chosen by cost, then the excluded ones with a cost, then the unknown.
 fn ranking(candidates: &[Candidate]) -> Vec<SkuCost> {
-    let mut rows: Vec<SkuCost> = candidates.iter().map(Candidate::row).collect();
-    let key = |r: &SkuCost| {
-        let usd = |e: Option<Estimate>| e.map_or(f64::INFINITY, |e| e.median);
-        (!r.eligible, usd(r.usd_per_month), usd(r.usd_per_job_full_load))
-    };
-    rows.sort_by(|a, b| {
-        let (a_key, b_key) = (key(a), key(b));
-        a_key
-            .0
-            .cmp(&b_key.0)
-            .then(a_key.1.total_cmp(&b_key.1))
-            .then(a_key.2.total_cmp(&b_key.2))
-            .then(a.sku.cmp(&b.sku))
-    });
-    rows
+    let mut sizes: Vec<(f64, &Candidate)> =
+        candidates.iter().map(|c| (c.median_usd_per_month().unwrap_or(f64::INFINITY), c)).collect();
+    let chosen = |c: &Candidate| c.standing == candidate::Standing::Eligible;
+    sizes.sort_by(|a, b| chosen(b.1).cmp(&chosen(a.1)).then_with(|| bill::cheaper(*a, *b)));
+    sizes.into_iter().map(|(_, c)| c.row()).collect()
 }

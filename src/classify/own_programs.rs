@@ -1,18 +1,16 @@
 //! What is special about programs of the user's own: they are judged only on the sizes where they
 //! ran, so a verdict says which these are, and what to run where before there is one.
 
+use breakeven_kernels::params::Value;
 use breakeven_kernels::work::OpKind;
 
 use super::candidate::{Candidate, Standing};
 use super::judge::Outcome;
-use super::{Side, Suggestion};
-use crate::workload::ResolvedWorkload;
+use super::{Options, Side, Suggestion, measure_next};
+use crate::workload::{ResolvedWorkload, Stage};
 
 /// Sizes of a side that are named where none was measured.
 const NAMED: usize = 3;
-/// Minutes on a new node: start-up (8 GPU, 3 CPU), image, the program's own runs.
-const GPU_MINUTES: f64 = 15.0;
-const CPU_MINUTES: f64 = 8.0;
 
 /// Whether a stage of the workload is a program of the user's own.
 pub(super) fn has_one(resolved: &ResolvedWorkload) -> bool {
@@ -40,14 +38,16 @@ pub(super) fn sentence(resolved: &ResolvedWorkload, candidates: &[Candidate]) ->
 pub(super) fn suggestions(
     outcome: &Outcome,
     candidates: &[Candidate],
-    workload: &str,
+    resolved: &ResolvedWorkload,
+    options: &Options,
 ) -> Vec<Suggestion> {
+    let workload = &resolved.workload.given_as;
+    let once_s = once_s(resolved, candidates);
     let quoted = workload.contains(char::is_whitespace);
-    let workload = if quoted { format!("'{workload}'") } else { workload.to_owned() };
+    let workload = if quoted { format!("'{workload}'") } else { workload.clone() };
     let mut list = Vec::new();
-    for (side, best, minutes) in
-        [(Side::Gpu, outcome.gpu, GPU_MINUTES), (Side::Cpu, outcome.cpu, CPU_MINUTES)]
-    {
+    for (side, best) in [(Side::Gpu, outcome.gpu), (Side::Cpu, outcome.cpu)] {
+        let minutes = measure_next::minutes(side == Side::Gpu, once_s, options);
         if best.is_some() {
             continue;
         }
@@ -86,6 +86,23 @@ pub(super) fn suggestions(
     list
 }
 
+/// Seconds of one run of every stage: the longest that was measured on any size, else the time limits
+/// that the stages state, at which a run is stopped; 0 where neither is known.
+fn once_s(resolved: &ResolvedWorkload, candidates: &[Candidate]) -> f64 {
+    let measured = candidates.iter().filter_map(|c| c.job.as_ref()).map(measure_next::once_s);
+    measured.max_by(f64::total_cmp).unwrap_or_else(|| {
+        let limits = resolved.workload.stages.iter().filter_map(|stage| match stage {
+            Stage::Compute(stage) => match stage.params.get("time_limit_s")? {
+                Value::Int(limit_s) => Some(*limit_s as f64),
+                Value::Float(limit_s) => Some(*limit_s),
+                _ => None,
+            },
+            _ => None,
+        });
+        limits.sum()
+    })
+}
+
 /// Whether nothing but the missing time keeps the size out.
 fn only_unmeasured(candidate: &Candidate) -> bool {
     candidate.standing == Standing::Unknown
@@ -93,4 +110,36 @@ fn only_unmeasured(candidate: &Candidate) -> bool {
             .decisive()
             .is_some_and(|r| r.code == "time-unknown" && !r.text.contains("gives no"))
         && candidate.price.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::classify;
+    use crate::cost::fixture::*;
+    use crate::workload::Transfer;
+
+    #[test]
+    fn a_long_program_takes_three_runs_not_the_usual_minutes() {
+        let minutes = |limit_s: Option<i64>| -> Vec<f64> {
+            let mut resolved = workload(1.0, 1000.0, Transfer::PerCall);
+            if let (Stage::Compute(stage), Some(case)) =
+                (&mut resolved.workload.stages[0], &mut resolved.cases[0])
+            {
+                case.work.op_kind = OpKind::Opaque;
+                for key in ["gpu", "cpu"] {
+                    stage.params.set(key, Value::Text("./mine".into()));
+                }
+                if let Some(limit_s) = limit_s {
+                    stage.params.set("time_limit_s", Value::Int(limit_s));
+                }
+            }
+            let v = classify(&resolved, &[], &catalog(1.0, 4.0), &Options::default());
+            v.measure_next.iter().map(|s| s.minutes).collect()
+        };
+        // Start-up 8 and 3 minutes, then 7 and 5, or three runs of at most an hour.
+        assert_eq!(minutes(None), [15.0, 8.0]);
+        assert_eq!(minutes(Some(60)), [15.0, 8.0]);
+        assert_eq!(minutes(Some(3600)), [188.0, 183.0]);
+    }
 }

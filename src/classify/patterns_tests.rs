@@ -132,8 +132,29 @@ fn work_that_the_host_holds_up_has_its_price_on_cpu_nodes() {
     let records = measured_pair(0.4, 0.01, 1.0);
     let v = classify(&resolved, &records, &catalog(1.0, 4.0), &Options::default());
     let text = told(&v, "split");
-    assert!(text.contains("would cost $1,459 a month (2 nodes of C8) and leave $2,918"), "{text}");
-    assert!(text.contains("$4,378 together instead of $5,837"), "{text}");
+    let ends = |text: &str, end: &str| assert!(text.ends_with(end), "{text}");
+    assert!(text.contains("would cost $1,459 a month (2 nodes of C8)"), "{text}");
+    ends(
+        text,
+        "the rest $2,918 (1 node of G8): $4,378 together instead of $5,837, which would save $1,459",
+    );
+    // A size with as good a GPU and half the vCPUs for $2.50 is dearer for all the work (4 nodes,
+    // $10 an hour), but will do for the rest: $1824 and $1459.20 are $3283.20.
+    let mut with_small = catalog(1.0, 4.0);
+    let mut small = gpu_sku("G4", 2.5);
+    small.vcpus = 4;
+    with_small.skus.push(small);
+    let rows = vec![row("cuda:0", "cuda/tiled", "matmul a", 0.01, 1.0)];
+    let records = [records, vec![record(Some("G4"), vec![gpu_device()], rows)]].concat();
+    let v = classify(&resolved, &records, &with_small, &Options::default());
+    ends(
+        told(&v, "split"),
+        "the rest $1,824 (1 node of G4): $3,283 together instead of $5,837, which would save $2,554",
+    );
+    // 10,000 a day take one node whatever it is: 729.6 · (1 + 2.5) instead of 729.6 · 2.5.
+    resolved.workload.demand.jobs_per_day = 10_000.0;
+    let v = classify(&resolved, &records, &with_small, &Options::default());
+    ends(told(&v, "split"), "together instead of $1,824, so splitting would cost $730 more");
 }
 
 #[test]

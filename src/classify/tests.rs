@@ -7,7 +7,7 @@ use super::*;
 use crate::catalog::{Aks, Os, Price, PriceKind, Status};
 use crate::cost::fixture::*;
 use crate::cost::{Origin, Resource};
-use crate::workload::Transfer;
+use crate::workload::{Stage, Transfer};
 
 fn run(cpu_s: f64, gpu_s: f64, factor: f64, cpu_usd: f64, gpu_usd: f64, jobs: f64) -> Verdict {
     classify(
@@ -138,6 +138,24 @@ fn unmeasured_gpus_are_judged_by_priors_and_say_what_to_measure() {
     close(gpu.usd.expect("price"), 2.5, 1e-9);
     assert_eq!(gpu.command, "breakeven advise my/test.toml --sku G8");
     assert_eq!(v.measure_next.len(), 2);
+}
+
+#[test]
+fn of_sizes_that_cost_the_same_the_smaller_is_chosen() {
+    // 100 s on one thread: 288 jobs an hour on 8 threads, 576 on 16. 300 an hour at 70 % take two
+    // nodes at $1.10 or one at $2.20.
+    let mut resolved = workload(1.0, 7200.0, Transfer::Resident);
+    resolved.workload.stages = vec![Stage::Serial { serial_cpu_s: 100.0 }];
+    resolved.cases = vec![None];
+    let mut catalog = catalog(1.1, 4.0);
+    let mut large = cpu_sku("C16", 2.2);
+    large.vcpus = 16;
+    catalog.skus.push(large);
+    let v = classify(&resolved, &[], &catalog, &Options::default());
+    let best = v.best_cpu.expect("cpu");
+    assert_eq!((best.sku.as_str(), best.nodes), ("C8", Some(2)));
+    let order: Vec<&str> = v.ranking.iter().map(|r| r.sku.as_str()).take(2).collect();
+    assert_eq!(order, ["C8", "C16"]);
 }
 
 #[test]

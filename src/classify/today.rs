@@ -2,7 +2,7 @@
 
 use super::candidate::{Candidate, Standing};
 use super::judge::Outcome;
-use super::words::dollars;
+use super::words::{dollars, number};
 use super::{Kind, Options, TodayCost};
 use crate::catalog::{Catalog, Os};
 use crate::cost::money;
@@ -59,7 +59,12 @@ pub(super) fn in_headline(today: &TodayCost, outcome: &Outcome) -> String {
             c.sku.name == today.sku && c.nodes().is_some_and(|(n, _)| n == f64::from(today.nodes))
         });
         match saves {
-            Some(_) if same => "; that is what runs today".to_owned(),
+            Some(saves) if same && saves.abs() < 0.005 => "; that is what runs today".to_owned(),
+            Some(saves) if same && saves > 0.0 => format!(
+                "; {} against {name}, which run all day{}",
+                difference(saves),
+                hours(today, candidate).unwrap_or_default()
+            ),
             Some(saves) if saves < 0.0 => format!("; {} than {name}", difference(saves)),
             Some(saves) => format!("; {} against {name}", difference(saves)),
             None => String::new(),
@@ -76,6 +81,13 @@ pub(super) fn in_headline(today: &TodayCost, outcome: &Outcome) -> String {
         (_, (Some(gpu), None)) => one(outcome.gpu, Some(gpu)),
         (_, (None, saves)) => one(outcome.cpu, saves),
     }
+}
+
+/// Why fewer dollars buy as many nodes: the node-hours of a day on both sides.
+fn hours(today: &TodayCost, candidate: Option<&Candidate>) -> Option<String> {
+    let fleet = candidate.filter(|c| c.shared.is_none())?.fleet()?;
+    let (now, then) = (24.0 * f64::from(today.nodes), fleet.node_hours);
+    (then < now).then(|| format!(": {} node-hours a day instead of {}", number(then), number(now)))
 }
 
 fn difference(saves: f64) -> String {
@@ -112,7 +124,7 @@ mod tests {
     use super::*;
     use crate::classify::{Verdict, classify};
     use crate::cost::fixture::*;
-    use crate::workload::{Today, Transfer};
+    use crate::workload::{Pattern, Today, Transfer};
 
     /// CPU: 36 s a job on C8 at $1; GPU: 0.9 s on G8 at $4; 100,000 jobs a day take 60 and 2 nodes.
     fn run(sku: &str, nodes: u32) -> Verdict {
@@ -149,6 +161,20 @@ mod tests {
         );
         let v = run("G8", 2);
         assert!(v.headline.ends_with("; that is what runs today"), "{}", v.headline);
+    }
+
+    #[test]
+    fn the_same_nodes_for_a_window_are_cheaper_than_all_day() {
+        // 10,000 jobs in 2 h take 2 × G8 for 2 h and 18 minutes: 4.6 node-hours a day, not 48:
+        // 30.4 · 43.4 · $4 = $5277.44.
+        let mut resolved = workload(100.0, 10_000.0, Transfer::ConstantsResident);
+        resolved.workload.demand.pattern = Pattern::Batch { window_h: 2.0 };
+        resolved.workload.today = Some(Today { sku: "G8".into(), nodes: 2 });
+        let records = measured_pair(0.36, 0.009, 1.02);
+        let v = classify(&resolved, &records, &catalog(1.0, 4.0), &Options::default());
+        let end = "; saves $5,277 a month against today's 2 × G8, which run all day: 4.60 \
+                   node-hours a day instead of 48.0";
+        assert!(v.headline.ends_with(end), "{}", v.headline);
     }
 
     #[test]
