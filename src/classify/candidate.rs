@@ -147,31 +147,7 @@ pub(super) fn candidate<'a>(
         c.lower(Standing::Unknown);
         c.reasons.push(price_unknown(sku, options, os));
     }
-    if let Some((price, usd)) = price.zip(c.usd_per_h)
-        && let Some(listed) = price.scaled_from()
-    {
-        c.reasons.push(reason(
-            "price-scaled",
-            format!(
-                "about {} an hour, scaled from {listed} by vCPUs; `prices refresh` or --prices \
-                 gives the list price",
-                super::words::dollars(usd)
-            ),
-        ));
-    }
-    if c.arm {
-        let text = "an Arm processor: container images built only for amd64 do not run on it";
-        c.reasons.push(reason("arm64", text));
-    }
-    if let (Some(days), Some(price)) = (stale_days, price) {
-        c.reasons.push(reason(
-            "price-stale",
-            format!(
-                "the price is of {}, {days} days old; `breakeven prices refresh` reads today's",
-                price.as_of
-            ),
-        ));
-    }
+    c.remark(stale_days);
     c
 }
 
@@ -274,6 +250,35 @@ impl Candidate<'_> {
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    /// What is worth knowing of a size's price and processor, and keeps it out of nothing.
+    fn remark(&mut self, stale_days: Option<i64>) {
+        if let Some((price, usd)) = self.price.zip(self.usd_per_h)
+            && let Some(listed) = price.scaled_from()
+        {
+            self.reasons.push(reason(
+                "price-scaled",
+                format!(
+                    "about {} an hour, scaled from {listed} by vCPUs; `prices refresh` or --prices \
+                     gives the list price",
+                    super::words::dollars(usd)
+                ),
+            ));
+        }
+        if self.arm {
+            let text = "an Arm processor: container images built only for amd64 do not run on it";
+            self.reasons.push(reason("arm64", text));
+        }
+        if let (Some(days), Some(price)) = (stale_days, self.price) {
+            self.reasons.push(reason(
+                "price-stale",
+                format!(
+                    "the price is of {}, {days} days old; `breakeven prices refresh` reads today's",
+                    price.as_of
+                ),
+            ));
         }
     }
 

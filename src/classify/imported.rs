@@ -10,6 +10,7 @@ use super::{Kind, Options, Reason, Side, Verdict};
 use crate::catalog::{Catalog, Sku};
 use crate::cost::imported::{Imported, SizeRate, job_on};
 use crate::cost::leave_one_out::of_series;
+use crate::cost::node::Obstacle;
 use crate::import::Device;
 use crate::workload::{ComputeStage, ResolvedWorkload, Stage, Transfer, Workload};
 
@@ -35,6 +36,12 @@ pub fn classify_imported(
         let cheaper = asked.cheaper_in_series(device, &candidates, &own);
         candidates.extend(cheaper);
     }
+    let untried: Vec<Candidate> = [Side::Gpu, Side::Cpu]
+        .into_iter()
+        .filter_map(|s| asked.untried(s, &candidates, &own))
+        .collect();
+    let left_open: Vec<String> = untried.iter().filter_map(|c| left_open(c, &candidates)).collect();
+    candidates.extend(untried);
     let resolved = ResolvedWorkload { workload: workload.clone(), cases: vec![None] };
     let mut verdict = super::verdict(
         &resolved,
@@ -47,6 +54,7 @@ pub fn classify_imported(
             verdict.reasons.push(reason("not-measured", text));
         }
     }
+    verdict.sentences.extend(left_open);
     verdict.sentences.extend(needed(&verdict, imported));
     for next in &mut verdict.measure_next {
         // Only the user can run what was measured; its results come back by `import`.
@@ -92,6 +100,19 @@ fn needed(verdict: &Verdict, imported: &Imported) -> Option<String> {
         spread(&gpu.sku, Side::Gpu)?,
         cpu.sku,
         spread(&cpu.sku, Side::Cpu)?
+    ))
+}
+
+/// Why a side of which every measured size fails has not lost: `untried` might do it.
+fn left_open(untried: &Candidate, measured: &[Candidate]) -> Option<String> {
+    let failed = measured.iter().find(|c| c.side == untried.side)?;
+    let kind = if untried.side == Side::Gpu { "GPU" } else { "CPU" };
+    Some(format!(
+        "No {kind} size that was measured can do it ({}: {}), but that rules out no other: measure \
+         one that might, such as {}.",
+        failed.sku.name,
+        failed.decisive()?.text,
+        untried.sku.name
     ))
 }
 
@@ -142,6 +163,41 @@ impl<'a> Asked<'a, '_> {
         }
         c.reasons.push(told(self.imported, size));
         Some(c)
+    }
+
+    /// Where every measured size of `side` fails: the largest size that was not measured and that
+    /// nothing rules out, of a measured series if there is one. What fails on the sizes of a file
+    /// says nothing of the others; `None` where there are none, or where none of them could do it.
+    fn untried(
+        &self,
+        side: Side,
+        measured: &[Candidate],
+        own: &impl Fn(&str) -> bool,
+    ) -> Option<Candidate<'a>> {
+        let on_side: Vec<&Candidate> = measured.iter().filter(|c| c.side == side).collect();
+        if on_side.is_empty() || on_side.iter().any(|c| c.standing != Standing::Infeasible) {
+            return None;
+        }
+        let judged = |sku: &Sku| {
+            on_side.iter().any(|c| (&c.sku.provider, &c.sku.name) == (&sku.provider, &sku.name))
+        };
+        let in_series = |sku: &Sku| {
+            on_side.iter().any(|c| (&c.sku.provider, &c.sku.family) == (&sku.provider, &sku.family))
+        };
+        let unmeasured = |sku: &'a Sku| {
+            let text =
+                "not measured; that other sizes of its kind cannot do it does not rule it out";
+            let job = Err(Obstacle { code: "not-measured", text: text.into(), infeasible: false });
+            candidate::candidate(self.workload, sku, self.catalog, self.options, self.rules, job)
+        };
+        self.catalog
+            .skus
+            .iter()
+            .filter(|sku| own(&sku.provider) && sku.not_judged.is_none())
+            .filter(|sku| sku.has_gpu() == (side == Side::Gpu) && !judged(sku))
+            .map(unmeasured)
+            .filter(|c| c.standing != Standing::Infeasible)
+            .max_by_key(|c| (in_series(c.sku), c.sku.vcpus, std::cmp::Reverse(&c.sku.name)))
     }
 
     /// The size that would cost least of those that were not measured but belong to the series of
@@ -345,9 +401,30 @@ mod tests {
             let p = format!("{per_s},{per_s}");
             format!("azure,{sku},{device},w,image,{per_s},somebody,2026-08,10,{latency_s},{p}")
         };
-        // 2 s less ×1.3 is still above half a second: the CPU cannot do it.
+        // 2 s less ×1.3 is still above half a second: C8 cannot do it, and C16 was not measured.
         let lines = [known("C8", "cpu", 100.0, 2.0), known("G8", "gpu", 2000.0, 0.1)];
-        assert_eq!(judged(&lines, 24e6, Some(0.5)).verdict, Kind::Gpu);
+        let open = judged(&lines, 24e6, Some(0.5));
+        assert_eq!(open.verdict, Kind::MeasureFirst, "{}", open.headline);
+        let told = |v: &Verdict, a: &str, b: &str| {
+            v.sentences.iter().any(|s| s.contains(a) && s.contains(b))
+        };
+        assert!(
+            told(&open, "No CPU size that was measured", "such as C16"),
+            "{:?}",
+            open.sentences
+        );
+        // The mirror: one slow GPU size decides nothing for the CPU.
+        let mirror = [known("C8", "cpu", 100.0, 0.1), known("G8", "gpu", 2000.0, 2.0)];
+        let open = judged(&mirror, 24e6, Some(0.5));
+        assert_eq!(open.verdict, Kind::MeasureFirst, "{}", open.headline);
+        assert!(
+            told(&open, "No GPU size that was measured", "such as G16"),
+            "{:?}",
+            open.sentences
+        );
+        // With C16 too slow as well no CPU size is left.
+        let all = [&lines[..], &[known("C16", "cpu", 150.0, 2.0)]].concat();
+        assert_eq!(judged(&all, 24e6, Some(0.5)).verdict, Kind::Gpu);
     }
 
     fn lines() -> impl Strategy<Value = Vec<String>> {

@@ -1,10 +1,30 @@
 //! Times that a job must keep: latency objective, deadline, batch window.
 
-use super::Reason;
 use super::candidate::reason;
 use super::words::seconds;
+use super::{Reason, Verdict};
 use crate::cost::Estimate;
 use crate::workload::{Demand, Pattern};
+
+/// Codes of a job that takes too long.
+const MISSES: [&str; 2] = ["misses-latency", "misses-deadline"];
+
+/// Whether a reason of this code is that a job takes too long.
+pub(super) fn is_miss(code: &str) -> bool {
+    MISSES.contains(&code)
+}
+
+/// What each kind of size reaches at best, where sizes are kept out by taking too long and none by
+/// a price that is not known; `None` otherwise, and where a size can be chosen.
+pub fn all_too_slow(verdict: &Verdict) -> Option<String> {
+    let chosen = verdict.best_gpu.is_some() || verdict.best_cpu.is_some();
+    if chosen || verdict.reasons.iter().any(|r| r.code == "price-unknown") {
+        return None;
+    }
+    let misses = verdict.reasons.iter().filter(|r| is_miss(&r.code)).map(|r| r.text.as_str());
+    let told: Vec<&str> = misses.collect();
+    (!told.is_empty()).then(|| format!("{}: {}", verdict.workload, told.join("; ")))
+}
 
 /// A limit on the time from start to end of one job.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -31,6 +31,7 @@ mod verdict;
 mod words;
 
 pub use imported::classify_imported;
+pub use limits::all_too_slow;
 pub use pack::{Group, Packing, pack};
 pub use verdict::*;
 

@@ -2,7 +2,7 @@
 
 use super::candidate::{Candidate, GPU_UNUSED, Standing, reason};
 use super::judge::Outcome;
-use super::{Kind, Reason, Side};
+use super::{Kind, Reason, Side, limits};
 use crate::cost::{Origin, Resource};
 
 /// `a`, `a and b`, `a, b and c`.
@@ -290,20 +290,29 @@ pub(super) fn reasons(outcome: &Outcome, candidates: &[Candidate]) -> Vec<Reason
     out
 }
 
-/// What keeps every size of a side out, one line a code, the most frequent first.
+/// What keeps every size of a side out, one line a code, the most frequent first; of the sizes that
+/// are too slow the fastest is named.
 fn obstacles(side: Side, candidates: &[Candidate]) -> Vec<Reason> {
-    let mut seen: Vec<(&Reason, &str, usize)> = Vec::new();
+    let mut seen: Vec<(&Reason, &Candidate, usize)> = Vec::new();
+    let latency_s = |c: &Candidate| c.job.as_ref().map_or(f64::INFINITY, |j| j.latency().median);
     for c in candidates.iter().filter(|c| c.side == side && c.standing != Standing::Eligible) {
         let Some(r) = c.decisive() else { continue };
         match seen.iter_mut().find(|(known, _, _)| known.code == r.code) {
-            Some((_, _, count)) => *count += 1,
-            None => seen.push((r, &c.sku.name, 1)),
+            Some((reason, example, count)) => {
+                *count += 1;
+                if limits::is_miss(&r.code) && latency_s(c) < latency_s(example) {
+                    (*reason, *example) = (r, c);
+                }
+            }
+            None => seen.push((r, c, 1)),
         }
     }
     seen.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
-    let line = |(r, sku, count): (&Reason, &str, usize)| {
+    let line = |(r, example, count): (&Reason, &Candidate, usize)| {
         let side = side_name(side);
-        reason(&r.code, format!("{count} {side} sizes, e.g. {sku}: {}", r.text))
+        let which = if limits::is_miss(&r.code) { "at best" } else { "e.g." };
+        let text = format!("{count} {side} sizes, {which} {}: {}", example.sku.name, r.text);
+        reason(&r.code, text)
     };
     seen.into_iter().map(line).collect()
 }

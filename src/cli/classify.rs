@@ -103,11 +103,19 @@ pub fn comparable(verdicts: &[Verdict]) -> Result<(), Failure> {
              on one of those named above, then give its record with --records",
         ));
     }
-    Err(nothing_comparable())
+    let too_slow: Vec<String> = verdicts.iter().filter_map(classify::all_too_slow).collect();
+    Err(nothing_comparable(&too_slow))
 }
 
-/// What is said where no size has a cost.
-pub fn nothing_comparable() -> Failure {
+/// What is said where no size has a cost; `too_slow` tells of workloads that are too slow on all.
+pub fn nothing_comparable(too_slow: &[String]) -> Failure {
+    if !too_slow.is_empty() {
+        return Failure::incomparable(format!(
+            "nothing can be chosen: no size is fast enough for {}; allow more time, or make the \
+             job smaller",
+            too_slow.join("; for ")
+        ));
+    }
     Failure::incomparable(
         "nothing can be compared: no size has both a known price and a known time for any of the \
          workloads; choose another --price-kind, --region or --provider, read today's prices with \

@@ -11,13 +11,13 @@ use super::args::{ClassifyArgs, OutputArgs, ProviderArg};
 use super::classify::{Court, Loaded, expand, load_one, options, records};
 use super::exit::{DONE, Failure, Outcome};
 use super::{output, pricing, what_if};
-use crate::classify::Basis;
+use crate::classify::{Basis, all_too_slow};
 use crate::cost::evidence;
 use crate::report;
 
 /// Workloads judged side by side before their verdicts are written.
 const AT_ONCE: usize = 64;
-/// Names told where `--expect` is not met.
+/// Names told where `--expect` is not met, or no size is fast enough.
 const TOLD: usize = 10;
 
 /// What is kept of a verdict once it is written.
@@ -26,6 +26,7 @@ struct Judged {
     name: String,
     verdict: String,
     costed: bool,
+    too_slow: Option<String>,
 }
 
 /// Judges the workloads in order, a line each; with `-o`, the lines go to a file there as well.
@@ -40,7 +41,7 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
     let court = Court { basis, price: &args.price, explain: args.explain };
     let all = OnceLock::new();
     let mut out = Out::new(output)?;
-    let (mut others, mut costed) = (Vec::new(), false);
+    let (mut others, mut costed, mut too_slow) = (Vec::new(), false, Vec::new());
     for some in names.chunks(AT_ONCE) {
         let judged: Vec<Result<Judged, Failure>> =
             some.par_iter().map(|name| judged(&court, name, &names, &all)).collect();
@@ -48,6 +49,7 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
             let one = one?;
             out.write(&one.line)?;
             costed |= one.costed;
+            too_slow.extend(one.too_slow.filter(|_| too_slow.len() < TOLD));
             if args.expect.is_some_and(|expected| expected.name() != one.verdict) {
                 others.push(format!("{} is {}", one.name, one.verdict));
             }
@@ -64,7 +66,7 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
             let told = others.join(", ");
             Err(Failure::expectation(format!("--expect {}: {told}{more}", expected.name())))
         }
-        None if !costed => Err(super::classify::nothing_comparable()),
+        None if !costed => Err(super::classify::nothing_comparable(&too_slow)),
         _ => Ok(DONE),
     }
 }
@@ -91,6 +93,7 @@ fn judged(
     Ok(Judged {
         line,
         costed: verdict.best_gpu.is_some() || verdict.best_cpu.is_some(),
+        too_slow: all_too_slow(&verdict),
         verdict: report::verdict_name(verdict.verdict),
         name: verdict.workload,
     })

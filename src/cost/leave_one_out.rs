@@ -188,8 +188,9 @@ impl<'a> Size<'a> {
     }
 }
 
-/// How fast `sku`, which was not measured, does what the sizes of its series in `measured` do; `None` where none of its series was measured. Shares of a GPU are not scaled:
-/// makers publish no fixed rate for one.
+/// How fast `sku`, which was not measured, does what the sizes of its series in `measured` do;
+/// `None` where none of its series was measured. Shares of a GPU are not scaled: makers publish no
+/// fixed rate for one.
 pub fn of_series(
     sku: &Sku,
     device: Device,
@@ -216,17 +217,16 @@ pub fn of_series(
     let sizes: Vec<Size> = measured.iter().filter_map(|rate| Size::new(rate, catalog)).collect();
     let near: Vec<&Size> = sizes.iter().filter(near).collect();
     let (units_per_s, used) = along_series(&target_size, &near).filter(|_| whole(&target_size))?;
-    // What a size is scaled from is itself known so well only.
+    // The least sure of the sizes that it is scaled from may be the one that it hangs on.
     let spread = |s: &&Size| (s.rate.units_per_s.hi90 / s.rate.units_per_s.lo90).sqrt();
-    let known = used.iter().map(spread).fold(f64::INFINITY, f64::min);
+    let known = used.iter().map(spread).fold(1.0, f64::max);
     let names: Vec<&str> = used.iter().map(|s| s.sku.name.as_str()).collect();
     let from = names.join(", ");
     Some(SizeRate { units_per_s: units_per_s.widened(known), sources: vec![from], ..target })
 }
 
 /// Throughput of `target` from the nearest of `others`: those of its series (see [`along_series`]),
-/// else
-/// those of its architecture by peaks, else all of the kind by peaks.
+/// else those of its architecture by peaks, else all of the kind by peaks.
 fn predict<'a>(
     target: &Size,
     others: impl Iterator<Item = &'a Size<'a>>,
@@ -429,6 +429,17 @@ mod tests {
         assert!((told.units_per_s.median - 200.0).abs() < 1e-9);
         assert!((told.units_per_s.hi90 - 289.84).abs() < 0.01, "{}", told.units_per_s.hi90);
         assert_eq!((told.sources[0].as_str(), told.predicted), ("C8", true));
+        // C16 known within ×1.01 makes nothing surer where C8 is known within ×10 only.
+        let c4 = Sku { name: "C4".into(), vcpus: 4, ..c16.clone() };
+        let mut three = catalog.clone();
+        three.skus.push(c4.clone());
+        let known = |sku, per_s, within| SizeRate {
+            units_per_s: Estimate::within(per_s, within),
+            ..size(sku, Device::Cpu, 1.0)
+        };
+        let mixed = [known("C8", 20.0, 10.0), known("C16", 40.0, 1.01)];
+        let unsure = of_series(&c4, Device::Cpu, &mixed, &three).expect("of its series");
+        assert!(unsure.units_per_s.hi90 / unsure.units_per_s.median > 10.0, "{unsure:?}");
         let c9 = catalog.sku(None, "C9").expect("size");
         assert_eq!(of_series(c9, Device::Cpu, &measured[..1], &catalog), None);
         let mut half = catalog.clone();

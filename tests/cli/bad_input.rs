@@ -284,6 +284,21 @@ fn nothing_to_compare_is_exit_code_4() {
     names(&message(&assert), &["nothing can be compared", "--price-kind"]);
     assert!(!super::stdout(&assert).contains("reserved1y"), "kinds are spelt as in the options");
 
+    // All is known, and each size merely takes longer than it may: prices are not to blame.
+    let workload = file(
+        folder.path(),
+        "slow.toml",
+        "[[stage]]\nserial_cpu_s = 20000\n[demand]\njobs_per_day = 1\npattern = \"batch\"\n\
+         window_h = 4\n",
+    );
+    for format in ["text", "jsonl"] {
+        let assert = run(folder.path(), &["classify", &workload, "--format", format], 4);
+        let slow = message(&assert);
+        // 20,000 s are 5.56 h.
+        names(&slow, &["no size is fast enough for slow", "Standard_", "5.56 h", "window is 4"]);
+        assert!(!slow.contains("--price-kind"), "{slow}");
+    }
+
     let arguments = ["advise", "llm-prefill", "--mock", "gpu:0,kind=software", "--device", "gpu:0"];
     let message = message(&run(folder.path(), &arguments, 4));
     names(&message, &["nothing can be measured", "software"]);
