@@ -50,11 +50,27 @@ pub fn emit(content: &Content, output: &OutputArgs, stem: &str) -> Result<(), Fa
 
 /// The folder of a run: `-o`, else a new one named by the time.
 pub fn run_folder(output: &OutputArgs) -> Result<PathBuf, Failure> {
-    let folder = output.folder.clone().unwrap_or_else(|| {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
-        Path::new("breakeven-results").join(now)
-    });
-    make_folder(&folder)?;
+    if let Some(folder) = &output.folder {
+        make_folder(folder)?;
+        return Ok(folder.clone());
+    }
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+    fresh(Path::new("breakeven-results"), &now)
+}
+
+/// Makes the folder `name` in `parent`, or `name`-2, `name`-3 … where another run took it.
+fn fresh(parent: &Path, name: &str) -> Result<PathBuf, Failure> {
+    make_folder(parent)?;
+    let mut folder = parent.join(name);
+    for number in 2.. {
+        match fs::create_dir(&folder) {
+            Ok(()) => break,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                folder = parent.join(format!("{name}-{number}"));
+            }
+            Err(error) => return Err(Failure::write(&folder, &error)),
+        }
+    }
     Ok(folder)
 }
 
@@ -85,4 +101,18 @@ fn terminal_width() -> Option<u16> {
 
 fn form(name: &str) -> Result<&'static Format, Failure> {
     report::format(name).ok_or_else(|| Failure::internal(format!("no output form {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_one_second_have_folders_of_their_own() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let made = || fresh(&parent.path().join("results"), "now").expect("writable");
+        let names = [made(), made(), made()];
+        let names = names.map(|folder| folder.file_name().expect("a name").to_owned());
+        assert_eq!(names, ["now", "now-2", "now-3"]);
+    }
 }

@@ -277,11 +277,15 @@ fn cpu_by_name(name: &str, catalog: &Catalog) -> Option<Cpu> {
 }
 
 fn cpu_by_architecture(name: &str, catalog: &Catalog) -> Option<Cpu> {
-    let wanted = architecture_key(name);
-    if wanted.is_empty() {
+    if architecture_key(name).is_empty() {
         return None;
     }
-    catalog.cpus.iter().find(|c| architecture_key(&c.architecture) == wanted).cloned()
+    catalog.cpus.iter().find(|c| same_architecture(name, c)).cloned()
+}
+
+/// Whether a processor that names its microarchitecture `name` is of the one of `cpu`.
+pub fn same_architecture(name: &str, cpu: &Cpu) -> bool {
+    architecture_key(name) == architecture_key(&cpu.architecture)
 }
 
 /// A CPU that the catalog does not know: a stated guess from its SIMD sets, of no architecture,
