@@ -57,10 +57,11 @@ pub fn run(args: &ImportArgs, output: &OutputArgs) -> Outcome {
         all.table.append(converted.table);
         all.remarks.extend(converted.remarks);
     }
-    all.remarks.extend(imported::checked(&mut all.table, &catalog, args.skip_invalid)?);
+    let left_out = imported::checked(&mut all.table, &catalog, args.skip_invalid)?;
     if all.table.rows.is_empty() {
-        return Err(Failure::incomparable("no measurement is left; mend the rows"));
+        return Err(imported::none_left("", "mend the rows", &left_out));
     }
+    all.remarks.extend(left_out);
     if let Some(path) = &output.folder {
         let path = keep(path, &args.files, &all.table)?;
         let rows = all.table.rows.len();

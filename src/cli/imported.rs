@@ -17,7 +17,7 @@ use crate::workload::{self, Workload};
 /// Jobs a day of a workload that nothing else is known of.
 const JOBS_PER_DAY: f64 = 10_000.0;
 /// Left-out rows that are told one by one.
-const TOLD: usize = 3;
+const TOLD: usize = 5;
 
 /// Judges the workloads of the files, or shows how well their sizes predict each other.
 pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
@@ -30,9 +30,8 @@ pub fn run(args: &ClassifyArgs, output: &OutputArgs) -> Outcome {
     remarks.extend(others_left_out(&mut table, &options));
     let mut measured = workloads(&table.rows);
     if measured.is_empty() {
-        return Err(Failure::incomparable(
-            "--imported: no measurement is left; mend the rows, or choose another --provider",
-        ));
+        let step = "mend the rows, or choose another --provider";
+        return Err(none_left("--imported: ", step, &remarks));
     }
     let given = given(&args.workloads, &mut measured)?;
     remarks.push(counted(&table, &measured));
@@ -69,6 +68,12 @@ pub fn refused(error: ImportError) -> Failure {
             Failure::usage(error.to_string())
         }
     }
+}
+
+/// No row can be used: `left_out` says why.
+pub fn none_left(option: &str, step: &str, left_out: &[String]) -> Failure {
+    let why = left_out.join(" ");
+    Failure::incomparable(format!("{option}no measurement is left; {step}. {why}"))
 }
 
 /// What was read: rows, workloads and sizes.

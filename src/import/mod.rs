@@ -103,14 +103,25 @@ pub enum ImportError {
         "{}: {}; mend it, or leave such rows out with --skip-invalid{}",
         first.place,
         first.problem,
-        if *others == 0 { String::new() } else { format!(" ({others} more cannot be used)") }
+        more(others)
     )]
     Refused {
         /// The first of them.
         first: Refused,
-        /// How many more there are.
-        others: usize,
+        /// Where the others stand.
+        others: Vec<String>,
     },
+}
+
+/// How many more there are, and where the next few of them.
+fn more(others: &[String]) -> String {
+    const NAMED: usize = 4;
+    if others.is_empty() {
+        return String::new();
+    }
+    let end = if others.len() > NAMED { ", …" } else { "" };
+    let named = others[..others.len().min(NAMED)].join(", ");
+    format!(" ({} more cannot be used: {named}{end})", others.len())
 }
 
 impl ImportError {

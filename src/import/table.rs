@@ -96,13 +96,14 @@ impl Table {
     /// Refuses lines that cannot be used.
     ///
     /// # Errors
-    /// [`ImportError::Refused`] with the first of them.
+    /// [`ImportError::Refused`] with the first of them and the places of the others.
     pub fn whole(&self) -> Result<(), ImportError> {
         match self.refused.split_first() {
             None => Ok(()),
-            Some((first, others)) => {
-                Err(ImportError::Refused { first: first.clone(), others: others.len() })
-            }
+            Some((first, others)) => Err(ImportError::Refused {
+                first: first.clone(),
+                others: others.iter().map(|refused| refused.place.clone()).collect(),
+            }),
         }
     }
 

@@ -165,15 +165,19 @@ fn rows_of_a_workload_count_the_same_units() {
 }
 
 #[test]
-fn the_first_bad_line_is_named_and_the_others_counted() {
+fn the_first_bad_line_is_explained_and_the_others_counted() {
     let bad = "azure,VM,cpu,w,image,0,s,2026-08\n";
     let table = parsed(&with("", &[bad, bad, bad].concat())).expect("readable");
     let told = table.whole().expect_err("refused").to_string();
     assert_eq!(
         told,
         "m.csv:2: throughput_per_s = 0: must be above 0; mend it, or leave such rows out with \
-         --skip-invalid (2 more cannot be used)"
+         --skip-invalid (2 more cannot be used: m.csv:3, m.csv:4)"
     );
+    let table = parsed(&with("", &bad.repeat(6))).expect("readable");
+    let told = table.whole().expect_err("refused").to_string();
+    let five = "(5 more cannot be used: m.csv:3, m.csv:4, m.csv:5, m.csv:6, …)";
+    assert!(told.ends_with(five), "{told}");
 }
 
 fn fixture(name: &str) -> PathBuf {

@@ -87,7 +87,15 @@ fn rows_that_cannot_be_used_are_refused_by_line_or_counted() {
     let csv = file(folder.path(), "m.csv", format!("{HEADER}\n{good}{zero}{unknown}"));
     for command in [&["classify", "--imported"][..], &["import"][..]] {
         let refused = message(&run(folder.path(), &[command, &[&csv]].concat(), 2));
-        names(&refused, &["m.csv:3: throughput_per_s = 0", "--skip-invalid", "1 more"]);
+        names(
+            &refused,
+            &[
+                "m.csv:3: throughput_per_s = 0",
+                "--skip-invalid",
+                "1 more cannot be used: ",
+                "m.csv:4",
+            ],
+        );
     }
     let skipped = run(folder.path(), &["classify", "--imported", &csv, "--skip-invalid"], 0);
     names(
@@ -96,6 +104,11 @@ fn rows_that_cannot_be_used_are_refused_by_line_or_counted() {
     );
     let aws = ["classify", "--imported", &csv, "--skip-invalid", "--provider", "aws"];
     names(&message(&run(folder.path(), &aws, 4)), &["no measurement is left", "--provider"]);
+    let bad = file(folder.path(), "bad.csv", format!("{HEADER}\n{zero}{unknown}"));
+    for command in [&["classify", "--imported"][..], &["import"][..]] {
+        let all = message(&run(folder.path(), &[command, &[&bad, "--skip-invalid"]].concat(), 4));
+        names(&all, &["no measurement is left", "2 of 2 measurements", "bad.csv:2", "bad.csv:3"]);
+    }
     let both = ["classify", "--imported", &csv, "--records", "."];
     names(&stderr(&run(folder.path(), &both, 2)), &["--imported", "--records"]);
     let alone = stderr(&run(folder.path(), &["classify", "--leave-one-sku-out"], 2));
