@@ -321,6 +321,7 @@ impl Candidate<'_> {
         SkuCost {
             provider: self.sku.provider.clone(),
             sku: self.sku.name.clone(),
+            shared_with: self.shared.iter().flat_map(Shared::names).map(str::to_owned).collect(),
             side: self.side,
             device: match &self.shared {
                 Some(shared) if shared.in_turns() => format!("{}, in turns", self.device()),

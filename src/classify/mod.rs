@@ -27,6 +27,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod today;
+mod unshared;
 mod verdict;
 mod words;
 
@@ -92,8 +93,10 @@ pub fn classify_beside(
     let others: Vec<share::Party> =
         cotenants.iter().zip(&theirs).map(|(w, rules)| party(w, rules)).collect();
     let shared = share::candidates(&mine, &others, &slices);
-    let candidates = [mine.whole, shared].concat();
-    verdict(workload, &candidates, basis)
+    let candidates = [&mine.whole[..], &shared].concat();
+    let mut verdict = verdict(workload, &candidates, basis);
+    verdict.reasons.extend(unshared::reasons(&mine, &others, &verdict));
+    verdict
 }
 
 /// The verdict on `workload` among `candidates`.

@@ -14,7 +14,7 @@ use crate::catalog::{Catalog, Slice};
 use crate::cost::evidence;
 use crate::cost::node;
 use crate::cost::share::{Apart, Bill};
-use crate::cost::{Estimate, Level};
+use crate::cost::{Estimate, Level, Origin};
 use crate::record::Record;
 use crate::workload::ResolvedWorkload;
 
@@ -34,8 +34,11 @@ pub struct Packing {
     pub usd_per_month: Estimate,
     /// USD a month of every workload on the cheapest nodes of its own.
     pub apart_usd_per_month: Estimate,
-    /// The difference; the same errors on both sides move together.
+    /// The difference: the nodes above against whatever will turn out the cheapest apart.
     pub saves_usd_per_month: Estimate,
+    /// Least sure origin of the times behind these; `None` without a group.
+    #[serde(default)]
+    pub origin: Option<Origin>,
     /// Workloads that no size could be judged for.
     pub unplaced: Vec<String>,
     /// Whether every division was looked at.
@@ -210,14 +213,23 @@ impl<'a> Packer<'_, 'a> {
         groups.into_iter().map(|(members, _, spot)| (members, spot)).collect()
     }
 
-    /// USD a month on the cheapest nodes of its own, with its times at `level`.
-    fn alone(&self, member: usize, level: Level) -> Option<f64> {
+    /// USD a month on the cheapest nodes of its own: on those that are the cheapest with times of
+    /// these levels, which a measurement would tell.
+    fn alone(&self, member: usize, levels: Levels) -> Option<(f64, &Candidate<'a>)> {
         let own = self.parties[member].whole.iter().filter(|c| c.standing == Standing::Eligible);
-        let median = |c: &&Candidate| c.median_usd_per_month().unwrap_or(f64::INFINITY);
-        let best = own.min_by(|a, b| {
-            median(a).total_cmp(&median(b)).then_with(|| a.sku.name.cmp(&b.sku.name))
-        })?;
-        best.usd_per_month_at(best.jobs_per_day, level, level)
+        own.filter_map(|c| {
+            let level = levels.of(c.side);
+            Some((c.usd_per_month_at(c.jobs_per_day, level, level)?, c))
+        })
+        .min_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.sku.name.cmp(&b.1.sku.name)))
+    }
+
+    /// Least sure origin of the times on the nodes of the groups and on the cheapest ones apart.
+    fn origin(&self, divided: &[(Vec<usize>, Spot)]) -> Option<Origin> {
+        let shared = divided.iter().filter_map(|(members, spot)| self.guests(members, *spot));
+        let shared = shared.flatten().map(|g| g.candidate);
+        let apart = (0..self.parties.len()).filter_map(|m| Some(self.alone(m, Levels::MID)?.1));
+        shared.chain(apart).filter_map(|c| Some(c.job.as_ref()?.origin)).max()
     }
 
     fn group(&self, members: &[usize], spot: Spot) -> Option<Group> {
@@ -265,14 +277,18 @@ impl<'a> Packer<'_, 'a> {
             let usd = |g: &Group| g.usd_per_month.median;
             usd(b).total_cmp(&usd(a)).then_with(|| a.sku.cmp(&b.sku))
         });
-        let packed = |level: Level| groups.iter().map(|g| g.usd_per_month.at(level)).sum::<f64>();
-        let apart = |level: Level| {
-            (0..self.parties.len()).filter_map(|m| self.alone(m, level)).sum::<f64>()
+        let packed = |levels: Levels| {
+            groups.iter().map(|g| g.usd_per_month.at(levels.of(g.side))).sum::<f64>()
         };
-        let at = |f: &dyn Fn(Level) -> f64| between(f(Level::Lo), f(Level::Mid), f(Level::Hi));
-        let usd_per_month = at(&packed);
-        let apart_usd_per_month = at(&apart);
-        let saves_usd_per_month = at(&|level| apart(level) - packed(level));
+        let apart = |levels: Levels| {
+            (0..self.parties.len()).filter_map(|m| Some(self.alone(m, levels)?.0)).sum::<f64>()
+        };
+        let usd_per_month = spread(&packed);
+        let mut apart_usd_per_month = spread(&apart);
+        // No cost falls below what it is where all goes well.
+        let least = apart(Levels { cpu: Level::Lo, gpu: Level::Lo });
+        apart_usd_per_month.lo90 = apart_usd_per_month.lo90.max(least);
+        let saves_usd_per_month = spread(&|levels| apart(levels) - packed(levels));
         let mut packing = Packing {
             headline: String::new(),
             sentences: Vec::new(),
@@ -280,6 +296,7 @@ impl<'a> Packer<'_, 'a> {
             usd_per_month,
             apart_usd_per_month,
             saves_usd_per_month,
+            origin: self.origin(&divided),
             unplaced,
             exhaustive,
         };
@@ -287,6 +304,39 @@ impl<'a> Packer<'_, 'a> {
         packing.sentences = sentences(&packing, options);
         packing
     }
+}
+
+/// Levels of the times on the sizes of each kind.
+#[derive(Clone, Copy)]
+struct Levels {
+    cpu: Level,
+    gpu: Level,
+}
+
+impl Levels {
+    const MID: Self = Self { cpu: Level::Mid, gpu: Level::Mid };
+
+    fn of(self, side: Side) -> Level {
+        match side {
+            Side::Cpu => self.cpu,
+            Side::Gpu => self.gpu,
+        }
+    }
+}
+
+/// The interval of a sum over workloads: all times on one kind of node are off together, those on
+/// CPUs and on GPUs apart, so their deviations add up by their squares.
+fn spread(usd: &dyn Fn(Levels) -> f64) -> Estimate {
+    let median = usd(Levels::MID);
+    let (mut below, mut above) = (0.0_f64, 0.0_f64);
+    let ends = [Level::Lo, Level::Hi];
+    let cpu = ends.map(|cpu| usd(Levels { cpu, ..Levels::MID }) - median);
+    let gpu = ends.map(|gpu| usd(Levels { gpu, ..Levels::MID }) - median);
+    for [a, b] in [cpu, gpu] {
+        below = below.hypot(a.min(b).min(0.0));
+        above = above.hypot(a.max(b).max(0.0));
+    }
+    Estimate { median, lo90: median - below, hi90: median + above }
 }
 
 /// Three values with the least and the greatest as ends.
@@ -327,15 +377,36 @@ fn headline(packing: &Packing) -> String {
     }
     let groups: Vec<String> =
         shared.iter().map(|g| format!("{} share {}", g.names(), g.place())).collect();
+    let saves = packing.saves_usd_per_month;
+    let (verb, then) =
+        if unsure(packing) { ("leans to saving about", ": measure first") } else { ("saves", "") };
     format!(
-        "together: {}; {} a month for all instead of {} apart saves {} (90 %: {} to {})",
+        "together: {}; {} a month for all instead of {} apart {verb} {} (90 %: {} to {}; times {}){then}",
         groups.join("; "),
         dollars(to),
         dollars(from),
-        dollars(from - to),
-        dollars(packing.saves_usd_per_month.lo90),
-        dollars(packing.saves_usd_per_month.hi90)
+        dollars(saves.median),
+        dollars(saves.lo90),
+        dollars(saves.hi90),
+        packing.origin.map_or("unknown", told_origin)
     )
+}
+
+/// Whether the interval of the saving reaches 0.
+fn unsure(packing: &Packing) -> bool {
+    packing.saves_usd_per_month.lo90 <= 0.0
+}
+
+/// How sure the least sure of the times is, in words.
+fn told_origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Declared => "declared",
+        Origin::Measured => "measured",
+        Origin::Interpolated => "in part interpolated",
+        Origin::Imported => "in part imported",
+        Origin::Predicted => "in part predicted",
+        Origin::Prior => "in part only priors",
+    }
 }
 
 fn sentences(packing: &Packing, options: &Options) -> Vec<String> {
@@ -358,8 +429,12 @@ fn sentences(packing: &Packing, options: &Options) -> Vec<String> {
         }
     }
     let (saves, from) = (packing.saves_usd_per_month, packing.apart_usd_per_month.median);
-    if saves.median > 0.0 && saves.lo90 <= 0.0 {
-        out.push("The saving is not sure: at one end of the interval there is none.".into());
+    if saves.median > 0.0 && unsure(packing) {
+        out.push(
+            "The saving is not sure: at one end of its interval nodes apart cost no more. Measure \
+             first; `breakeven classify` of each workload names what."
+                .into(),
+        );
     } else if saves.median > 0.0 && saves.median < options.margin * from {
         out.push(format!(
             "The saving is less than the {:.0} % asked for by --margin.",

@@ -84,11 +84,12 @@ impl<'a> Guest<'_, 'a> {
         tenant(self.candidate, self.memory(), self.candidate.jobs_per_day, device, io)
     }
 
-    /// Whether a job still keeps its limit when `crowd` workloads are at work at once, each with
-    /// its part of the node.
-    fn in_time(&self, crowd: f64) -> bool {
-        let latency = self.candidate.job.as_ref().map(|job| job.latency().median);
-        self.party.limit_s.is_none_or(|limit| latency.is_some_and(|l| l * crowd <= limit))
+    /// Seconds of a job alone and its limit, where it does not keep that when `crowd` workloads
+    /// are at work at once, each with its part of the node.
+    pub fn late(&self, crowd: f64) -> Option<(f64, f64)> {
+        let limit_s = self.party.limit_s?;
+        let job_s = self.candidate.job.as_ref().map_or(f64::INFINITY, |j| j.latency().median);
+        (job_s * crowd > limit_s).then_some((job_s, limit_s))
     }
 }
 
@@ -202,10 +203,14 @@ impl<'a> Shared<'a> {
         matches!(self.apart, Apart::Turns { .. })
     }
 
-    /// Whom it shares with, in words.
+    /// Whom it shares with.
+    pub fn names(&self) -> Vec<&str> {
+        self.others.iter().map(|o| o.name.as_str()).collect()
+    }
+
+    /// The same in words.
     fn company(&self) -> String {
-        let names: Vec<&str> = self.others.iter().map(|o| o.name.as_str()).collect();
-        list(&names)
+        list(&self.names())
     }
 }
 
@@ -247,8 +252,9 @@ pub(super) fn group_bill(
 ) -> Option<Bill> {
     let crowd = guests.len() as f64;
     let crowded = matches!(apart, Apart::Turns { .. });
-    let able =
-        |g: &Guest| g.candidate.standing == Standing::Eligible && (!crowded || g.in_time(crowd));
+    let able = |g: &Guest| {
+        g.candidate.standing == Standing::Eligible && !(crowded && g.late(crowd).is_some())
+    };
     if !guests.iter().all(able) {
         return None;
     }

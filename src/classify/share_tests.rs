@@ -145,6 +145,34 @@ fn turns_need_the_memory_of_all_and_each_in_time() {
 }
 
 #[test]
+fn a_cotenant_that_does_not_join_is_told_why() {
+    // G8 at $4 is the cheapest for both. A job takes 0.45 s of kernels; with two at work 0.9 s.
+    let told = |slo_s: f64| {
+        let mut mine = named("a", 60.0);
+        mine.workload.demand.latency_slo_s = Some(slo_s);
+        let v = beside(&mine, &[named("b", 60.0)], &catalog(9.0, 4.0));
+        let why: Vec<String> =
+            v.reasons.iter().filter(|r| r.code == "not-shared").map(|r| r.text.clone()).collect();
+        assert_eq!(v.sharing.is_some(), why.is_empty(), "{}", v.headline);
+        why.join("")
+    };
+    let why = told(0.8);
+    assert!(why.starts_with("b on G8: with both at work a job of a would take 2 × "), "{why}");
+    assert!(why.contains("where it may take 800 ms"), "{why}");
+    // With time enough they share.
+    assert_eq!(told(30.0), "");
+}
+
+#[test]
+fn a_shared_row_is_told_from_the_size_alone() {
+    let v = beside(&named("a", 30.0), &[named("b", 30.0)], &catalog(1.0, 40.0));
+    let c8: Vec<&SkuCost> = v.ranking.iter().filter(|r| r.sku == "C8").collect();
+    let sizes: Vec<String> = c8.iter().map(|r| r.size()).collect();
+    assert_eq!(sizes, ["C8 (shared)", "C8"]);
+    assert_eq!((c8[0].shared_with.join(","), c8[1].shared_with.len()), ("b".into(), 0));
+}
+
+#[test]
 fn seven_packed_together_save_what_the_empty_part_of_their_nodes_costs() {
     let seven = [vec![named("a", 60.0)], six(60.0)].concat();
     let packed = pack(&seven, &measured(), &catalog_with_mig(1.0, 4.0), &Options::default());
@@ -157,6 +185,32 @@ fn seven_packed_together_save_what_the_empty_part_of_their_nodes_costs() {
     close(packed.apart_usd_per_month.median, 5107.2);
     close(packed.saves_usd_per_month.median, 2188.8);
     assert!(packed.exhaustive && packed.headline.contains("saves $2,189"), "{}", packed.headline);
+}
+
+#[test]
+fn a_saving_is_no_surer_than_the_workloads_alone() {
+    // A prior on every time: C8 at $1 and at half of it, C4, of which one may do as well.
+    let mut catalog = catalog_with_mig(1.0, 40.0);
+    let mut half = cpu_sku("C4", 0.5);
+    half.vcpus = 4;
+    catalog.skus.push(half);
+    let mut leaning = Vec::new();
+    for rate in [100.0, 200.0, 400.0, 800.0, 1600.0] {
+        let list = [named("a", rate), named("b", rate)];
+        let packed = pack(&list, &[], &catalog, &Options::default());
+        let (apart, saves) = (packed.apart_usd_per_month, packed.saves_usd_per_month);
+        assert!(apart.lo90 > 0.0 && apart.lo90 <= apart.median, "{}", packed.headline);
+        assert!(apart.median <= apart.hi90 && saves.lo90 <= saves.median, "{}", packed.headline);
+        assert_eq!(packed.origin, Some(crate::cost::Origin::Prior));
+        if packed.groups.iter().any(|g| g.members.len() > 1) {
+            assert!(packed.headline.contains("times in part only priors"), "{}", packed.headline);
+            let leans = packed.headline.contains("leans to saving");
+            assert_eq!(leans, saves.lo90 <= 0.0, "{}", packed.headline);
+            leaning.extend(leans.then_some((rate, apart, packed.headline)));
+        }
+    }
+    // Where a faster CPU than the prior's median makes two C4 do, sharing a C8 would save nothing.
+    assert!(leaning.iter().any(|(_, apart, _)| apart.lo90 < apart.median), "{leaning:?}");
 }
 
 #[test]

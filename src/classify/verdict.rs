@@ -120,6 +120,9 @@ pub struct SkuCost {
     pub provider: String,
     /// VM size.
     pub sku: String,
+    /// Co-tenants on its nodes; empty where these are the workload's own.
+    #[serde(default)]
+    pub shared_with: Vec<String>,
     /// Which kind of node.
     pub side: Side,
     /// What computes: GPU model with its count or share, or CPU model with its threads.
@@ -163,6 +166,14 @@ pub struct SkuCost {
     pub eligible: bool,
     /// Reasons about this size, the exclusion first where there is one.
     pub reasons: Vec<Reason>,
+}
+
+impl SkuCost {
+    /// The size, marked where its nodes are shared: it is in the ranking alone as well.
+    pub fn size(&self) -> String {
+        let mark = if self.shared_with.is_empty() { "" } else { " (shared)" };
+        format!("{}{mark}", self.sku)
+    }
 }
 
 /// A reason with its code.

@@ -16,6 +16,9 @@ pub fn of(loaded: &Loaded, given: &[Loaded]) -> Result<Vec<Loaded>, Failure> {
     let names = &workload.node.cotenants;
     let wrong =
         |what: String| Failure::usage(format!("{}: node: cotenants: {what}", workload.given_as));
+    let itself = |name: &str| {
+        wrong(format!("\"{name}\" is the workload itself; leave it out, or name another"))
+    };
     if names.len() > MOST {
         let count = names.len();
         return Err(wrong(format!("{count} are named; at most {MOST} can be looked at")));
@@ -23,8 +26,8 @@ pub fn of(loaded: &Loaded, given: &[Loaded]) -> Result<Vec<Loaded>, Failure> {
     names
         .iter()
         .map(|name| {
-            if *name == workload.name {
-                return Err(wrong(format!("\"{name}\" is the workload itself; leave it out")));
+            if *name == workload.name || *name == workload.given_as {
+                return Err(itself(name));
             }
             let same = |l: &&Loaded| l.workload.name == *name || l.workload.given_as == *name;
             if let Some(found) = given.iter().find(same) {
@@ -41,7 +44,18 @@ pub fn of(loaded: &Loaded, given: &[Loaded]) -> Result<Vec<Loaded>, Failure> {
             let found = load(&[path]).map_err(|failure| {
                 wrong(failure.message.unwrap_or_else(|| format!("\"{name}\" cannot be read")))
             })?;
-            found.into_iter().next().ok_or_else(|| wrong(format!("\"{name}\" names no workload")))
+            let found = found.into_iter().next();
+            let found = found.ok_or_else(|| wrong(format!("\"{name}\" names no workload")))?;
+            if same_source(&workload.given_as, &found.workload.given_as) {
+                return Err(itself(name));
+            }
+            Ok(found)
         })
         .collect()
+}
+
+/// Whether two workloads were read from the same built-in name or the same file.
+fn same_source(a: &str, b: &str) -> bool {
+    let file = |name: &str| std::fs::canonicalize(name).ok();
+    a == b || file(a).is_some_and(|path| file(b) == Some(path))
 }

@@ -168,7 +168,7 @@ fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 28] {
         number(verdict.probability_gpu),
         verdict.jobs_per_day.to_string(),
         cost.provider.clone(),
-        cost.sku.clone(),
+        cost.size(),
         word(&cost.side),
         cost.device.clone(),
         cost.eligible.to_string(),

@@ -41,7 +41,7 @@ fn summary(document: &mut Document, verdicts: &[Verdict]) {
     ]);
     for verdict in verdicts {
         let sku = |best: &Option<SkuCost>| {
-            best.as_ref().map_or_else(|| UNKNOWN.into(), |b| format!("{}, {}", b.sku, origin(b)))
+            best.as_ref().map_or_else(|| UNKNOWN.into(), |b| format!("{}, {}", b.size(), origin(b)))
         };
         let job = |best: &Option<SkuCost>| median(best.as_ref().and_then(|b| b.usd_per_job), usd);
         table.row([
@@ -109,7 +109,7 @@ enum Shown {
 }
 
 const RANKING: &[RankingColumn] = &[
-    ("VM size", Shown::Always, |cost| cost.sku.clone()),
+    ("VM size", Shown::Always, SkuCost::size),
     ("provider", Shown::Full, |cost| cost.provider.clone()),
     ("computes on", Shown::Full, computes_on),
     ("computes on", Shown::Screen, |cost| cost.device.clone()),

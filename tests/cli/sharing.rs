@@ -18,7 +18,7 @@ fn cotenants_are_found_beside_the_file_and_named_in_the_verdict() {
     let a = file(folder.path(), "a.toml", workload("a", own));
     file(folder.path(), "b.toml", workload("b", ""));
     let text = stdout(&run(folder.path(), &["classify", &a], 0));
-    names(&text, &["shared with b", "of which this workload pays", "Isolation: "]);
+    names(&text, &["shared with b", "of which this workload pays", "Isolation: ", " (shared)"]);
 }
 
 #[test]
@@ -32,6 +32,16 @@ fn an_unknown_cotenant_is_refused_with_what_there_is() {
     let a = file(folder.path(), "a.toml", workload("a", own));
     let told = message(&run(folder.path(), &["classify", &a], 2));
     names(&told, &["\"a\" is the workload itself"]);
+    // By the file that it is in, however that is spelt.
+    for own in ["a.toml", "./a.toml"] {
+        let a = file(
+            folder.path(),
+            "a.toml",
+            workload("x", &format!("[node]\ncotenants = [\"{own}\"]\n")),
+        );
+        let told = message(&run(folder.path(), &["classify", &a], 2));
+        names(&told, &["a.toml: node: cotenants: ", own, "is the workload itself; leave it out"]);
+    }
 }
 
 #[test]
