@@ -1,4 +1,4 @@
-//! Printing of quantities for people: three significant digits and a prefix.
+//! Printing of quantities and money for people: three significant digits and a prefix.
 
 /// A number with three significant digits: `1.23`, `12.3`, `123`, `1230`.
 fn three_digits(value: f64) -> String {
@@ -47,9 +47,71 @@ pub fn si(value: f64, unit: &str) -> String {
     format!("{} {unit}", three_digits(value))
 }
 
+/// A whole number with a comma every three digits.
+pub fn thousands(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if value < 0.0 { format!("-{out}") } else { out }
+}
+
+/// US dollars: `$1,234`, `$12.30`, below ten cents three significant digits (`$0.00123`); with an
+/// exponent only where these would be lost among zeros or the whole digits beyond counting.
+pub fn usd(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "" };
+    let text = match value.abs() {
+        v if v >= 1e15 => format!("{v:.2e}"),
+        v if v >= 99.995 => thousands(v),
+        v if v >= 0.1 || v == 0.0 => format!("{v:.2}"),
+        v if v >= 1e-9 => {
+            let decimals = 2 - v.log10().floor() as i32;
+            format!("{v:.*}", decimals.max(0) as usize)
+        }
+        v => format!("{v:.2e}"),
+    };
+    format!("{sign}${text}")
+}
+
+/// So many of a unit: `1 frame`, `1,200 frames`, `2.5 MB`.
+pub fn of_unit(number: f64, unit: &str) -> String {
+    let told = if number.fract() == 0.0 { thousands(number) } else { number.to_string() };
+    if number == 1.0 { format!("1 {unit}") } else { format!("{told} {}", plural(unit)) }
+}
+
+/// The plural of a unit's name; symbols such as MB and words in s have none of their own.
+pub fn plural(unit: &str) -> String {
+    let word = unit.ends_with(|c: char| c.is_ascii_lowercase() && c != 's');
+    if word && !unit.contains(char::is_uppercase) { format!("{unit}s") } else { unit.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn money_shows_cents_where_they_matter_and_digits_where_cents_are_not_enough() {
+        assert_eq!(usd(1_234_567.5), "$1,234,568");
+        assert_eq!(usd(12.3), "$12.30");
+        assert_eq!(usd(0.001_234), "$0.00123");
+        assert_eq!(usd(-310.0), "−$310");
+        assert_eq!(usd(0.0), "$0.00");
+        assert_eq!(usd(6.31e-7), "$0.000000631");
+        assert_eq!(usd(1.5e-10), "$1.50e-10");
+        assert_eq!(usd(2.5e31), "$2.50e31");
+    }
+
+    #[test]
+    fn a_count_agrees_with_its_unit() {
+        assert_eq!(of_unit(1.0, "frame"), "1 frame");
+        assert_eq!(of_unit(3000.0, "frame"), "3,000 frames");
+        assert_eq!(of_unit(2.5, "MB"), "2.5 MB");
+        assert_eq!(plural("tokens"), "tokens");
+    }
 
     #[test]
     fn quantities_read_well() {

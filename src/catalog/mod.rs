@@ -10,7 +10,7 @@ mod tests;
 
 pub use load::CatalogError;
 pub use mig::{MigProfile, Slice};
-pub use overlay::{Overlaid, PriceLine, prices_as_csv, prices_of_csv};
+pub use overlay::{Overlaid, PRICES_USD_PER_H, PriceLine, prices_as_csv, prices_of_csv};
 
 use serde::{Deserialize, Serialize};
 

@@ -40,6 +40,9 @@ pub struct PriceLine {
     pub ignored: Option<IgnoredAny>,
 }
 
+/// US dollars an hour that a VM may cost: wider than any list, and nothing that sums overflow at.
+pub const PRICES_USD_PER_H: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+
 /// What was laid over a catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Overlaid {
@@ -57,9 +60,9 @@ pub fn prices_of_csv(file: &str, text: &str) -> Result<Vec<PriceLine>, CatalogEr
     let prices = lines::<PriceLine>(file, text)?;
     for (index, line) in prices.iter().enumerate() {
         let usd = line.price_usd_per_h;
-        if !(usd > 0.0 && usd.is_finite()) {
+        if !PRICES_USD_PER_H.contains(&usd) {
             let problem = format!(
-                "price_usd_per_h = {usd}: must be above 0; leave the line out where the price is \
+                "price_usd_per_h = {usd:?}: must be above 0, from 1e-6 to 1e6; leave the line out where the price is \
                  unknown"
             );
             return Err(wrong(file, index, &problem));

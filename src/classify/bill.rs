@@ -14,6 +14,9 @@ pub(super) fn cheaper(a: (f64, &Candidate), b: (f64, &Candidate)) -> Ordering {
     (a.0 as f32).total_cmp(&(b.0 as f32)).then_with(|| a.1.tie(b.1))
 }
 
+/// More nodes than all clouds have; beyond it counts lose their digits.
+const MOST_NODES: f64 = 1e15;
+
 impl<'a> Candidate<'a> {
     /// The order of two candidates of equal median cost: by the upper end of its interval, then by
     /// the cost at full load, then by vCPUs of a node, then by name, so that the order of rows does
@@ -70,13 +73,25 @@ impl<'a> Candidate<'a> {
     }
 
     /// USD a month at `jobs_per_day` with device and network times at these levels; `None` where a
-    /// price or time is unknown.
+    /// price or time is unknown, or so extreme that no number holds the cost.
     pub fn usd_per_month_at(&self, jobs_per_day: f64, device: Level, io: Level) -> Option<f64> {
         if let Some(shared) = &self.shared {
-            return shared.usd_per_month(self, jobs_per_day, device, io);
+            let usd = shared.usd_per_month(self, jobs_per_day, device, io);
+            return usd.filter(|usd| usd.is_finite());
         }
         let hours = self.rules.node_hours(jobs_per_day, self.pace(device, io)?);
-        Some(money::usd_per_month(hours, self.usd_per_h?))
+        Some(money::usd_per_month(hours, self.usd_per_h?)).filter(|usd| usd.is_finite())
+    }
+
+    /// Drops a job of which no number holds the cost, or only one that no fleet has; whether it did.
+    pub fn drop_uncountable(&mut self) -> bool {
+        let most = self.day.as_ref().map_or(0.0, |day| day.most);
+        let unpriced = self.usd_per_h.is_some() && self.usd_per_month().is_none();
+        let uncountable = self.job.is_some() && (unpriced || most.is_nan() || most > MOST_NODES);
+        if uncountable {
+            (self.job, self.day) = (None, None);
+        }
+        uncountable
     }
 
     /// The same at the workload's demand and by medians.

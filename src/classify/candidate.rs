@@ -137,6 +137,12 @@ pub(super) fn candidate<'a>(
         Ok(job) => {
             c.check_limit(&job, Limit::of(&workload.demand));
             c.set_job(job);
+            if c.drop_uncountable() {
+                c.lower(Standing::Unknown);
+                let text = "dividing the work by this size's pace gives no number of nodes: check the \
+                            workload's numbers";
+                c.reasons.push(reason("time-unknown", text));
+            }
         }
         Err(Obstacle { code, text, infeasible }) => {
             c.lower(if infeasible { Standing::Infeasible } else { Standing::Unknown });

@@ -44,11 +44,14 @@ pub(super) fn through_the_day(outcome: &Outcome) -> Vec<String> {
 
 fn idle(c: &Candidate) -> Option<Reason> {
     let (nodes, used) = c.nodes().filter(|(_, used)| *used < IDLE && c.shared.is_none())?;
-    let busy = used * 100.0;
+    let busy = match used * 100.0 {
+        percent if percent < 0.05 => "less than 0.1".to_owned(),
+        percent => format!("{percent:.1}"),
+    };
     let text = if nodes <= 1.0 {
-        format!("one node is busy {busy:.1} % of the time")
+        format!("one node is busy {busy} % of the time")
     } else {
-        format!("{} are busy {busy:.1} % of the hours paid for", words::nodes(nodes))
+        format!("{} are busy {busy} % of the hours paid for", words::nodes(nodes))
     };
     Some(reason("idle-dominated", text))
 }

@@ -50,6 +50,23 @@ fn probability_is_the_log_ratio_less_the_margin_over_the_deviation() {
 }
 
 #[test]
+fn a_cost_that_no_number_holds_is_unknown_and_not_infinite() {
+    let v = classify(
+        &workload(1e308, 1000.0, Transfer::ConstantsResident),
+        &measured_pair(36.0, 9.0, 1.02),
+        &catalog(1.0, 4.0),
+        &Options::default(),
+    );
+    assert_eq!(v.verdict, Kind::MeasureFirst, "{}", v.headline);
+    for row in &v.ranking {
+        assert_eq!(row.reasons[0].code, "time-unknown", "{}", row.sku);
+        assert_eq!((row.nodes, row.usd_per_month), (None, None));
+    }
+    let told = format!("{} {}", v.headline, v.sentences.join(" "));
+    assert!(!told.contains("inf") && !told.contains("NaN"), "{told}");
+}
+
+#[test]
 fn a_fast_measured_gpu_under_load_wins_with_all_numbers_shown() {
     // CPU: 100 · 0.36 s = 36 s, 100 jobs an hour at $1. GPU: 100 · 0.009 = 0.9 s, 4000 at $4.
     // 100,000 jobs a day = 4166.7 an hour: ⌈4166.7 / 70⌉ = 60 CPU nodes, ⌈4166.7 / 2800⌉ = 2 GPUs.

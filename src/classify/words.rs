@@ -4,6 +4,7 @@ use super::candidate::{Candidate, GPU_UNUSED, Standing, reason};
 use super::judge::Outcome;
 use super::{Kind, Reason, Side, limits};
 use crate::cost::{Origin, Resource};
+pub(super) use crate::units::{thousands as whole, usd as dollars};
 
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list(names: &[&str]) -> String {
@@ -46,26 +47,6 @@ pub(super) fn seconds(value: f64) -> String {
         v if v < 7200.0 => format!("{} min", number(v / 60.0)),
         v => format!("{} h", number(v / 3600.0)),
     }
-}
-
-/// Dollars: whole from a hundred on, cents below.
-pub(super) fn dollars(value: f64) -> String {
-    let sign = if value < 0.0 { "−" } else { "" };
-    let v = value.abs();
-    if v >= 100.0 { format!("{sign}${}", whole(v)) } else { format!("{sign}${v:.2}") }
-}
-
-/// A whole number with thousands separated.
-pub(super) fn whole(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut out = String::new();
-    for (index, c) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// `1 node`, `1,200 nodes`.

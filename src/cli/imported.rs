@@ -12,6 +12,7 @@ use crate::cost::imported::{Imported, workloads};
 use crate::cost::leave_one_out::leave_one_out;
 use crate::import::{ImportError, Table};
 use crate::report::{self, Content, Verdicts};
+use crate::units::of_unit;
 use crate::workload::{self, Workload};
 
 /// Jobs a day of a workload that nothing else is known of.
@@ -195,14 +196,15 @@ fn demand(
         },
     };
     let job = imported.units_per_job.unwrap_or(1.0);
-    let counted = format!("a job is {job} {}", imported.unit);
+    let counted = format!("a job is {}", of_unit(job, &imported.unit));
     let asked = args.price.what_if.jobs_per_day;
     let Some(mut workload) = named else {
         let jobs_per_day = asked.unwrap_or(JOBS_PER_DAY);
         if asked.is_none() {
             remarks.push(format!(
-                "{name}: {jobs_per_day} jobs a day are assumed, and {counted}; --jobs-per-day N or \
-                 a workload file of that name says otherwise."
+                "{name}: {} a day are assumed, and {counted}; --jobs-per-day N or \
+                 a workload file of that name says otherwise.",
+                of_unit(jobs_per_day, "job")
             ));
         }
         let mut workload = nameless(name, jobs_per_day)?;

@@ -236,10 +236,13 @@ fn unasked(key: &str, value: &str, answers: &Answers) -> Failure {
         return Failure::usage(format!("--answer {key}={value}: {key} {why}; leave it out"));
     }
     let near = nearest(key, known()).map(|n| format!(", did you mean `{n}`?")).unwrap_or_default();
-    let asked: Vec<&str> =
-        QUESTIONS.iter().map(|q| q.key).filter(|k| !answers.word(k).is_empty()).collect();
-    let mut list = asked;
-    list.dedup();
+    let mut list: Vec<&str> = Vec::new();
+    for key in known().filter(|key| !answers.word(key).is_empty()) {
+        // A question may stand in the table once for each kind of job.
+        if !list.contains(&key) {
+            list.push(key);
+        }
+    }
     Failure::usage(format!(
         "--answer {key}={value}: no such question{near}; asked are {}",
         list.join(", ")

@@ -35,9 +35,25 @@ pub fn catalog(own: &[PathBuf]) -> Result<Priced, Failure> {
     for path in own {
         let laid =
             catalog.overlay(path).map_err(|error| Failure::usage(format!("--prices: {error}")))?;
+        refuse_future(path, &laid, &today())?;
         sources.push(overlay(path, "--prices", &laid));
     }
     Ok(Priced { catalog, sources })
+}
+
+/// A price of a day to come is a slip of the pen, and would count as new for ever.
+fn refuse_future(path: &Path, laid: &Overlaid, today: &str) -> Result<(), Failure> {
+    match &laid.dates {
+        // Both are written with the largest part first, so their order is that of the text.
+        Some((_, newest)) if newest.as_str() > today.get(..newest.len()).unwrap_or(today) => {
+            Err(Failure::usage(format!(
+                "--prices: {}: as_of = {newest}: lies after today, {today}; give the day on which \
+                 the price was read",
+                path.display()
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn embedded(catalog: &Catalog) -> String {

@@ -8,8 +8,8 @@ use super::exit::Failure;
 use super::program_args::ProgramArgs;
 use crate::catalog::{Catalog, Price, PriceKind};
 use crate::record::{Record, Row, Status, Time};
-use crate::report::{Document, Listing, Table, Tone, machine, usd};
-use crate::units::{bytes, seconds, si};
+use crate::report::{Document, Listing, Table, Tone, machine};
+use crate::units::{bytes, plural, seconds, si, usd};
 
 /// Share of the threads below which a CPU command leaves some idle.
 const BUSY: f64 = 0.75;
@@ -132,8 +132,9 @@ fn cost(row: &Row, time: &Time, price: &Price) -> String {
         1e6 => "million ".into(),
         _ => "billion ".to_owned(),
     };
-    let plural = if lot > 1.0 { "s" } else { "" };
-    format!("{} a {count}{}{plural}", usd(each * lot), row.work.item_unit)
+    let unit = &row.work.item_unit;
+    let unit = if lot > 1.0 { plural(unit) } else { unit.clone() };
+    format!("{} a {count}{unit}", usd(each * lot))
 }
 
 /// Share of the machine's threads that a CPU command kept busy.

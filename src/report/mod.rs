@@ -25,7 +25,6 @@ pub use document::{Align, Block, Column, Document, Table, Tone};
 pub use held_out::held_out;
 pub use jsonl::verdict_line;
 pub use leave_one_out::leave_one_out;
-pub use numbers::usd;
 pub use packing::packing;
 pub use records::{device_cells, machine};
 pub use verdicts::name as verdict_name;

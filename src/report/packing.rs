@@ -1,9 +1,10 @@
 //! Packed workloads as a document: who shares with whom, on what, for how much.
 
-use super::numbers::{UNKNOWN, usd};
+use super::numbers::UNKNOWN;
 use super::verdicts::name;
 use super::{Document, Table, Tone};
 use crate::classify::{Group, Kind, Packing, Side};
+use crate::units::usd;
 
 /// One line a workload, by group.
 pub fn packing(packed: &Packing) -> Document {

@@ -1,10 +1,10 @@
 //! Verdicts as a document: one table over all workloads, then each with its evidence.
 
-use super::numbers::{UNKNOWN, count, percent, ratio, thousands, usd};
+use super::numbers::{UNKNOWN, count, percent, ratio};
 use super::{Document, Table, Tone, Verdicts, csv::word, records};
 use crate::classify::{Kind, Side, SkuCost, Suggestion, Verdict};
 use crate::cost::{Estimate, Origin};
-use crate::units::seconds;
+use crate::units::{seconds, thousands, usd};
 
 /// All verdicts; rankings are cut to `rows` of each side. Where they are cut, what a reader can do
 /// without is left to the other forms and to `--explain`.

@@ -1,8 +1,11 @@
 //! How many jobs, when in the day, and within which limits: the types and the `[demand]` table.
 
+use std::ops::RangeInclusive;
+
 use toml::Value as Toml;
 
 use super::WorkloadError;
+use super::parse::SECONDS;
 use super::reader::{Reader, finite};
 
 const KEYS: &[&str] = &[
@@ -18,8 +21,14 @@ const KEYS: &[&str] = &[
 ];
 /// Percentile of the latency objective where none is given.
 const PERCENTILE: f64 = 0.99;
+/// Fewer jobs a day than anybody asks about, save none at all.
+const FEWEST_JOBS: f64 = 1e-6;
 /// More jobs a day than anybody has; beyond it sums lose their digits.
 const MOST_JOBS: f64 = 1e15;
+/// Rate of the busy hours ÷ rate of the others.
+const PEAK_FACTOR: RangeInclusive<f64> = 1.0..=1e4;
+/// Hours of a day, from half a minute on.
+const HOURS: [f64; 2] = [0.01, 24.0];
 
 /// How many jobs, when, and within which limits.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,8 +144,8 @@ pub(super) fn read(root: &Reader) -> Result<Demand, WorkloadError> {
     };
     reader.only(KEYS)?;
     let given = reader.number("jobs_per_day")?;
-    if given.is_some_and(|jobs| !(0.0..=MOST_JOBS).contains(&jobs)) {
-        return Err(reader.bad("jobs_per_day", "must be 0 or more, and at most 1e15"));
+    if given.is_some_and(|jobs| !may_be_a_day(jobs)) {
+        return Err(reader.bad("jobs_per_day", "must be 0 or more: 0, or from 1e-6 to 1e15"));
     }
     let (pattern, sum) = pattern(&reader, given)?;
     let Some(jobs_per_day) = given.or(sum) else {
@@ -145,6 +154,11 @@ pub(super) fn read(root: &Reader) -> Result<Demand, WorkloadError> {
     let mut demand = Demand { pattern, ..Demand::steady(jobs_per_day) };
     limits(&reader, &mut demand)?;
     Ok(demand)
+}
+
+/// Whether so many jobs a day may be judged: none, or a number that dollars can be divided by.
+pub fn may_be_a_day(jobs: f64) -> bool {
+    jobs == 0.0 || (FEWEST_JOBS..=MOST_JOBS).contains(&jobs)
 }
 
 /// The pattern and, where it gives rates, the jobs of a day.
@@ -166,11 +180,8 @@ fn pattern(reader: &Reader, jobs: Option<f64>) -> Result<(Pattern, Option<f64>),
     }
     match word {
         "steady" => Ok((Pattern::Steady, None)),
-        "batch" => match reader.positive("window_h")? {
+        "batch" => match reader.positive("window_h", HOURS)? {
             None => Err(reader.bad("window_h", "missing; give the hours a day in which batches may run")),
-            Some(h) if h > 24.0 => {
-                Err(reader.bad("window_h", "a day has 24 hours; give at most 24"))
-            }
             Some(window_h) => Ok((Pattern::Batch { window_h }, None)),
         },
         "bursty" => bursty(reader).map(|pattern| (pattern, None)),
@@ -184,15 +195,15 @@ fn pattern(reader: &Reader, jobs: Option<f64>) -> Result<(Pattern, Option<f64>),
 }
 
 fn bursty(reader: &Reader) -> Result<Pattern, WorkloadError> {
-    let Some(peak_factor) = reader.positive("peak_factor")? else {
+    let Some(peak_factor) = reader.number("peak_factor")? else {
         let hint = "missing; give the rate of the busy hours ÷ the rate of the others, such as 5";
         return Err(reader.bad("peak_factor", hint));
     };
-    if peak_factor < 1.0 {
-        let hint = "the busy hours must have at least the rate of the others; give 1 or more";
+    if !PEAK_FACTOR.contains(&peak_factor) {
+        let hint = "the busy hours must have at least the rate of the others: from 1 to 10000";
         return Err(reader.bad("peak_factor", hint));
     }
-    let Some(peak_h_per_day) = reader.positive("peak_h_per_day")? else {
+    let Some(peak_h_per_day) = reader.positive("peak_h_per_day", HOURS)? else {
         return Err(
             reader.bad("peak_h_per_day", "missing; give the busy hours of a day, such as 4")
         );
@@ -224,8 +235,9 @@ fn rates(
         return Err(reader.bad("hourly", &format!("{HINT}; these are {count}")));
     };
     let sum: f64 = shares.iter().sum();
-    if sum > MOST_JOBS {
-        return Err(reader.bad("hourly", "adds up to more than 1e15 jobs a day"));
+    if !may_be_a_day(sum) {
+        let hint = format!("adds up to {sum:e} jobs a day; must be 0, or from 1e-6 to 1e15");
+        return Err(reader.bad("hourly", &hint));
     }
     if sum == 0.0 {
         if jobs.is_some_and(|jobs| jobs > 0.0) {
@@ -241,8 +253,8 @@ fn rates(
 
 /// Deadline and latency objective.
 fn limits(reader: &Reader, demand: &mut Demand) -> Result<(), WorkloadError> {
-    demand.deadline_s = reader.positive("deadline_s")?;
-    demand.latency_slo_s = reader.positive("latency_slo_s")?;
+    demand.deadline_s = reader.positive("deadline_s", SECONDS)?;
+    demand.latency_slo_s = reader.positive("latency_slo_s", SECONDS)?;
     if demand.deadline_s.is_some() && demand.latency_slo_s.is_some() {
         let hint = "stands beside latency_slo_s; give deadline_s for jobs that run, or latency_slo_s \
                     for requests that are answered";
@@ -258,9 +270,9 @@ fn limits(reader: &Reader, demand: &mut Demand) -> Result<(), WorkloadError> {
         let hint = "says how many requests meet latency_slo_s, which is missing; give both";
         return Err(reader.bad("percentile", hint));
     }
-    if percentile <= 0.0 || percentile >= 1.0 {
-        let hint = "must be a share above 0 and below 1, such as 0.99: no finite number of nodes \
-                    answers every request in time";
+    if !(0.01..=0.999_999).contains(&percentile) {
+        let hint = "must be a share above 0 and below 1, from 0.01 to 0.999999, such as 0.99: no \
+                    finite number of nodes answers every request in time";
         return Err(reader.bad("percentile", hint));
     }
     demand.percentile = percentile;

@@ -16,7 +16,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 
-pub use demand::{Demand, Pattern, Segment};
+pub use demand::{Demand, Pattern, Segment, may_be_a_day};
 pub use parse::parse;
 
 /// The built-in workloads: (name, TOML text), in the order shown.

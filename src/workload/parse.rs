@@ -13,6 +13,16 @@ const NODE: &[&str] = &["os", "needs", "cotenants", "min_nodes"];
 const TODAY: &[&str] = &["sku", "nodes"];
 const SERIAL: &[&str] = &["serial_cpu_s"];
 const IO: &[&str] = &["io_bytes", "io_bytes_per_s"];
+/// Least and largest duration in seconds: from a nanosecond to 30 years.
+pub(super) const SECONDS: [f64; 2] = [1e-9, 1e9];
+/// Bytes of one job.
+const BYTES: [f64; 2] = [1.0, 1e18];
+/// Bytes per second of a network or disk.
+const BYTES_PER_S: [f64; 2] = [1.0, 1e13];
+/// Executions of a case a job; a share of one where jobs have it in common.
+const CALLS: [f64; 2] = [1e-6, 1e16];
+/// Memory, from a KiB on.
+const GIB: [f64; 2] = [1e-6, 1e6];
 const ENGINES: &[&str] = &["nvenc", "nvdec", "graphics"];
 
 /// Reads one workload; `file` names it in messages, `stem` is its name where it gives none.
@@ -61,13 +71,15 @@ fn stage(file: &str, number: usize, item: &Toml) -> Result<Stage, WorkloadError>
     let reader = Reader { file, place: &place, table };
     if table.contains_key("serial_cpu_s") {
         reader.only(SERIAL)?;
-        return Ok(Stage::Serial { serial_cpu_s: reader.positive("serial_cpu_s")?.unwrap_or(0.0) });
+        return Ok(Stage::Serial {
+            serial_cpu_s: reader.positive("serial_cpu_s", SECONDS)?.unwrap_or(0.0),
+        });
     }
     if table.contains_key("io_bytes") {
         reader.only(IO)?;
         return Ok(Stage::Io {
-            io_bytes: reader.positive("io_bytes")?.unwrap_or(0.0),
-            io_bytes_per_s: reader.positive("io_bytes_per_s")?,
+            io_bytes: reader.positive("io_bytes", BYTES)?.unwrap_or(0.0),
+            io_bytes_per_s: reader.positive("io_bytes_per_s", BYTES_PER_S)?,
         });
     }
     let Some(family) = reader.text("family")? else {
@@ -96,14 +108,9 @@ fn stage(file: &str, number: usize, item: &Toml) -> Result<Stage, WorkloadError>
     Ok(Stage::Compute(ComputeStage {
         family: family.to_owned(),
         params,
-        calls: reader.positive("calls")?.unwrap_or(1.0),
+        calls: reader.positive("calls", CALLS)?.unwrap_or(1.0),
         transfer,
-        gpus_per_job: match reader.positive("gpus_per_job")? {
-            Some(gpus) if gpus.fract() != 0.0 => {
-                return Err(reader.bad("gpus_per_job", "must be a whole number"));
-            }
-            gpus => gpus.unwrap_or(1.0),
-        },
+        gpus_per_job: reader.whole("gpus_per_job", 1)?.map_or(1.0, f64::from),
     }))
 }
 
@@ -111,12 +118,12 @@ fn job(root: &Reader) -> Result<JobNeeds, WorkloadError> {
     let Some(reader) = root.table("job")? else { return Ok(JobNeeds::default()) };
     reader.only(JOB)?;
     let constant_gib = reader.number("constant_gib")?.unwrap_or(0.0);
-    if constant_gib < 0.0 {
-        return Err(reader.bad("constant_gib", "must be 0 or more"));
+    if !(0.0..=GIB[1]).contains(&constant_gib) {
+        return Err(reader.bad("constant_gib", "must be from 0 to 1e6"));
     }
     Ok(JobNeeds {
-        memory_gib: reader.positive("memory_gib")?.unwrap_or(0.0),
-        gpu_memory_gib: reader.positive("gpu_memory_gib")?.unwrap_or(0.0),
+        memory_gib: reader.positive("memory_gib", GIB)?.unwrap_or(0.0),
+        gpu_memory_gib: reader.positive("gpu_memory_gib", GIB)?.unwrap_or(0.0),
         constant_gib,
         overlap: reader.flag("overlap")?,
     })

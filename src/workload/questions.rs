@@ -129,11 +129,13 @@ impl Question {
 }
 
 /// Counts of things: whole numbers from 1 on.
-const COUNT: Wants = Wants::Number { least: 1.0, most: 1e12, whole: true };
+const COUNT: Wants = Wants::Number { least: 1.0, most: 1e9, whole: true };
 /// A side of a matrix or picture.
 const SIDE: Wants = Wants::Number { least: 1.0, most: 16384.0, whole: true };
 /// Amounts of which there may be none.
-const AMOUNT: Wants = Wants::Number { least: 0.0, most: 1e12, whole: false };
+const AMOUNT: Wants = Wants::Number { least: 0.0, most: 1e9, whole: false };
+/// Memory, which may be none that is worth a word.
+const GIB: Wants = Wants::Number { least: 0.0, most: 1e6, whole: false };
 /// Amounts of which there must be some.
 const SOME: Wants = Wants::Number { least: 1e-6, most: 1e9, whole: false };
 
@@ -227,10 +229,16 @@ pub const QUESTIONS: &[Question] = &[
         "Billions of operations an image: twice the multiply–adds that the model's authors state \
          (ResNet-50: 8.2)",
         "8.2",
-        SOME,
+        Wants::Number { least: 1e-6, most: 1e5, whole: false },
         of(&["images"]),
     ),
-    ask("weights", "Weights of the model, in billions", "7", SOME, of(&["llm"])),
+    ask(
+        "weights",
+        "Weights of the model, in billions",
+        "7",
+        Wants::Number { least: 1e-6, most: 1e4, whole: false },
+        of(&["llm"]),
+    ),
     ask("prompt", "Tokens of a prompt", "512", COUNT, of(&["llm"])),
     ask("tokens", "Tokens of an answer", "256", COUNT, of(&["llm"])),
     ask(
@@ -283,7 +291,13 @@ pub const QUESTIONS: &[Question] = &[
         AMOUNT,
         of(ARITHMETIC),
     ),
-    ask("jobs_per_day", "Jobs a day", "1000", AMOUNT, When::Always),
+    ask(
+        "jobs_per_day",
+        "Jobs a day",
+        "1000",
+        Wants::Number { least: 0.0, most: 1e12, whole: false },
+        When::Always,
+    ),
     ask("pattern", "When do they come?", "steady", PATTERNS, When::Always),
     ask(
         "window_h",
@@ -296,7 +310,7 @@ pub const QUESTIONS: &[Question] = &[
         "peak_factor",
         "Rate of the busy hours ÷ rate of the others",
         "5",
-        Wants::Number { least: 1.0, most: 1e6, whole: false },
+        Wants::Number { least: 1.0, most: 1e4, whole: false },
         When::Is("pattern", &["bursty"]),
     ),
     ask(
@@ -329,18 +343,12 @@ pub const QUESTIONS: &[Question] = &[
         SOME,
         When::Is("limit", &["deadline"]),
     ),
-    ask(
-        "memory_gib",
-        "Memory of one job in GiB (0: what its data take)",
-        "2",
-        AMOUNT,
-        When::Always,
-    ),
+    ask("memory_gib", "Memory of one job in GiB (0: what its data take)", "2", GIB, When::Always),
     ask(
         "gpu_memory_gib",
         "Memory of one job on a GPU in GiB (0: what its data take)",
         "0",
-        AMOUNT,
+        GIB,
         of(ARITHMETIC),
     ),
     ask(

@@ -21,6 +21,8 @@ impl<'a> Reader<'a> {
         let value = match self.table.get(key) {
             None => String::new(),
             Some(Toml::Table(_)) => " = {…}".into(),
+            // 1e300 as it was written, not in 301 digits.
+            Some(Toml::Float(value)) => format!(" = {value:?}"),
             Some(value) => format!(" = {value}"),
         };
         WorkloadError::Field {
@@ -76,12 +78,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A finite number above 0.
-    pub fn positive(&self, key: &str) -> Result<Option<f64>, WorkloadError> {
-        match self.number(key)? {
-            Some(v) if v <= 0.0 => Err(self.bad(key, "must be above 0")),
-            other => Ok(other),
+    /// A number above 0, from `least` to `most`: within bounds that nobody meets, so that no sum
+    /// or quotient of such numbers leaves those that a computer has.
+    pub fn positive(
+        &self,
+        key: &str,
+        [least, most]: [f64; 2],
+    ) -> Result<Option<f64>, WorkloadError> {
+        let number = self.number(key)?;
+        if number.is_none_or(|value| (least..=most).contains(&value)) {
+            return Ok(number);
         }
+        let [least, most] = [least, most].map(bound);
+        Err(self.bad(key, &format!("must be above 0, from {least} to {most}")))
     }
 
     /// A whole number from `least` up to a million.
@@ -145,6 +154,11 @@ impl<'a> Reader<'a> {
             Toml::Datetime(_) => return Err(self.bad(key, "a date is not a case parameter")),
         })
     }
+}
+
+/// A bound as it is told: `24`, `1e9`.
+fn bound(value: f64) -> String {
+    if (1e-3..1e6).contains(&value) { value.to_string() } else { format!("{value:e}") }
 }
 
 /// A finite number as written, whole or not.

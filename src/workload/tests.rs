@@ -48,6 +48,8 @@ fn a_whole_workload_is_read() {
 fn bad_input_names_field_value_and_next_step() {
     let cases = [
         ("calls = 40", "calls = 0", "stage 1: calls = 0: must be above 0"),
+        ("calls = 40", "calls = 1e300", "calls = 1e300: must be above 0, from 1e-6 to 1e16"),
+        ("jobs_per_day = 2000", "jobs_per_day = 1e-300", "0, or from 1e-6 to 1e15"),
         ("calls = 40", "calls = -3", "must be above 0"),
         ("serial_cpu_s = 12", "serial_cpu_s = -1", "stage 2: serial_cpu_s = -1"),
         (
@@ -153,7 +155,10 @@ fn what_cannot_be_is_refused_with_the_next_step() {
     let rates = |count: usize, rate: &str| format!("hourly = [{}]", vec![rate; count].join(", "));
     let cases = [
         ("pattern = \"batch\"".to_owned(), "window_h: missing"),
-        ("pattern = \"batch\"\nwindow_h = 25".into(), "window_h = 25: a day has 24 hours"),
+        (
+            "pattern = \"batch\"\nwindow_h = 25".into(),
+            "window_h = 25: must be above 0, from 0.01 to 24",
+        ),
         ("pattern = \"bursty\"\npeak_h_per_day = 2".into(), "peak_factor: missing"),
         ("pattern = \"bursty\"\npeak_factor = 5".into(), "peak_h_per_day: missing"),
         (
@@ -178,7 +183,12 @@ fn what_cannot_be_is_refused_with_the_next_step() {
             "pattern = \"batch\"\nwindow_h = 2\nlatency_slo_s = 1".into(),
             "latency_slo_s = 1: is for requests as they come",
         ),
-        ("deadline_s = 0".into(), "deadline_s = 0: must be above 0"),
+        ("deadline_s = 0".into(), "deadline_s = 0: must be above 0, from 1e-9 to 1e9"),
+        (
+            "pattern = \"bursty\"\npeak_factor = 1e300\npeak_h_per_day = 2".into(),
+            "peak_factor = 1e300: the busy hours must have at least the rate of the others: from 1 to 10000",
+        ),
+        (rates(24, "1e-300"), "adds up to"),
     ];
     for (lines, expected) in cases {
         let message = demand(&lines).expect_err("must be refused").to_string();
@@ -188,6 +198,17 @@ fn what_cannot_be_is_refused_with_the_next_step() {
         ("overlap = 1", "overlap = 1: must be true or false"),
         ("[node]\nmin_nodes = 1.5", "min_nodes = 1.5: must be a whole number"),
         ("[node]\ncotenants = \"a\"", "must list names or files of workloads"),
+        (
+            "[[stage]]\nserial_cpu_s = 1e300",
+            "serial_cpu_s = 1e300: must be above 0, from 1e-9 to 1e9",
+        ),
+        ("[[stage]]\nio_bytes = 1e300", "io_bytes = 1e300: must be above 0, from 1 to 1e18"),
+        (
+            "[[stage]]\nio_bytes = 1\nio_bytes_per_s = 1e-300",
+            "io_bytes_per_s = 1e-300: must be above 0, from 1 to 1e13",
+        ),
+        ("gpu_memory_gib = 1e7", "gpu_memory_gib = 10000000.0: must be above 0, from 1e-6 to 1e6"),
+        ("constant_gib = 1e300", "constant_gib = 1e300: must be from 0 to 1e6"),
         ("[today]\nnodes = 1", "today: sku: name the VM size"),
         ("[today]\nsku = \"x\"", "nodes: missing"),
     ];

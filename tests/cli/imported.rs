@@ -39,7 +39,7 @@ fn a_file_is_judged_in_every_form() {
 fn the_demand_is_that_of_a_workload_file_a_flag_or_a_stated_default() {
     let folder = folder();
     let text = stdout(&run(folder.path(), &["classify", "--imported", &measured()], 0));
-    names(&text, &["detector: 10000 jobs a day are assumed", "--jobs-per-day N"]);
+    names(&text, &["detector: 10,000 jobs a day are assumed", "--jobs-per-day N"]);
 
     let row = |workload: &str, job: &str| {
         let line = |sku: &str, device: &str, rate: u32| {

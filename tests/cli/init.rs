@@ -116,3 +116,13 @@ fn a_wrong_answer_names_the_question_and_what_would_do() {
     assert!(!folder.path().join("w.toml").exists(), "nothing is written");
     names(&message(&run(folder.path(), &["init", "w.yaml"], 2)), &["w.yaml.toml"]);
 }
+
+#[test]
+fn an_unknown_question_is_answered_with_each_that_there_is_once() {
+    let folder = folder();
+    let arguments = ["init", "-", "--answer", "kind=data", "--answer", "colour=red"];
+    let told = message(&run(folder.path(), &arguments, 2));
+    for key in ["io_gb", "serial_cpu_s"] {
+        assert_eq!(told.matches(key).count(), 1, "{told}");
+    }
+}

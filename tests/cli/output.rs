@@ -161,6 +161,12 @@ fn prices_of_ones_own_lie_over_the_catalog() {
         super::file(folder.path(), "free.csv", format!("{header}{}", line.replace("0.123", "0")));
     let arguments = ["classify", "short-read-alignment", "--prices", &free];
     names(&message(&run(folder.path(), &arguments, 2)), &["--prices", "free.csv", "above 0"]);
+
+    let late = line.replace("2026-11", "2999-11-01");
+    let late = super::file(folder.path(), "late.csv", format!("{header}{late}"));
+    let arguments = ["classify", "short-read-alignment", "--prices", &late];
+    let told = message(&run(folder.path(), &arguments, 2));
+    names(&told, &["--prices", "late.csv", "as_of = 2999-11-01: lies after today"]);
 }
 
 /// Widens every 95 % interval in `value`: from a fifth of the median to five times it.

@@ -83,13 +83,17 @@ fn what_cannot_be_is_refused() {
     let folder = folder();
     let cases: &[(&[&str], &[&str])] = &[
         (&["--price", "Standard_NC4as_T4_v4=1"], &["no such VM size of azure", "did you mean"]),
-        (&["--price", "Standard_NC4as_T4_v3=0"], &["Standard_NC4as_T4_v3=0", "above 0"]),
+        (&["--price", "Standard_NC4as_T4_v3=0"], &["Standard_NC4as_T4_v3=0", "from 1e-6"]),
         (&["--price", "0.4"], &["as in Standard_NC4as_T4_v3=0.40"]),
-        (&["--jobs-per-day", "-1"], &["must be a number from 0"]),
-        (&["--target-utilisation", "0"], &["share above 0 and at most 1"]),
-        (&["--target-utilisation", "1.1"], &["share above 0 and at most 1"]),
+        (&["--jobs-per-day", "-1"], &["must be 0, or a number from 1e-6 to 1e15"]),
+        (&["--target-utilisation", "0"], &["share from 0.01 to 1"]),
+        (&["--target-utilisation", "1.1"], &["share from 0.01 to 1"]),
         (&["--min-nodes", "-1"], &["-1"]),
-        (&["--start-up-min", "nan"], &["0 or more"]),
+        (&["--target-utilisation", "1e-300"], &["1e-300", "share from 0.01 to 1"]),
+        (&["--start-up-min", "nan"], &["from 0 to 1440"]),
+        (&["--cool-down-min", "1e300"], &["1e300", "from 0 to 1440"]),
+        (&["--evictions-per-h", "1e308"], &["1e308", "from 0 to 60"]),
+        (&["--price", "Standard_NC4as_T4_v3=1e300"], &["from 1e-6 to 1e6"]),
     ];
     for (arguments, parts) in cases {
         let all = [&["classify", "serial-job", "--quiet"], *arguments].concat();
@@ -107,4 +111,14 @@ fn no_jobs_a_day_have_no_price_a_job_but_one_a_month() {
     );
     assert!(v["best_cpu"]["usd_per_job"].is_null(), "no jobs, no price a job");
     assert!(v["best_cpu"]["usd_per_month"]["median"].as_f64().is_some_and(|usd| usd > 0.0));
+}
+
+#[test]
+fn few_jobs_cost_little_and_not_nothing() {
+    let folder = folder();
+    let arguments = ["classify", "bursty-inference", "--jobs-per-day", "50", "--quiet"];
+    let text = stdout(&run(folder.path(), &arguments, 0));
+    for wrong in ["$0.00 ", "busy 0.0 %"] {
+        assert!(!text.contains(wrong), "{wrong}: {text}");
+    }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::positive;
+use crate::catalog::PRICES_USD_PER_H;
+use crate::workload::may_be_a_day;
 
 /// How VM sizes are priced.
 #[derive(Debug, Clone, Args)]
@@ -52,13 +53,13 @@ pub struct WhatIfArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000), allow_negative_numbers = true)]
     pub min_nodes: Option<u32>,
     /// Minutes until a new node works [default: 8 with a GPU, 3 without]
-    #[arg(long, value_name = "MIN", value_parser = zero_or_more, allow_negative_numbers = true)]
+    #[arg(long, value_name = "MIN", value_parser = minutes, allow_negative_numbers = true)]
     pub start_up_min: Option<f64>,
     /// Minutes that a node without work is kept [default: 10]
-    #[arg(long, value_name = "MIN", value_parser = zero_or_more, allow_negative_numbers = true)]
+    #[arg(long, value_name = "MIN", value_parser = minutes, allow_negative_numbers = true)]
     pub cool_down_min: Option<f64>,
     /// Evictions of a spot node per hour [default: 0.05]
-    #[arg(long, value_name = "RATE", value_parser = zero_or_more, allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", value_parser = evictions, allow_negative_numbers = true)]
     pub evictions_per_h: Option<f64>,
 }
 
@@ -158,37 +159,45 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A finite number, 0 or more.
-fn zero_or_more(text: &str) -> Result<f64, String> {
+/// Minutes of at most a day.
+fn minutes(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        _ => Err("must be a number, 0 or more".into()),
+        Ok(value) if (0.0..=1440.0).contains(&value) => Ok(value),
+        _ => Err("must be a number of minutes from 0 to 1440".into()),
+    }
+}
+
+/// Evictions an hour, at most one a minute.
+fn evictions(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=60.0).contains(&value) => Ok(value),
+        _ => Err("must be a number from 0 to 60".into()),
     }
 }
 
 /// Jobs a day as a workload may state them.
 fn jobs(text: &str) -> Result<f64, String> {
-    zero_or_more(text)
-        .ok()
-        .filter(|jobs| *jobs <= 1e15)
-        .ok_or_else(|| "must be a number from 0 to 1e15".into())
+    match text.parse::<f64>() {
+        Ok(value) if may_be_a_day(value) => Ok(value),
+        _ => Err("must be 0, or a number from 1e-6 to 1e15".into()),
+    }
 }
 
-/// A share above 0 and up to 1.
+/// A share from a hundredth on: beyond that, nodes would be kept to do nothing.
 fn filled(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
-        _ => Err("must be a share above 0 and at most 1, for example 0.7 for 70 %".into()),
+        Ok(value) if (0.01..=1.0).contains(&value) => Ok(value),
+        _ => Err("must be a share from 0.01 to 1, for example 0.7 for 70 %".into()),
     }
 }
 
 /// `SIZE=USD`.
 fn sized_price(text: &str) -> Result<(String, f64), String> {
     let parsed = text.rsplit_once('=').and_then(|(size, usd)| {
-        let usd = positive(usd).ok()?;
+        let usd = usd.parse::<f64>().ok().filter(|usd| PRICES_USD_PER_H.contains(usd))?;
         (!size.is_empty()).then(|| (size.to_owned(), usd))
     });
     parsed.ok_or_else(|| {
-        "must be a VM size and US dollars an hour above 0, as in Standard_NC4as_T4_v3=0.40".into()
+        "must be a VM size and US dollars an hour from 1e-6 to 1e6, as in Standard_NC4as_T4_v3=0.40".into()
     })
 }
