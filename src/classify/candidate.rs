@@ -353,6 +353,7 @@ impl Candidate<'_> {
                 .map(|m| m.map(|usd| usd / money::DAYS_PER_MONTH / jobs_per_day)),
             usd_per_job_full_load: self.usd_per_job_full_load(),
             usd_per_month: month,
+            energy_j_per_job: job.and_then(JobOn::energy_j),
             binding,
             eligible: self.standing == Standing::Eligible,
             reasons,

@@ -36,6 +36,10 @@ struct List {
 
 impl List {
     fn add(&mut self, name: &str, value: f64, unit: &str, from: impl Into<String>) {
+        self.put(name, Some(value), unit, from);
+    }
+
+    fn put(&mut self, name: &str, value: Option<f64>, unit: &str, from: impl Into<String>) {
         self.terms.push(Term {
             sku: self.sku.clone(),
             part: self.part.clone(),
@@ -107,6 +111,13 @@ impl List {
         if candidate.latency_known {
             let along = if job.overlap { "longest stage or resource" } else { "Σ along the job" };
             self.interval("latency R", job.latency(), "s", along);
+        }
+        if !job.stages.is_empty() {
+            let from = match job.energy_j() {
+                Some(_) => "Σ calls · energy of a call, measured there by the device's counter",
+                None => "no energy counter was read",
+            };
+            self.put("energy of a job", job.energy_j(), "J", from);
         }
         if let Some(k) = job.at_once {
             self.add("jobs at once k", k, "jobs", "allocatable memory ÷ memory of a job");

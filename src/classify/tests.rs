@@ -176,6 +176,20 @@ fn of_sizes_that_cost_the_same_the_smaller_is_chosen() {
 }
 
 #[test]
+fn energy_is_told_where_a_counter_was_read_and_unknown_elsewhere() {
+    // 100 calls of 0.5 J on the GPU; no counter on the CPU.
+    let mut records = measured_pair(0.36, 0.009, 1.02);
+    records[1].rows[0].energy_j = Some(0.5);
+    let resolved = workload(100.0, 1e5, Transfer::ConstantsResident);
+    let v = classify(&resolved, &records, &catalog(1.0, 4.0), &Options::default());
+    let of = |c: &Option<SkuCost>| c.as_ref().and_then(|c| c.energy_j_per_job);
+    assert_eq!((of(&v.best_gpu), of(&v.best_cpu)), (Some(50.0), None));
+    let terms = v.explain.iter().filter(|t| t.name == "energy of a job");
+    let told: Vec<_> = terms.map(|t| (t.value, t.unit.as_str(), t.from.contains("no "))).collect();
+    assert_eq!(told, [(Some(50.0), "J", false), (None, "J", true)]);
+}
+
+#[test]
 fn an_unknown_is_never_a_win() {
     let resolved = workload(100.0, 1e5, Transfer::ConstantsResident);
     let records = measured_pair(0.36, 0.009, 1.02);

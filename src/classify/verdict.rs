@@ -160,6 +160,10 @@ pub struct SkuCost {
     pub usd_per_job_full_load: Option<Estimate>,
     /// USD per month (30.4 days) at the demand.
     pub usd_per_month: Option<Estimate>,
+    /// Joules of a job's compute stages by the devices' counters; `None` where a stage was not
+    /// measured on this size with one.
+    #[serde(default)]
+    pub energy_j_per_job: Option<f64>,
     /// What limits it.
     pub binding: Option<Resource>,
     /// Whether it may be chosen.
@@ -365,8 +369,8 @@ pub struct Term {
     pub part: String,
     /// What it is.
     pub name: String,
-    /// Value.
-    pub value: f64,
+    /// Value; `None` where it is unknown, `from` says why.
+    pub value: Option<f64>,
     /// Unit, `1` for a ratio.
     pub unit: String,
     /// Formula, origin or source.

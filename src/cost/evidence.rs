@@ -69,6 +69,8 @@ pub struct Timed {
     pub implementation: String,
     /// Host CPU-seconds while the device works, where recorded.
     pub host_cpu_s: Option<f64>,
+    /// Joules of one call by the device's counter; `None` where none was read there.
+    pub energy_j: Option<f64>,
     /// Launches of one call.
     pub launches: f64,
     /// How much the calls of one run differ: squared coefficient of variation of one call's time.
@@ -288,6 +290,7 @@ impl Known<'_> {
             kernel_s: self.kernel_s,
             implementation: self.row.implementation.clone(),
             host_cpu_s: self.row.host_cpu_s,
+            energy_j: self.row.energy_j,
             launches: f64::from(self.row.launches),
             scatter: scatter(self.row),
             origin: Origin::Measured,
@@ -328,6 +331,7 @@ fn from_members(members: &[(f64, &Known)], axis: &str, value: f64) -> Option<(Ti
         kernel_s: at(|k| k.kernel_s)?,
         implementation: nearest.1.row.implementation.clone(),
         host_cpu_s: nearest.1.row.host_cpu_s.map(|s| s * value / nearest.0),
+        energy_j: None,
         launches: f64::from(nearest.1.row.launches),
         scatter: scatter(nearest.1.row),
         origin: Origin::Interpolated,

@@ -268,6 +268,14 @@ impl JobOn {
         Usage { seconds, latency_s }
     }
 
+    /// Joules of a job's compute stages: Σ calls · joules of a call. `None` without a stage, or where
+    /// one of them has no reading on this size.
+    pub fn energy_j(&self) -> Option<f64> {
+        let of = |stage: &StageOn| Some(stage.calls * stage.energy_j?);
+        let sum: Option<f64> = self.stages.iter().map(of).sum();
+        sum.filter(|_| !self.stages.is_empty())
+    }
+
     /// How much one job's time differs from the next one's: its squared coefficient of variation,
     /// Σ calls · t² · scatter of a call ÷ R², calls being independent. Serial work, network and
     /// disk are taken as constant.

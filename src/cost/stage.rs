@@ -42,6 +42,8 @@ pub struct StageOn {
     pub link_out_s: Estimate,
     /// Thread-seconds of the host while the GPU works.
     pub host_cpu_s: f64,
+    /// Joules of one call; `None` where the case was not measured there with a counter of energy.
+    pub energy_j: Option<f64>,
     /// GPUs one job holds.
     pub gpus_per_job: f64,
     /// Squared coefficient of variation of one call's time; 0 where no call was seen.
@@ -95,6 +97,7 @@ pub fn on_cpu(
         return Err(opaque::no_time(&asked, sku, devices));
     }
     let target = Peaks::of_sku_cpu(sku, catalog);
+    let energy_j = here.as_ref().and_then(|timed| timed.energy_j);
     let cpu_s = here.as_ref().and_then(|timed| timed.host_cpu_s);
     let kernel = match (here, &target) {
         (Some(timed), target) => measured(timed, asked.case, target.as_ref(), Mode::Pipelined),
@@ -117,6 +120,7 @@ pub fn on_cpu(
         link_in_s: Estimate::exact(0.0),
         link_out_s: Estimate::exact(0.0),
         host_cpu_s: 0.0,
+        energy_j,
         gpus_per_job: 0.0,
         scatter: kernel.scatter,
         bound: kernel.bound,
@@ -156,6 +160,7 @@ pub fn on_gpu(
     }
     let mut link = Link::new(asked, sku, gpu, count.min(1.0) * instance_share(gpu, catalog));
     let (kernel, latency_s, launch_s, host_cpu_s);
+    let energy_j = here.as_ref().and_then(|timed| timed.energy_j);
     if let Some(timed) = here {
         host_cpu_s = timed.host_cpu_s;
         let resident = asked.stage.transfer == Transfer::Resident;
@@ -189,6 +194,7 @@ pub fn on_gpu(
         link_out_s: link.out_s,
         // One thread waits for the GPU by spinning unless the measurement says otherwise.
         host_cpu_s: host_cpu_s.unwrap_or(latency_s.median),
+        energy_j,
         gpus_per_job: asked.stage.gpus_per_job,
         scatter: kernel.scatter,
         bound: kernel.bound,

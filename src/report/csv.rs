@@ -8,7 +8,7 @@ use crate::cost::Estimate;
 use crate::record::{Record, Row, Time};
 
 /// Columns of a record's table.
-const RECORD_COLUMNS: [&str; 21] = [
+const RECORD_COLUMNS: [&str; 22] = [
     "record",
     "provider",
     "sku",
@@ -29,11 +29,12 @@ const RECORD_COLUMNS: [&str; 21] = [
     "useful_per_s",
     "useful_unit",
     "host_cpu_s",
+    "energy_j",
     "origin",
 ];
 
 /// Columns of the verdicts' table.
-const VERDICT_COLUMNS: [&str; 28] = [
+const VERDICT_COLUMNS: [&str; 29] = [
     "workload",
     "verdict",
     "probability_gpu",
@@ -61,6 +62,7 @@ const VERDICT_COLUMNS: [&str; 28] = [
     "jobs_per_h",
     "nodes",
     "node_hours_per_day",
+    "energy_j_per_job",
     "binding",
 ];
 
@@ -127,7 +129,7 @@ fn write_row<W: Write>(
     Ok(())
 }
 
-fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>) -> [String; 21] {
+fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>) -> [String; 22] {
     let env = &record.header.env;
     let device = records::device(record, &row.device);
     let of = |f: fn(&Time) -> f64| time.map(|t| f(t).to_string()).unwrap_or_default();
@@ -152,11 +154,12 @@ fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>
         time.map(|t| (row.work.useful / t.median_s).to_string()).unwrap_or_default(),
         row.work.useful_unit.clone(),
         row.host_cpu_s.map(|v| v.to_string()).unwrap_or_default(),
+        row.energy_j.map(|v| v.to_string()).unwrap_or_default(),
         if time.is_some() { "measured".to_owned() } else { String::new() },
     ]
 }
 
-fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 28] {
+fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 29] {
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let median = |estimate: Option<Estimate>| number(estimate.map(|e| e.median));
     let lo = |estimate: Option<Estimate>| number(estimate.map(|e| e.lo90));
@@ -190,6 +193,7 @@ fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 28] {
         median(cost.jobs_per_h),
         cost.nodes.map(|n| n.to_string()).unwrap_or_default(),
         number(cost.node_hours_per_day),
+        number(cost.energy_j_per_job),
         cost.binding.map(|b| word(&b)).unwrap_or_default(),
     ]
 }

@@ -275,7 +275,9 @@ fn measured(document: &mut Document, record: &Record) {
         }
     }
     for family in families {
-        let mut table = Table::new(&[
+        let here = |row: &&Row| row.family == family && row.status == Status::Ok;
+        let energy = record.rows.iter().filter(here).any(|row| row.energy_j.is_some());
+        let mut titles = vec![
             "case",
             "device",
             "implementation",
@@ -283,14 +285,15 @@ fn measured(document: &mut Document, record: &Record) {
             ">end to end",
             ">pipelined",
             ">throughput",
-            "check",
-        ]);
-        let rows = record.rows.iter();
-        for row in rows.filter(|row| row.family == family && row.status == Status::Ok) {
+        ];
+        titles.extend(energy.then_some(">energy"));
+        titles.push("check");
+        let mut table = Table::new(&titles);
+        for row in record.rows.iter().filter(here) {
             let kernel = row.times.kernel_warm.as_ref().or(row.times.kernel_cold.as_ref());
             let throughput = throughput_time(row).map(|time| throughput(row, time));
             let key = row.case_key.strip_prefix(family).unwrap_or(&row.case_key).trim();
-            table.row([
+            let mut cells = vec![
                 key.to_owned(),
                 row.device.clone(),
                 row.implementation.clone(),
@@ -298,8 +301,11 @@ fn measured(document: &mut Document, record: &Record) {
                 time_cell(row.times.end_to_end.as_ref()),
                 time_cell(row.times.pipelined.as_ref()),
                 throughput.unwrap_or_else(|| UNKNOWN.into()),
-                row.check.as_ref().map_or_else(|| UNKNOWN.into(), |c| c.method.clone()),
-            ]);
+            ];
+            let joules = |j| format!("{j:.3e} J");
+            cells.extend(energy.then(|| row.energy_j.map_or_else(|| UNKNOWN.into(), joules)));
+            cells.push(row.check.as_ref().map_or_else(|| UNKNOWN.into(), |c| c.method.clone()));
+            table.rows.push(cells);
         }
         document.heading(2, family);
         document.table(table);

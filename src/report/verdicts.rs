@@ -354,7 +354,7 @@ fn explain(document: &mut Document, verdict: &Verdict) {
             term.sku.clone(),
             term.part.clone(),
             term.name.clone(),
-            plain(term.value),
+            term.value.map_or_else(|| UNKNOWN.into(), plain),
             term.unit.clone(),
             term.from.clone(),
         ]);
