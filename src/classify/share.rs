@@ -79,6 +79,11 @@ impl<'a> Guest<'_, 'a> {
         node::memory(self.party.resolved, self.candidate.side == Side::Gpu)
     }
 
+    /// Its operating system: a node runs one.
+    pub fn system(&self) -> &'a str {
+        &self.party.resolved.workload.node.os
+    }
+
     /// As a tenant, with its times at these levels.
     pub fn tenant(&self, device: Level, io: Level) -> Option<Tenant<'a>> {
         tenant(self.candidate, self.memory(), self.candidate.jobs_per_day, device, io)
@@ -255,7 +260,8 @@ pub(super) fn group_bill(
     let able = |g: &Guest| {
         g.candidate.standing == Standing::Eligible && !(crowded && g.late(crowd).is_some())
     };
-    if !guests.iter().all(able) {
+    let one_system = guests.windows(2).all(|pair| pair[0].system() == pair[1].system());
+    if !one_system || !guests.iter().all(able) {
         return None;
     }
     let tenants: Option<Vec<Tenant>> = guests.iter().map(|g| g.tenant(device, io)).collect();

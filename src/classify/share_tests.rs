@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::catalog::MigProfile;
+use crate::catalog::{MigProfile, Os, Price};
 use crate::cost::fixture::*;
 use crate::record::Record;
 use crate::workload::Transfer;
@@ -161,6 +161,22 @@ fn a_cotenant_that_does_not_join_is_told_why() {
     assert!(why.contains("where it may take 800 ms"), "{why}");
     // With time enough they share.
     assert_eq!(told(30.0), "");
+}
+
+#[test]
+fn windows_and_linux_do_not_share_a_node() {
+    let mut catalog = catalog(1.0, 40.0);
+    for sku in &mut catalog.skus {
+        let windows: Vec<_> =
+            sku.prices.iter().map(|p| Price { os: Os::Windows, ..p.clone() }).collect();
+        sku.prices.extend(windows);
+    }
+    let mut mine = named("a", 30.0);
+    mine.workload.node.os = "windows".into();
+    let v = beside(&mine, &[named("b", 30.0)], &catalog);
+    assert!(v.sharing.is_none() && v.best_cpu.is_some(), "{}", v.headline);
+    let why = v.reasons.iter().find(|r| r.code == "not-shared").expect("a reason");
+    assert!(why.text.contains("a node runs windows or linux, not both"), "{}", why.text);
 }
 
 #[test]

@@ -54,6 +54,9 @@ fn in_turns(me: Guest, it: Guest, row: &SkuCost) -> String {
     let Some(alone_usd) = it.party.alone_usd else {
         return "what nodes of its own would cost it is unknown".into();
     };
+    if me.system() != it.system() {
+        return format!("a node runs {} or {}, not both", me.system(), it.system());
+    }
     let pair = [me, it];
     for guest in pair {
         if let Some((job_s, limit_s)) = guest.late(2.0) {

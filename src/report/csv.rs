@@ -34,7 +34,7 @@ const RECORD_COLUMNS: [&str; 22] = [
 ];
 
 /// Columns of the verdicts' table.
-const VERDICT_COLUMNS: [&str; 29] = [
+const VERDICT_COLUMNS: [&str; 30] = [
     "workload",
     "verdict",
     "probability_gpu",
@@ -64,6 +64,7 @@ const VERDICT_COLUMNS: [&str; 29] = [
     "node_hours_per_day",
     "energy_j_per_job",
     "binding",
+    "shared_with",
 ];
 
 /// Writes one line a row and mode; of a listing, its first table.
@@ -159,7 +160,7 @@ fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>
     ]
 }
 
-fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 29] {
+fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 30] {
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let median = |estimate: Option<Estimate>| number(estimate.map(|e| e.median));
     let lo = |estimate: Option<Estimate>| number(estimate.map(|e| e.lo90));
@@ -171,7 +172,7 @@ fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 29] {
         number(verdict.probability_gpu),
         verdict.jobs_per_day.to_string(),
         cost.provider.clone(),
-        cost.size(),
+        cost.sku.clone(),
         word(&cost.side),
         cost.device.clone(),
         cost.eligible.to_string(),
@@ -195,6 +196,7 @@ fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 29] {
         number(cost.node_hours_per_day),
         number(cost.energy_j_per_job),
         cost.binding.map(|b| word(&b)).unwrap_or_default(),
+        cost.shared_with.join(" "),
     ]
 }
 
