@@ -194,6 +194,7 @@ impl Case for AlignmentCase {
         match implementation.language {
             Language::Native => Ok(()),
             Language::Cuda | Language::Wgsl => {
+                gpu::loops(totals.cells / totals.pairs.max(1.0), device)?;
                 gpu::supports(totals.pairs, totals.residues, totals.columns, device)
             }
             Language::Library(_) | Language::Process => {

@@ -15,7 +15,7 @@ use super::sequences::{Pairs, Sequences};
 use crate::recording::{
     Arg, Command, CudaModule, Kernel, Module, Recording, Role, WgslModule, shared,
 };
-use crate::work::{DeviceInfo, Language, Unsupported};
+use crate::work::{DeviceInfo, DeviceKind, Language, Unsupported};
 
 static CUDA: CudaModule = CudaModule {
     name: "alignment/inter",
@@ -160,6 +160,21 @@ pub(super) fn supports(
 ) -> Result<(), Unsupported> {
     let least = (BLOCK * BOUNDARY_BYTES).saturating_mul(columns) as f64;
     fits(residues.max(least).max(pairs * PAIR_BYTES as f64) as u64, device)
+}
+
+/// Whether the loops over a pair of so many cells come to their end: Mesa's software adapter leaves
+/// the loops of an invocation after 65,535 rounds in all, whatever is left to do.
+pub(super) fn loops(cells: f64, device: &DeviceInfo) -> Result<(), Unsupported> {
+    /// Rows of a strip in WGSL; a round moves a strip by one column.
+    const ROWS: f64 = 8.0;
+    let rounds = cells / ROWS;
+    if device.kind != DeviceKind::SoftwareGpu || rounds < 65_535.0 {
+        return Ok(());
+    }
+    Err(Unsupported(format!(
+        "a pair takes {rounds:.0} rounds of the inner loop, and a software adapter ends a loop after \
+         65,535"
+    )))
 }
 
 /// Largest buffer that the device binds and 32-bit indices reach, in bytes.
