@@ -1,7 +1,7 @@
 //! breakeven: from one measured computation to a verdict on GPU nodes.
 //!
 //! Modules in reading order; data flows one way:
-//! suite → plan → measure (on a backend) → record → cost → classify → report.
+//! suite → plan → measure (on a backend) → record → cost → classify → report | gate.
 
 pub mod host;
 pub mod stats;
@@ -21,5 +21,7 @@ pub mod classify;
 pub mod cost;
 pub mod prices;
 pub mod report;
+
+pub mod gate;
 
 pub mod cli;

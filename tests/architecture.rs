@@ -26,11 +26,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("cost", &["record", "import", "catalog", "workload", "stats", "units"]),
     ("classify", &["cost", "record", "import", "catalog", "workload", "stats", "units"]),
     ("report", &["classify", "cost", "record", "workload", "stats", "units"]),
+    // A sink beside the report: paired rounds and records in, a judgement out.
+    ("gate", &["record", "stats", "units"]),
     (
         "cli",
         &[
             "units", "host", "stats", "suite", "workload", "plan", "backend", "measure", "record",
-            "catalog", "import", "cost", "classify", "report", "prices",
+            "catalog", "import", "cost", "classify", "report", "gate", "prices",
         ],
     ),
 ];

@@ -10,6 +10,7 @@ use crate::record::Record;
 
 mod csv;
 mod document;
+pub mod figure;
 mod held_out;
 mod json;
 mod jsonl;
