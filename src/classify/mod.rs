@@ -9,6 +9,7 @@ mod could_share;
 #[cfg(test)]
 mod evidence_tests;
 mod explain;
+mod heat;
 mod imported;
 mod judge;
 mod limits;
@@ -31,6 +32,7 @@ mod unshared;
 mod verdict;
 mod words;
 
+pub use heat::{HeatMap, Place, heat_map};
 pub use imported::classify_imported;
 pub use limits::all_too_slow;
 pub use pack::{Group, Packing, pack};
