@@ -120,13 +120,16 @@ impl Drawn {
 fn draw(id: &str, layout: &Layout, sides: &[(Side, Vec<Bar>); 2], verdict: &Verdict) -> Drawn {
     let mut sheet = Sheet::new(id);
     hatches(&mut sheet);
-    let all = || sides.iter().flat_map(|(_, bars)| bars);
-    let mut y = legend(&mut sheet, &all().collect::<Vec<_>>(), verdict);
-    let top = y;
-    let count = all().count() as f64;
+    let shown: Vec<&Bar> = sides.iter().flat_map(|(_, bars)| bars).collect();
+    let mut legend = Legend { sheet: &mut sheet, x: LEFT, y: 10.0 };
+    legend.fills(&shown);
+    legend.marks(layout, &shown, verdict);
+    let top = legend.y + 20.0;
+    let mut y = top;
+    let count = shown.len() as f64;
     let groups = sides.iter().filter(|(_, bars)| !bars.is_empty()).count() as f64;
     let bottom = top + groups * 30.0 + count * ROW + 4.0;
-    grid(&mut sheet, layout, top + 30.0, bottom, verdict);
+    axis(&mut sheet, layout, bottom, verdict);
     for (side, bars) in sides.iter().filter(|(_, bars)| !bars.is_empty()) {
         let heading = format!("{} sizes", kind_name(*side));
         sheet.bold((LEFT, y + 20.0), Anchor::Start, TEXT + 1.0, INK, &heading);
@@ -139,22 +142,26 @@ fn draw(id: &str, layout: &Layout, sides: &[(Side, Vec<Bar>); 2], verdict: &Verd
     Drawn { sheet, height: bottom + 44.0 }
 }
 
-/// Vertical lines, their money and what it is for.
-fn grid(sheet: &mut Sheet, layout: &Layout, top: f64, bottom: f64, verdict: &Verdict) {
-    let ticks = axis::linear(layout.end, 5);
-    for tick in &ticks {
-        let x = LEFT + (RIGHT - LEFT) * tick / layout.end;
-        let stroke = if *tick == 0.0 { MUTED } else { GRID };
-        sheet.line((x, top), (x, bottom), stroke, "");
-        let anchor = if *tick == 0.0 { Anchor::Start } else { Anchor::Middle };
-        let told = format!("${}", axis::short(*tick));
+/// Where the round sums of money are.
+fn ticks(layout: &Layout) -> impl Iterator<Item = (f64, f64)> {
+    let place = |tick: f64| (tick, LEFT + (RIGHT - LEFT) * tick / layout.end);
+    axis::linear(layout.end, 5).into_iter().map(place)
+}
+
+/// The axis with its money and what it is for.
+fn axis(sheet: &mut Sheet, layout: &Layout, bottom: f64, verdict: &Verdict) {
+    sheet.line((LEFT, bottom), (RIGHT, bottom), MUTED, "");
+    for (tick, x) in ticks(layout) {
+        sheet.line((x, bottom), (x, bottom + 4.0), MUTED, "");
+        let anchor = if tick == 0.0 { Anchor::Start } else { Anchor::Middle };
+        let told = format!("${}", axis::short(tick));
         if x + text_width(&told, SMALL) / 2.0 <= WIDTH {
-            sheet.text((x, bottom + 16.0), anchor, SMALL, MUTED, &told);
+            sheet.text((x, bottom + 17.0), anchor, SMALL, MUTED, &told);
         }
     }
     let jobs = thousands(verdict.jobs_per_day);
     let what = format!("USD {} at {jobs} jobs a day", layout.per.words);
-    sheet.text(((LEFT + RIGHT) / 2.0, bottom + 35.0), Anchor::Middle, SMALL, MUTED, &what);
+    sheet.text(((LEFT + RIGHT) / 2.0, bottom + 36.0), Anchor::Middle, SMALL, MUTED, &what);
 }
 
 /// Size, device and origin in words; the money; the bar with its whisker and its spot price.
@@ -176,6 +183,11 @@ fn row(sheet: &mut Sheet, layout: &Layout, bar: &Bar, y: f64) {
         sheet.text((LEFT + used, words), Anchor::Start, SMALL, MUTED, more);
     }
     let top = y + 18.0;
+    // Lines behind the bars only: they would cross the words.
+    for (tick, x) in ticks(layout) {
+        let stroke = if tick == 0.0 { MUTED } else { GRID };
+        sheet.line((x, top - 3.0), (x, top + BAR + 3.0), stroke, "");
+    }
     stack(sheet, layout, bar, top);
     whisker(sheet, layout, bar, top + BAR / 2.0);
     if let Some(spot) = bar.spot_usd.filter(|usd| !layout.beyond(*usd)) {
@@ -203,16 +215,14 @@ fn stack(sheet: &mut Sheet, layout: &Layout, bar: &Bar, top: f64) {
         sheet.rect(area, &fill, "");
     }
     if layout.beyond(bar.median) {
-        let (x, middle) = (RIGHT, top + BAR / 2.0);
-        let d = format!(
-            "M{} {}l9 {}l-9 {}z",
-            at(x - 9.0),
-            at(middle - BAR / 2.0 - 3.0),
-            at(BAR / 2.0 + 3.0),
-            at(BAR / 2.0 + 3.0)
-        );
-        sheet.path(&d, &format!(r#" fill="{INK}""#));
+        arrow(sheet, RIGHT, top + BAR / 2.0);
     }
+}
+
+/// The end of a bar that goes on beyond the axis.
+fn arrow(sheet: &mut Sheet, x: f64, middle: f64) {
+    let d = format!("M{} {}l8 9l-8 9z", at(x - 8.0), at(middle - 9.0));
+    sheet.path(&d, &format!(r#" fill="{INK}""#));
 }
 
 /// The 90 % interval, from end to end; an end beyond the axis has no cap.
@@ -267,73 +277,83 @@ fn hatches(sheet: &mut Sheet) {
     }
 }
 
-/// What the colours, hatches and marks mean, of those that are there; returns where it ends.
-fn legend(sheet: &mut Sheet, bars: &[&Bar], verdict: &Verdict) -> f64 {
-    let (mut x, mut y) = (LEFT, 10.0);
-    let mut place = |sheet: &mut Sheet, words: &str, mark: &dyn Fn(&mut Sheet, Area)| {
+/// What the colours, hatches and marks mean, line by line.
+struct Legend<'s> {
+    sheet: &'s mut Sheet,
+    x: f64,
+    y: f64,
+}
+
+impl Legend<'_> {
+    /// Adds words after a mark that is drawn into the area given to it.
+    fn add(&mut self, words: &str, mark: impl Fn(&mut Sheet, Area)) {
         let width = 22.0 + text_width(words, SMALL) + 14.0;
-        if x + width > WIDTH && x > LEFT {
-            (x, y) = (LEFT, y + 20.0);
+        if self.x + width > WIDTH && self.x > LEFT {
+            (self.x, self.y) = (LEFT, self.y + 20.0);
         }
-        mark(sheet, Area { x, y, width: 16.0, height: 11.0 });
-        sheet.text((x + 22.0, y + 10.0), Anchor::Start, SMALL, INK, words);
-        x += width;
-        y
-    };
-    let share = |index: usize| {
-        let usd = |bar: &&&Bar| bar.parts.map_or(0.0, |parts| parts.named()[index].1 / bar.median);
-        bars.iter().map(|bar| usd(&bar)).fold(0.0, f64::max)
-    };
-    let mut end = 10.0;
-    for (index, (name, _)) in CostParts::default().named().iter().enumerate() {
-        if share(index) >= 0.005 {
-            end = place(sheet, name, &|sheet, area| sheet.rect(area, COLOURS[index], ""));
+        let (x, y) = (self.x, self.y);
+        mark(self.sheet, Area { x, y, width: 16.0, height: 11.0 });
+        self.sheet.text((x + 22.0, y + 10.0), Anchor::Start, SMALL, INK, words);
+        self.x += width;
+    }
+
+    /// The parts that are anywhere more than a trifle, and how the times are known.
+    fn fills(&mut self, bars: &[&Bar]) {
+        for (index, (name, _)) in CostParts::default().named().iter().enumerate() {
+            let share = |bar: &&Bar| bar.parts.map_or(0.0, |p| p.named()[index].1 / bar.median);
+            if bars.iter().map(share).fold(0.0, f64::max) >= 0.005 {
+                self.add(name, |sheet, area| sheet.rect(area, COLOURS[index], ""));
+            }
+        }
+        for (origin, words) in [
+            (Origin::Measured, "solid: measured"),
+            (Origin::Imported, "upright lines: imported"),
+            (Origin::Predicted, "striped: predicted"),
+            (Origin::Prior, "crossed: prior"),
+        ] {
+            if bars.iter().any(|bar| bar.cost.origin == Some(origin)) {
+                self.add(words, |sheet, area| {
+                    sheet.rect(area, COLOURS[0], "");
+                    if let Some(hatch) = hatch(Some(origin)) {
+                        let fill = format!("url(#{})", sheet.id(hatch));
+                        sheet.rect(area, &fill, "");
+                    }
+                });
+            }
         }
     }
-    for (origin, words) in [
-        (Origin::Measured, "solid: measured"),
-        (Origin::Imported, "imported"),
-        (Origin::Predicted, "striped: predicted"),
-        (Origin::Prior, "crossed: prior"),
-    ] {
-        if bars.iter().any(|bar| bar.cost.origin == Some(origin)) {
-            end = place(sheet, words, &|sheet, area| {
-                sheet.rect(area, COLOURS[0], "");
-                if let Some(hatch) = hatch(Some(origin)) {
-                    let fill = format!("url(#{})", sheet.id(hatch));
-                    sheet.rect(area, &fill, "");
+
+    /// Whiskers, diamonds and arrows.
+    fn marks(&mut self, layout: &Layout, bars: &[&Bar], verdict: &Verdict) {
+        if bars.iter().any(|bar| bar.lo90 < bar.hi90) {
+            self.add("90 % interval", |sheet, area| {
+                let (left, right) = (area.x, area.x + area.width);
+                let (middle, look) = (area.y + area.height / 2.0, r#" stroke-width="1.5""#);
+                sheet.line((left, middle), (right, middle), INK, look);
+                for x in [left, right] {
+                    sheet.line((x, middle - 4.0), (x, middle + 4.0), INK, look);
                 }
             });
         }
+        if bars.iter().any(|bar| bar.spot_usd.is_some()) {
+            let words = format!("at the spot price (bars: {})", price_kind(&verdict.options));
+            self.add(&words, |sheet, area| {
+                diamond(sheet, area.x + 8.0, area.y + area.height / 2.0);
+            });
+        }
+        if bars.iter().any(|bar| layout.beyond(bar.median)) {
+            self.add("longer than the axis", |sheet, area| {
+                arrow(sheet, area.x + 12.0, area.y + area.height / 2.0);
+            });
+        }
     }
-    if bars.iter().any(|bar| bar.lo90 < bar.hi90) {
-        end = place(sheet, "90 % interval", &|sheet, area| {
-            let middle = area.y + area.height / 2.0;
-            sheet.line(
-                (area.x, middle),
-                (area.x + area.width, middle),
-                INK,
-                r#" stroke-width="1.5""#,
-            );
-            for x in [area.x, area.x + area.width] {
-                sheet.line((x, middle - 4.0), (x, middle + 4.0), INK, r#" stroke-width="1.5""#);
-            }
-        });
-    }
-    if bars.iter().any(|bar| bar.spot_usd.is_some()) {
-        let words = format!("at the spot price (bars: {})", price_kind(&verdict.options));
-        end = place(sheet, &words, &|sheet, area| {
-            diamond(sheet, area.x + 8.0, area.y + area.height / 2.0);
-        });
-    }
-    end + 20.0
 }
 
 /// The best of each kind, what stands idle, whose prices.
 fn finding(verdict: &Verdict, sides: &[(Side, Vec<Bar>); 2]) -> String {
     let of_side = |(side, bars): &(Side, Vec<Bar>)| {
         let Some(best) = bars.first() else {
-            return format!("no {} size has a known cost", kind_name(*side));
+            return format!("no {} size that may be chosen has a known cost", kind_name(*side));
         };
         let idle = best.parts.map(|p| p.idle / best.median).filter(|share| *share >= 0.005);
         let idle = idle.map(|share| format!(", {} of it idle", percent(share))).unwrap_or_default();

@@ -12,6 +12,10 @@ use crate::units::{seconds, usd};
 const HEIGHT: f64 = 440.0;
 const PLOT: Area =
     Area { x: 66.0, y: 44.0, width: WIDTH - 66.0 - 16.0, height: HEIGHT - 44.0 - 52.0 };
+/// About so many sizes are named in the picture; the table names all.
+const LABELLED: usize = 9;
+/// Times within this factor are one.
+const SAME_TIME: f64 = 1.000_001;
 /// Colours of the kinds.
 const GPU: &str = "var(--figure-gpu,#0072b2)";
 const CPU: &str = "var(--figure-cpu,#d55e00)";
@@ -23,9 +27,13 @@ struct Point<'a> {
     on_front: bool,
 }
 
-/// The picture; `None` where no size has both a cost and a known time.
+/// The picture; `None` where no size has both a cost and a known time, or none is faster than another.
 pub fn figure(id: String, verdict: &Verdict) -> Option<Figure> {
     let points = points(verdict);
+    let times = points.iter().map(|p| p.latency_s.median);
+    if times.clone().fold(0.0, f64::max) <= times.fold(f64::INFINITY, f64::min) * SAME_TIME {
+        return None;
+    }
     let front: Vec<&Point> = points.iter().filter(|p| p.on_front).collect();
     let (cheapest, fastest) = (front.first()?, front.last()?);
     let title = "What does speed cost?".to_owned();
@@ -44,7 +52,7 @@ pub fn figure(id: String, verdict: &Verdict) -> Option<Figure> {
         points.len()
     );
     let finding = match front.len() {
-        1 => format!("{} is both the cheapest and the fastest; {of_all}.", end(cheapest)),
+        1 => format!("{} is the cheapest, and none is faster; {of_all}.", end(cheapest)),
         n => format!(
             "{n} sizes are beaten by no other in both time and cost, from the cheapest, {}, to the \
              fastest, {}; {of_all}.",
@@ -74,8 +82,7 @@ fn points(verdict: &Verdict) -> Vec<Point<'_>> {
     });
     let mut fastest_s = f64::INFINITY;
     for point in &mut points {
-        // Times that agree in seven digits are one time: the dearer size is not faster.
-        point.on_front = (point.latency_s.median as f32) < fastest_s as f32;
+        point.on_front = point.latency_s.median * SAME_TIME < fastest_s;
         fastest_s = fastest_s.min(point.latency_s.median);
     }
     points
@@ -125,22 +132,23 @@ fn draw(id: &str, points: &[Point], front: &[&Point]) -> Sheet {
     let (right, bottom) = (PLOT.x + PLOT.width, PLOT.y + PLOT.height);
     let usd = points.iter().map(|p| p.usd.median);
     let time = points.iter().map(|p| p.latency_s.median);
-    // The labels stand to the right of their points, so there is more air there.
+    // The labels stand to the left of their points, so there is more air there.
     let axes = Axes {
-        x: Scale::over(usd.clone(), [1.4, 1.6], PLOT.x, right),
-        y: Scale::over(time, [1.5, 1.5], bottom, PLOT.y),
+        x: Scale::over(usd.clone(), [3.0, 1.4], PLOT.x, right),
+        y: Scale::over(time, [2.5, 1.5], bottom, PLOT.y),
         per: PerJobs::fit_for(usd.fold(f64::INFINITY, f64::min)),
     };
     grid(&mut sheet, &axes);
-    for point in points.iter().rev().filter(|p| !p.on_front) {
-        mark(&mut sheet, axes.place(point), point.cost.side, false);
+    for side in [Side::Gpu, Side::Cpu] {
+        let beaten = points.iter().filter(|p| !p.on_front && p.cost.side == side);
+        hollow(&mut sheet, beaten.map(|p| axes.place(p)), side);
     }
     stairs(&mut sheet, &axes, front);
     for point in front {
         whiskers(&mut sheet, &axes, point);
     }
     for point in front {
-        mark(&mut sheet, axes.place(point), point.cost.side, true);
+        mark(&mut sheet, axes.place(point), point.cost.side);
     }
     labels(&mut sheet, &axes, front);
     legend(&mut sheet, points);
@@ -170,26 +178,39 @@ fn grid(sheet: &mut Sheet, axes: &Axes) {
     sheet.text((8.0, PLOT.y - 10.0), Anchor::Start, SMALL, MUTED, "a job takes (log)");
 }
 
-/// A circle for a GPU size and a square for a CPU size; hollow where another size beats it.
-fn mark(sheet: &mut Sheet, (x, y): (f64, f64), side: Side, filled: bool) {
-    let (colour, radius) =
-        (if side == Side::Gpu { GPU } else { CPU }, if filled { 5.5 } else { 3.5 });
-    let look = match filled {
-        true => format!(r#" fill="{colour}" stroke="{PAPER}" stroke-width="1.5""#),
-        false => {
-            format!(r#" fill="{PAPER}" fill-opacity="0.6" stroke="{colour}" stroke-opacity="0.75""#)
+/// Circles for GPU sizes and squares for CPU sizes that another size beats: one path, there are many.
+fn hollow(sheet: &mut Sheet, places: impl Iterator<Item = (f64, f64)>, side: Side) {
+    let shape = |(x, y): (f64, f64)| {
+        let (left, y, top) = (at(x - 3.5), at(y), at(y - 3.5));
+        match side {
+            Side::Gpu => format!("M{left} {y}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z"),
+            Side::Cpu => format!("M{left} {top}h7v7h-7z"),
         }
     };
+    let (d, colour): (String, &str) = (places.map(shape).collect(), colour(side));
+    if !d.is_empty() {
+        let fill = format!(r#" fill="{PAPER}" fill-opacity="0.6""#);
+        sheet.path(&d, &format!(r#"{fill} stroke="{colour}" stroke-opacity="0.8""#));
+    }
+}
+
+/// The same, filled: no other size beats it.
+fn mark(sheet: &mut Sheet, (x, y): (f64, f64), side: Side) {
+    let look = format!(r#" fill="{}" stroke="{PAPER}" stroke-width="1.5""#, colour(side));
     match side {
         Side::Gpu => {
             let (x, y) = (at(x), at(y));
-            sheet.raw(&format!(r#"<circle cx="{x}" cy="{y}" r="{radius}"{look}/>"#));
+            sheet.raw(&format!(r#"<circle cx="{x}" cy="{y}" r="5.5"{look}/>"#));
         }
         Side::Cpu => {
-            let (left, top, w) = (at(x - radius), at(y - radius), at(2.0 * radius));
-            sheet.raw(&format!(r#"<rect x="{left}" y="{top}" width="{w}" height="{w}"{look}/>"#));
+            let area = Area { x: x - 5.0, y: y - 5.0, width: 10.0, height: 10.0 };
+            sheet.rect(area, colour(side), &format!(r#" stroke="{PAPER}" stroke-width="1.5""#));
         }
     }
+}
+
+fn colour(side: Side) -> &'static str {
+    if side == Side::Gpu { GPU } else { CPU }
 }
 
 /// The border of what can be had: for the money of a point and more, its time, until the next is
@@ -212,7 +233,7 @@ fn stairs(sheet: &mut Sheet, axes: &Axes, front: &[&Point]) {
 /// The 90 % intervals of both.
 fn whiskers(sheet: &mut Sheet, axes: &Axes, point: &Point) {
     let (x, y) = axes.place(point);
-    let colour = if point.cost.side == Side::Gpu { GPU } else { CPU };
+    let colour = colour(point.cost.side);
     let look = r#" stroke-width="1.5" stroke-opacity="0.6""#;
     let (left, right) = (axes.x.at(point.usd.lo90), axes.x.at(point.usd.hi90));
     sheet.line((left, y), (right, y), colour, look);
@@ -228,28 +249,35 @@ fn labels(sheet: &mut Sheet, axes: &Axes, front: &[&Point]) {
         Area { x: x - 6.0, y: y - 6.0, width: 12.0, height: 12.0 }
     };
     let mut taken: Vec<Area> = front.iter().map(|p| around(p)).collect();
-    // The ends first: they are what the picture is about.
-    let mut order: Vec<&&Point> = front.iter().collect();
-    if order.len() > 2 {
-        let last = order.remove(order.len() - 1);
-        order.insert(1, last);
+    for pair in front.windows(2) {
+        let ((x, y), (next_x, next_y)) = (axes.place(pair[0]), axes.place(pair[1]));
+        taken.push(Area { x, y: y - 1.0, width: next_x - x, height: 2.0 });
+        taken.push(Area { x: next_x - 1.0, y, width: 2.0, height: next_y - y });
     }
-    for point in order {
+    // The ends first: they are what the picture is about.
+    let every = front.len().div_ceil(LABELLED).max(1);
+    let between = (1..front.len().saturating_sub(1)).filter(|index| index % every == 0);
+    let order = [0, front.len() - 1].into_iter().take(front.len()).chain(between);
+    for point in order.map(|index| front[index]) {
         let name = short_size(point.cost);
         let (width, height) = (text_width(&name, SMALL) + 6.0, 16.0);
         let (x, y) = axes.place(point);
-        let beside = [(10.0, -8.0), (8.0, -22.0), (8.0, 7.0), (-width / 2.0, -26.0)];
-        let left = [
-            (-width - 10.0, -8.0),
-            (-width - 8.0, 7.0),
-            (-width - 8.0, -22.0),
-            (-width / 2.0, 10.0),
+        // Below and to the left of the front there is nothing: no size is that good.
+        let (left, middle) = (-width - 7.0, -width / 2.0);
+        let areas = [
+            (left, 3.0),
+            (left, -8.0),
+            (middle, 9.0),
+            (8.0, -20.0),
+            (left, -20.0),
+            (9.0, 5.0),
+            (middle, -24.0),
+            (9.0, -8.0),
         ];
-        let areas = beside.into_iter().chain(left);
         let areas = areas.map(|(dx, dy)| Area { x: x + dx, y: y + dy, width, height });
         let free = |area: &Area| PLOT.holds(area) && !taken.iter().any(|t| t.meets(area));
         if let Some(area) = areas.into_iter().find(|area| free(area)) {
-            sheet.label(area, &name);
+            sheet.haloed(area, &name);
             taken.push(area);
         }
     }
@@ -257,18 +285,22 @@ fn labels(sheet: &mut Sheet, axes: &Axes, front: &[&Point]) {
 
 fn legend(sheet: &mut Sheet, points: &[Point]) {
     let mut x = 12.0;
-    let entries = [
-        (Side::Gpu, true, "GPU, on the front"),
-        (Side::Gpu, false, "GPU, dominated"),
-        (Side::Cpu, true, "CPU, on the front"),
-        (Side::Cpu, false, "CPU, dominated"),
-    ];
-    for (side, filled, words) in entries {
-        if points.iter().any(|p| p.cost.side == side && p.on_front == filled) {
-            mark(sheet, (x + 6.0, 14.0), side, filled);
-            sheet.text((x + 18.0, 18.0), Anchor::Start, SMALL, INK, words);
-            x += 18.0 + text_width(words, SMALL) + 16.0;
-        }
+    let there = |side| points.iter().any(|p| p.cost.side == side);
+    for side in [Side::Gpu, Side::Cpu].into_iter().filter(|side| there(*side)) {
+        let words = format!("{} size", kind_name(side));
+        mark(sheet, (x + 6.0, 14.0), side);
+        sheet.text((x + 18.0, 18.0), Anchor::Start, SMALL, INK, &words);
+        x += 18.0 + text_width(&words, SMALL) + 16.0;
+    }
+    let beaten = |side| points.iter().any(|p| p.cost.side == side && !p.on_front);
+    let hollows: Vec<Side> = [Side::Gpu, Side::Cpu].into_iter().filter(|s| beaten(*s)).collect();
+    for side in &hollows {
+        hollow(sheet, std::iter::once((x + 6.0, 14.0)), *side);
+        x += 12.0;
+    }
+    if !hollows.is_empty() {
+        let words = "hollow: another is cheaper and as fast";
+        sheet.text((x + 6.0, 18.0), Anchor::Start, SMALL, INK, words);
     }
 }
 

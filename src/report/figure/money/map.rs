@@ -1,7 +1,7 @@
 //! Where the cheaper kind changes: jobs a day against the price of GPUs.
 
 use super::axis;
-use super::svg::{Anchor, Area, INK, MUTED, PAPER, SMALL, Sheet, WIDTH, at, text_width};
+use super::svg::{Anchor, Area, INK, MUTED, SMALL, Sheet, WIDTH, at, text_width};
 use super::{dates, price_kind, priced};
 use crate::classify::{HeatMap, Side, Verdict};
 use crate::report::Table;
@@ -24,6 +24,9 @@ const COLOURS: [&str; 8] = [
     "var(--diverging-gpu-3,#4292c6)",
     "var(--diverging-gpu-4,#08519c)",
 ];
+/// Lines on these colours, which are the same on light and on dark pages.
+const DARK: &str = "#14181d";
+const LIGHT: &str = "#ffffff";
 /// What the borders between the colours mean, in times.
 const BORDERS: [&str; 7] = ["4×", "2×", "1.4×", "same", "1.4×", "2×", "4×"];
 
@@ -152,9 +155,9 @@ fn contour(sheet: &mut Sheet, heat: &HeatMap, axes: &Axes) {
     if !d.is_empty() {
         sheet.path(
             &d,
-            &format!(r#" fill="none" stroke="{PAPER}" stroke-width="5" stroke-opacity="0.7""#),
+            &format!(r#" fill="none" stroke="{LIGHT}" stroke-width="5" stroke-opacity="0.7""#),
         );
-        sheet.path(&d, &format!(r#" fill="none" stroke="{INK}" stroke-width="2""#));
+        sheet.path(&d, &format!(r#" fill="none" stroke="{DARK}" stroke-width="2""#));
     }
 }
 
@@ -186,7 +189,7 @@ fn grid(sheet: &mut Sheet, heat: &HeatMap, axes: &Axes) {
         sheet.text((PLOT.x - 9.0, y + 4.0), Anchor::End, SMALL, MUTED, told);
     }
     let (one, dashed) = (axes.y(0.0), r#" stroke-dasharray="3 4" stroke-opacity="0.7""#);
-    sheet.line((PLOT.x, one), (right, one), INK, dashed);
+    sheet.line((PLOT.x, one), (right, one), DARK, dashed);
     sheet.text(
         (8.0, 22.0),
         Anchor::Start,
@@ -207,7 +210,7 @@ fn today(sheet: &mut Sheet, heat: &HeatMap, axes: &Axes, taken: &mut Vec<Area>) 
     let area = Area { x: left, y: y - 31.0, width, height };
     let (cx, cy) = (at(x), at(y));
     sheet.raw(&format!(
-        r#"<circle cx="{cx}" cy="{cy}" r="6" fill="{INK}" stroke="{PAPER}" stroke-width="2.5"/>"#
+        r#"<circle cx="{cx}" cy="{cy}" r="6" fill="{DARK}" stroke="{LIGHT}" stroke-width="2.5"/>"#
     ));
     sheet.label(area, &words);
     taken.push(area);
@@ -253,7 +256,7 @@ fn free(heat: &HeatMap, axes: &Axes, gpu: bool, left: f64, right: f64) -> (f64, 
 
 /// The colours with the ratios between them.
 fn legend(sheet: &mut Sheet) {
-    let (y, each) = (HEIGHT - 38.0, 48.0);
+    let (y, each) = (HEIGHT - 38.0, 42.0);
     let from = (WIDTH - each * COLOURS.len() as f64) / 2.0;
     for (index, colour) in COLOURS.iter().enumerate() {
         let x = from + each * index as f64;

@@ -97,9 +97,9 @@ fn origin_word(cost: &SkuCost) -> &'static str {
     }
 }
 
-/// `on-demand`, `spot`, `reserved for a year`, …
+/// `on-demand`, `spot`, `reserved-1y`, …
 fn price_kind(options: &Options) -> String {
-    options.price_kind.name().to_owned()
+    options.price_kind.name().replace("ondemand", "on-demand")
 }
 
 /// The dates of the prices used, `of 2026-06-18` or `of 2026-06-18 to 2026-08-03`.

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-/// Width of a sheet in its own pixels; it scales with the page.
-pub const WIDTH: f64 = 640.0;
+/// Width of a sheet in its own pixels; it scales with the page. Narrow, so that on a telephone the text
+/// is not scaled to nothing.
+pub const WIDTH: f64 = 560.0;
 /// Size of ordinary text.
-pub const TEXT: f64 = 13.0;
+pub const TEXT: f64 = 13.5;
 /// Size of ticks and legends.
-pub const SMALL: f64 = 12.0;
+pub const SMALL: f64 = 12.5;
 
 /// Text and lines.
 pub const INK: &str = "var(--figure-ink,#1f2328)";
@@ -174,6 +175,15 @@ impl Sheet {
             self.body,
             r#"<text x="{x}" y="{y}" font-size="{size}" fill="{fill}"{anchor}{more}>{text}</text>"#
         );
+    }
+
+    /// A text in the middle of an area, with paper around its letters so that lines do not cross them.
+    pub fn haloed(&mut self, area: Area, text: &str) {
+        let place = (area.x + area.width / 2.0, area.y + area.height - 4.0);
+        let halo = format!(
+            r#" stroke="{PAPER}" stroke-width="3.5" stroke-linejoin="round" paint-order="stroke""#
+        );
+        self.styled(place, Anchor::Middle, SMALL, INK, &halo, text);
     }
 
     /// A text on a patch of paper, so that it can be read on any colour.

@@ -1,6 +1,8 @@
 //! What a reader would notice of the pictures of money.
 
 use super::*;
+use crate::cost::Estimate;
+use crate::cost::parts::CostParts;
 use crate::report::figure::money::svg::escaped;
 
 fn verdicts() -> Vec<Verdict> {
@@ -74,4 +76,62 @@ fn the_map_says_who_is_cheaper_by_how_much_and_where_it_turns() {
     assert_eq!(figure.table.rows[0], ["1", "CPU", "4.0×", "0.25"]);
     // A pixel of the contour: at the demand it crosses the row of twice the price.
     assert!(!figure.finding.contains("jobs a day on;"), "{}", figure.finding);
+}
+
+/// Rows of a ranking: name, kind, USD a job, seconds a job; a tenth of the cost is idle.
+fn ranked(rows: &[(&str, Side, f64, f64)]) -> Verdict {
+    let mut verdict = verdicts().remove(0);
+    let like = verdict.best_gpu.clone().expect("a fixture with a GPU");
+    let row = |(sku, side, usd, seconds): &(&str, Side, f64, f64)| SkuCost {
+        sku: (*sku).into(),
+        side: *side,
+        usd_per_job: Some(Estimate { median: *usd, lo90: usd / 2.0, hi90: usd * 2.0 }),
+        usd_per_job_parts: Some(CostParts {
+            compute: 0.9 * usd,
+            idle: 0.1 * usd,
+            ..CostParts::default()
+        }),
+        latency_s: Some(Estimate::exact(*seconds)),
+        ..like.clone()
+    };
+    verdict.ranking = rows.iter().map(row).collect();
+    verdict.jobs_per_day = 1000.0;
+    verdict
+}
+
+#[test]
+fn only_sizes_that_none_beats_in_both_are_on_the_front() {
+    // B is dearer than A and as fast, D dearer and slower than C: A, C and E are left.
+    let verdict = ranked(&[
+        ("A", Side::Cpu, 1.0, 100.0),
+        ("B", Side::Cpu, 1.5, 100.0),
+        ("C", Side::Gpu, 2.0, 10.0),
+        ("D", Side::Gpu, 3.0, 20.0),
+        ("E", Side::Gpu, 9.0, 5.0),
+    ]);
+    let figure = front::figure("f".into(), &verdict).expect("a front");
+    let names: Vec<&str> = figure.table.rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(names, ["A", "C", "E"]);
+    assert!(figure.finding.starts_with("3 sizes are beaten by no other"), "{}", figure.finding);
+    // One time for all: nothing to choose between.
+    let same = ranked(&[("A", Side::Cpu, 1.0, 7.0), ("B", Side::Cpu, 2.0, 7.0)]);
+    assert_eq!(front::figure("f".into(), &same), None);
+}
+
+#[test]
+fn bars_tell_parts_interval_and_the_spot_price_of_the_same_size() {
+    let verdict = ranked(&[("A", Side::Gpu, 0.02, 1.0), ("B", Side::Cpu, 0.1, 1.0)]);
+    let spot = ranked(&[("B", Side::Cpu, 0.04, 1.0), ("C", Side::Cpu, 0.01, 1.0)]);
+    let figure = cost::figure("c".into(), &verdict, Some(&spot)).expect("costs");
+    let titles: Vec<&str> = figure.table.columns.iter().map(|column| column.title).collect();
+    let wanted =
+        ["VM size", "kind", "time is", "USD/job", "from (90 %)", "to (90 %)", "compute", "idle"];
+    assert_eq!(titles[..8], wanted);
+    let row = &figure.table.rows[1];
+    assert_eq!(row[3..9], ["$0.10", "$0.0500", "$0.20", "$0.0900", "$0.0100", "$0.0400"]);
+    assert_eq!(figure.table.rows[0][8], "–");
+    assert!(figure.svg.contains("at the spot price (bars: on-demand)"));
+    let start =
+        "At 1,000 jobs a day the cheapest GPU size, A, costs $0.0200 a job, 10 % of it idle";
+    assert!(figure.finding.starts_with(start), "{}", figure.finding);
 }
