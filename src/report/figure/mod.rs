@@ -1,6 +1,8 @@
 //! Figures: each answers one question, is drawn as SVG, says its finding in a sentence, and carries
 //! the numbers that it is drawn from.
 
+pub mod money;
+
 use super::Table;
 
 /// A picture with its finding and its numbers.
