@@ -112,7 +112,6 @@ enum Shape {
         at: Place,
         anchor: Anchor,
         size: f64,
-        bold: bool,
         style: Style,
         text: String,
     },
