@@ -4,36 +4,39 @@
 //! part next to 0 would look the largest. The interval is a whisker, not a part. A bar too long for
 //! the axis is cut, marked with an arrow, and has its number as every bar has.
 
-use super::axis::{self, PerJobs};
-use super::svg::{
-    Anchor, Area, GRID, INK, MUTED, SMALL, Sheet, TEXT, WIDTH, at, fitted, text_width,
-};
-use super::{SHOWN, dates, kind_name, origin_word, price_kind, priced};
+use super::units::PerJobs;
+use super::{SHOWN, dates, kind_name, origin_word, price_kind, priced, short_size};
 use crate::classify::{Side, SkuCost, Verdict};
 use crate::cost::Origin;
 use crate::cost::parts::CostParts;
 use crate::report::figure::Figure;
+use crate::report::figure::paint::Paint;
+use crate::report::figure::plot::flow;
+use crate::report::figure::scale::Scale;
+use crate::report::figure::sheet::{Anchor, Area, Marker, Place, SMALL, Sheet, TEXT, WIDTH};
+use crate::report::figure::text::{fitted, width};
 use crate::report::numbers::{UNKNOWN, percent};
 use crate::report::{Align, Column, Table};
 use crate::units::{thousands, usd};
 
-const LEFT: f64 = 12.0;
-const RIGHT: f64 = WIDTH - 12.0;
-/// Height of a row: its words, and the bar below them.
-const ROW: f64 = 40.0;
-const BAR: f64 = 13.0;
+const LEFT: f64 = 8.0;
+const RIGHT: f64 = WIDTH - 10.0;
+/// Height of a heading, and of a row: its words, and the bar below them.
+const HEADING: f64 = 32.0;
+const ROW: f64 = 42.0;
+const BAR: f64 = 14.0;
 /// The axis ends at so many times the cost of the dearer kind's best size.
 const LONGEST: f64 = 3.0;
 
-/// Colours of the parts, in the order of [`CostParts::named`]: Okabe and Ito's, and greys.
-const COLOURS: [&str; 7] = [
-    "var(--part-compute,#0072b2)",
-    "var(--part-transfer,#e69f00)",
-    "var(--part-launch,#cc79a7)",
-    "var(--part-host,#009e73)",
-    "var(--part-io,#56b4e9)",
-    "var(--part-undivided,#7b8794)",
-    "var(--part-idle,#d5dae0)",
+/// Paints of the parts, in the order of [`CostParts::named`].
+const PAINTS: [Paint; 7] = [
+    Paint::Series(0),
+    Paint::Series(4),
+    Paint::Series(3),
+    Paint::Series(2),
+    Paint::Series(5),
+    Paint::Muted,
+    Paint::Grid,
 ];
 
 /// A size with its cost in the axis' unit.
@@ -46,16 +49,20 @@ struct Bar<'a> {
     spot_usd: Option<f64>,
 }
 
-/// How the sheet is laid out.
-struct Layout {
+/// The axis: USD for so many jobs.
+struct Axis {
     per: PerJobs,
-    /// USD for so many jobs at the end of the axis.
+    scale: Scale,
     end: f64,
 }
 
-impl Layout {
+impl Axis {
     fn x(&self, usd_per_job: f64) -> f64 {
-        LEFT + (RIGHT - LEFT) * (self.per.of(usd_per_job) / self.end).min(1.0)
+        self.place(self.per.of(usd_per_job))
+    }
+
+    fn place(&self, usd: f64) -> f64 {
+        LEFT + (RIGHT - LEFT) * self.scale.share(usd)
     }
 
     fn beyond(&self, usd_per_job: f64) -> bool {
@@ -76,10 +83,11 @@ pub fn figure(id: String, verdict: &Verdict, spot: Option<&Verdict>) -> Option<F
     let reaches = |bar: &&Bar| bar.hi90.max(bar.spot_usd.unwrap_or(0.0)).min(limit);
     let longest = all.iter().map(reaches).fold(0.0, f64::max);
     let per = PerJobs::fit_for(dearest_best);
-    let layout = Layout { per, end: per.of(longest) * 1.02 };
+    let end = per.of(longest) * 1.02;
+    let axis = Axis { per, scale: Scale::exactly(0.0, end), end };
     let title = "What does a job cost on each VM size?".to_owned();
     let finding = finding(verdict, &sides);
-    let svg = draw(&id, &layout, &sides, verdict).finish_with(&title, &finding);
+    let svg = draw(&axis, &sides, verdict).finish(&id, &title, &finding);
     Some(Figure { id, title, finding, svg, table: table(&all) })
 }
 
@@ -105,248 +113,213 @@ fn bars<'a>(verdict: &'a Verdict, spot: Option<&Verdict>, side: Side) -> Vec<Bar
     priced(verdict, side).into_iter().take(SHOWN).filter_map(bar).collect()
 }
 
-/// A sheet and how far down it reaches.
-struct Drawn {
-    sheet: Sheet,
-    height: f64,
-}
-
-impl Drawn {
-    fn finish_with(self, title: &str, finding: &str) -> String {
-        self.sheet.finish(self.height, title, finding)
-    }
-}
-
-fn draw(id: &str, layout: &Layout, sides: &[(Side, Vec<Bar>); 2], verdict: &Verdict) -> Drawn {
-    let mut sheet = Sheet::new(id);
-    hatches(&mut sheet);
+fn draw(axis: &Axis, sides: &[(Side, Vec<Bar>); 2], verdict: &Verdict) -> Sheet {
     let shown: Vec<&Bar> = sides.iter().flat_map(|(_, bars)| bars).collect();
-    let mut legend = Legend { sheet: &mut sheet, x: LEFT, y: 10.0 };
-    legend.fills(&shown);
-    legend.marks(layout, &shown, verdict);
-    let top = legend.y + 20.0;
-    let mut y = top;
-    let count = shown.len() as f64;
-    let groups = sides.iter().filter(|(_, bars)| !bars.is_empty()).count() as f64;
-    let bottom = top + groups * 30.0 + count * ROW + 4.0;
-    axis(&mut sheet, layout, bottom, verdict);
-    for (side, bars) in sides.iter().filter(|(_, bars)| !bars.is_empty()) {
+    let there = || sides.iter().filter(|(_, bars)| !bars.is_empty());
+    let mut entries = fills(&shown);
+    entries.extend(marks(axis, &shown, verdict));
+    let words: Vec<String> = entries.iter().map(|(words, _)| words.clone()).collect();
+    let legend = flow(&words, 23.0, 2.0, |_, _, _| {});
+    let rows = there().count() as f64 * HEADING + shown.len() as f64 * ROW;
+    let mut sheet = Sheet::new(legend + rows + 52.0);
+    flow(&words, 23.0, 2.0, |n, x, y| {
+        (entries[n].1)(&mut sheet, (x, y));
+        sheet.text((x + 23.0, y), Anchor::Start, SMALL, Paint::Ink, &words[n]);
+    });
+    let mut y = 2.0 + legend;
+    for (side, bars) in there() {
         let heading = format!("{} sizes", kind_name(*side));
-        sheet.bold((LEFT, y + 20.0), Anchor::Start, TEXT + 1.0, INK, &heading);
-        y += 30.0;
+        sheet.bold((LEFT, y + 18.0), Anchor::Start, TEXT, Paint::Ink, &heading);
+        y += HEADING;
         for bar in bars {
-            row(&mut sheet, layout, bar, y);
+            row(&mut sheet, axis, bar, y);
             y += ROW;
         }
     }
-    Drawn { sheet, height: bottom + 44.0 }
-}
-
-/// Where the round sums of money are.
-fn ticks(layout: &Layout) -> impl Iterator<Item = (f64, f64)> {
-    let place = |tick: f64| (tick, LEFT + (RIGHT - LEFT) * tick / layout.end);
-    axis::linear(layout.end, 5).into_iter().map(place)
+    foot(&mut sheet, axis, y, verdict);
+    sheet
 }
 
 /// The axis with its money and what it is for.
-fn axis(sheet: &mut Sheet, layout: &Layout, bottom: f64, verdict: &Verdict) {
-    sheet.line((LEFT, bottom), (RIGHT, bottom), MUTED, "");
-    for (tick, x) in ticks(layout) {
-        sheet.line((x, bottom), (x, bottom + 4.0), MUTED, "");
-        let anchor = if tick == 0.0 { Anchor::Start } else { Anchor::Middle };
-        let told = format!("${}", axis::short(tick));
-        if x + text_width(&told, SMALL) / 2.0 <= WIDTH {
-            sheet.text((x, bottom + 17.0), anchor, SMALL, MUTED, &told);
+fn foot(sheet: &mut Sheet, axis: &Axis, bottom: f64, verdict: &Verdict) {
+    sheet.line((LEFT, bottom), (RIGHT, bottom), Paint::Muted, 1.0);
+    for tick in axis.scale.ticks(5) {
+        let (x, told) = (axis.place(tick.value), format!("${}", tick.label));
+        sheet.line((x, bottom), (x, bottom + 5.0), Paint::Muted, 1.0);
+        let anchor = if tick.value == 0.0 { Anchor::Start } else { Anchor::Middle };
+        if x + width(&told, SMALL) / 2.0 <= WIDTH {
+            sheet.text((x, bottom + 15.0), anchor, SMALL, Paint::Muted, &told);
         }
     }
     let jobs = thousands(verdict.jobs_per_day);
-    let what = format!("USD {} at {jobs} jobs a day", layout.per.words);
-    sheet.text(((LEFT + RIGHT) / 2.0, bottom + 36.0), Anchor::Middle, SMALL, MUTED, &what);
+    let what = format!("USD {} at {jobs} jobs a day", axis.per.words);
+    let place = ((LEFT + RIGHT) / 2.0, bottom + 36.0);
+    sheet.text(place, Anchor::Middle, SMALL, Paint::Muted, &what);
 }
 
 /// Size, device and origin in words; the money; the bar with its whisker and its spot price.
-fn row(sheet: &mut Sheet, layout: &Layout, bar: &Bar, y: f64) {
-    let money = |usd_per_job: f64| usd(layout.per.of(usd_per_job));
+fn row(sheet: &mut Sheet, axis: &Axis, bar: &Bar, y: f64) {
+    let money = |usd_per_job: f64| usd(axis.per.of(usd_per_job));
     let told = match (money(bar.lo90), money(bar.hi90)) {
         (lo, hi) if lo == hi => money(bar.median),
         (lo, hi) => format!("{} ({lo} to {hi})", money(bar.median)),
     };
-    let words = y + 13.0;
-    sheet.text((RIGHT, words), Anchor::End, TEXT, INK, &told);
-    let room = RIGHT - LEFT - text_width(&told, TEXT) - 12.0;
-    let name = fitted(&bar.cost.size(), room, TEXT);
-    sheet.text((LEFT, words), Anchor::Start, TEXT, INK, &name);
-    let used = text_width(&name, TEXT) + 8.0;
-    let more = format!("{}, {}", bar.cost.device, origin_word(bar.cost));
-    let more = if text_width(&more, SMALL) > room - used { origin_word(bar.cost) } else { &more };
-    if text_width(more, SMALL) <= room - used {
-        sheet.text((LEFT + used, words), Anchor::Start, SMALL, MUTED, more);
+    let words = y + 8.0;
+    sheet.text((RIGHT, words), Anchor::End, SMALL, Paint::Ink, &told);
+    let room = RIGHT - LEFT - width(&told, SMALL) - 12.0;
+    let name = fitted(&short_size(bar.cost), room, TEXT);
+    sheet.text((LEFT, words), Anchor::Start, TEXT, Paint::Ink, &name);
+    let used = width(&name, TEXT) + 8.0;
+    let whole = format!("{}, {}", bar.cost.device, origin_word(bar.cost));
+    let fits = |text: &str| width(text, SMALL) <= room - used;
+    let more = if fits(&whole) { whole.as_str() } else { origin_word(bar.cost) };
+    if fits(more) {
+        sheet.text((LEFT + used, words), Anchor::Start, SMALL, Paint::Muted, more);
     }
-    let top = y + 18.0;
-    // Lines behind the bars only: they would cross the words.
-    for (tick, x) in ticks(layout) {
-        let stroke = if tick == 0.0 { MUTED } else { GRID };
-        sheet.line((x, top - 3.0), (x, top + BAR + 3.0), stroke, "");
-    }
-    stack(sheet, layout, bar, top);
-    whisker(sheet, layout, bar, top + BAR / 2.0);
-    if let Some(spot) = bar.spot_usd.filter(|usd| !layout.beyond(*usd)) {
-        diamond(sheet, layout.x(spot), top + BAR / 2.0);
+    let top = y + 19.0;
+    stack(sheet, axis, bar, top);
+    whisker(sheet, axis, bar, top + BAR / 2.0);
+    if let Some(spot) = bar.spot_usd.filter(|usd| !axis.beyond(*usd)) {
+        diamond(sheet, (axis.x(spot), top + BAR / 2.0));
     }
 }
 
-fn stack(sheet: &mut Sheet, layout: &Layout, bar: &Bar, top: f64) {
-    let whole = [("cost", bar.median)];
-    let parts = bar.parts.map(|parts| parts.named());
-    let parts: &[(&str, f64)] = parts.as_ref().map_or(&whole, |parts| &parts[..]);
+fn stack(sheet: &mut Sheet, axis: &Axis, bar: &Bar, top: f64) {
+    let undivided = CostParts { undivided: bar.median, ..CostParts::default() };
     let mut from = 0.0;
-    for (index, (_, usd)) in parts.iter().enumerate() {
-        let (left, right) = (layout.x(from), layout.x(from + usd));
+    for ((_, usd), paint) in bar.parts.unwrap_or(undivided).named().iter().zip(PAINTS) {
+        let (left, right) = (axis.x(from), axis.x(from + usd));
         from += usd;
         if right - left >= 0.3 {
-            let colour = if bar.parts.is_some() { COLOURS[index] } else { COLOURS[5] };
-            sheet.rect(Area { x: left, y: top, width: right - left, height: BAR }, colour, "");
+            sheet.rect(Area { x: left, y: top, width: right - left, height: BAR }, paint, 1.0);
         }
     }
-    let width = layout.x(bar.median) - LEFT;
-    let area = Area { x: LEFT, y: top, width, height: BAR };
-    if let Some(hatch) = hatch(bar.cost.origin) {
-        let fill = format!("url(#{})", sheet.id(hatch));
-        sheet.rect(area, &fill, "");
+    let area = Area { x: LEFT, y: top, width: axis.x(bar.median) - LEFT, height: BAR };
+    texture(sheet, bar.cost.origin, area);
+    if axis.beyond(bar.median) {
+        arrow(sheet, (RIGHT, top + BAR / 2.0));
     }
-    if layout.beyond(bar.median) {
-        arrow(sheet, RIGHT, top + BAR / 2.0);
+}
+
+/// What covers a bar whose time was not measured on the size: stripes over a prediction, dots over a
+/// prior, a line over what others measured.
+fn texture(sheet: &mut Sheet, origin: Option<Origin>, area: Area) {
+    let Area { x, y, width, height } = area;
+    match origin {
+        Some(Origin::Predicted) => sheet.path(stripes(area), Paint::Paper, 1.5),
+        Some(Origin::Prior) => {
+            // Two rows of dots, one between the other.
+            let dot = |n: usize| {
+                let row = (n % 2) as f64;
+                (x + 3.0 + 3.5 * n as f64, y + height * (0.28 + 0.44 * row))
+            };
+            let dots = (0..(width / 3.5) as usize).map(dot);
+            sheet.dots(dots.filter(|at| at.0 < x + width - 2.0).collect(), Paint::Paper, 2.4);
+        }
+        Some(Origin::Imported) => {
+            let middle = y + height / 2.0;
+            sheet.line((x, middle), (x + width, middle), Paint::Paper, 2.0);
+        }
+        Some(Origin::Declared | Origin::Measured | Origin::Interpolated) | None => {}
     }
+}
+
+/// Slanted lines over an area as one path: up, along the edge, down, along the edge.
+fn stripes(area: Area) -> Vec<Place> {
+    const STEP: f64 = 6.0;
+    let (top, foot, slant) = (area.y, area.bottom(), area.height / 2.0);
+    let mut points = Vec::new();
+    let mut x = area.x;
+    while x + slant + STEP <= area.right() {
+        points.extend([(x, foot), (x + slant, top), (x + slant + STEP, top), (x + STEP, foot)]);
+        x += 2.0 * STEP;
+    }
+    points
 }
 
 /// The end of a bar that goes on beyond the axis.
-fn arrow(sheet: &mut Sheet, x: f64, middle: f64) {
-    let d = format!("M{} {}l8 9l-8 9z", at(x - 8.0), at(middle - 9.0));
-    sheet.path(&d, &format!(r#" fill="{INK}""#));
+fn arrow(sheet: &mut Sheet, (x, y): Place) {
+    sheet.filled(vec![(x - 8.0, y - 9.0), (x, y), (x - 8.0, y + 9.0)], Paint::Ink, 1.0);
+}
+
+fn diamond(sheet: &mut Sheet, (x, y): Place) {
+    let paper = vec![(x, y - 8.0), (x + 8.0, y), (x, y + 8.0), (x - 8.0, y)];
+    sheet.filled(paper, Paint::Paper, 1.0);
+    sheet.marker((x, y), Marker::Diamond, Paint::Series(1));
 }
 
 /// The 90 % interval, from end to end; an end beyond the axis has no cap.
-fn whisker(sheet: &mut Sheet, layout: &Layout, bar: &Bar, middle: f64) {
-    let (left, right) = (layout.x(bar.lo90), layout.x(bar.hi90));
+fn whisker(sheet: &mut Sheet, axis: &Axis, bar: &Bar, middle: f64) {
+    let (left, right) = (axis.x(bar.lo90), axis.x(bar.hi90));
     if right - left < 1.0 {
         return;
     }
-    let halo = r#" stroke-width="3.5" stroke-opacity="0.75""#;
-    let thin = r#" stroke-width="1.5""#;
-    for (stroke, more) in [(super::svg::PAPER, halo), (INK, thin)] {
-        sheet.line((left, middle), (right, middle), stroke, more);
-        for (x, usd) in [(left, bar.lo90), (right, bar.hi90)] {
-            if !layout.beyond(usd) {
-                sheet.line((x, middle - 4.0), (x, middle + 4.0), stroke, more);
-            }
-        }
+    let mut line = Vec::new();
+    let cap = |x: f64| [(x, middle - 4.0), (x, middle + 4.0)];
+    for (x, usd) in [(left, bar.lo90), (right, bar.hi90)] {
+        line.push((x, middle));
+        line.extend(Some(cap(x)).filter(|_| !axis.beyond(usd)).into_iter().flatten());
+        line.push((x, middle));
     }
+    sheet.path(line.clone(), Paint::Paper, 4.0);
+    sheet.path(line, Paint::Ink, 1.5);
 }
 
-fn diamond(sheet: &mut Sheet, x: f64, middle: f64) {
-    let d = format!("M{} {}l6 6l-6 6l-6 -6z", at(x), at(middle - 6.0));
-    let paper = super::svg::PAPER;
-    sheet.path(
-        &d,
-        &format!(r#" fill="var(--figure-spot,#d55e00)" stroke="{paper}" stroke-width="1.5""#),
-    );
+/// Words of the legend, and what draws their sign to the right of a place.
+type Entry = (String, Box<dyn Fn(&mut Sheet, Place)>);
+
+fn swatch((x, y): Place) -> Area {
+    Area { x, y: y - 6.0, width: 16.0, height: 12.0 }
 }
 
-/// The hatch over a bar whose time was not measured there.
-fn hatch(origin: Option<Origin>) -> Option<&'static str> {
-    match origin? {
-        Origin::Predicted => Some("predicted"),
-        Origin::Prior => Some("prior"),
-        Origin::Imported => Some("imported"),
-        Origin::Declared | Origin::Measured | Origin::Interpolated => None,
-    }
-}
-
-fn hatches(sheet: &mut Sheet) {
-    let ink = r#"stroke="var(--figure-hatch,#ffffff)" stroke-width="1.6" stroke-opacity="0.75""#;
-    let kinds = [
-        ("predicted", 6, format!(r#"<path d="M-1 1l2 -2M0 6l6 -6M5 7l2 -2" {ink}/>"#)),
-        ("prior", 5, format!(r#"<path d="M0 5l5 -5M0 0l5 5" {ink}/>"#)),
-        ("imported", 4, format!(r#"<path d="M2 0v4" {ink}/>"#)),
+/// The parts that are anywhere more than a trifle, and how the times are known.
+fn fills(bars: &[&Bar]) -> Vec<Entry> {
+    let share = |index: usize| {
+        let of = |bar: &&Bar| bar.parts.map_or(0.0, |parts| parts.named()[index].1 / bar.median);
+        bars.iter().map(of).fold(0.0, f64::max)
+    };
+    let names = CostParts::default().named();
+    let part = |index: usize| -> Entry {
+        let paint = PAINTS[index];
+        (names[index].0.to_owned(), Box::new(move |sheet, at| sheet.rect(swatch(at), paint, 1.0)))
+    };
+    let origin = |(origin, words): (Origin, &str)| -> Entry {
+        let sign = move |sheet: &mut Sheet, at: Place| {
+            sheet.rect(swatch(at), PAINTS[0], 1.0);
+            texture(sheet, Some(origin), swatch(at));
+        };
+        (words.to_owned(), Box::new(sign))
+    };
+    let origins = [
+        (Origin::Measured, "plain: measured"),
+        (Origin::Imported, "lined: imported"),
+        (Origin::Predicted, "striped: predicted"),
+        (Origin::Prior, "dotted: prior"),
     ];
-    for (name, size, shape) in kinds {
-        let id = sheet.id(name);
-        sheet.raw(&format!(
-            r#"<pattern id="{id}" width="{size}" height="{size}" patternUnits="userSpaceOnUse">{shape}</pattern>"#
-        ));
-    }
+    let there = |one: &(Origin, &str)| bars.iter().any(|bar| bar.cost.origin == Some(one.0));
+    let parts = (0..PAINTS.len()).filter(|index| share(*index) >= 0.005).map(part);
+    parts.chain(origins.into_iter().filter(there).map(origin)).collect()
 }
 
-/// What the colours, hatches and marks mean, line by line.
-struct Legend<'s> {
-    sheet: &'s mut Sheet,
-    x: f64,
-    y: f64,
-}
-
-impl Legend<'_> {
-    /// Adds words after a mark that is drawn into the area given to it.
-    fn add(&mut self, words: &str, mark: impl Fn(&mut Sheet, Area)) {
-        let width = 22.0 + text_width(words, SMALL) + 14.0;
-        if self.x + width > WIDTH && self.x > LEFT {
-            (self.x, self.y) = (LEFT, self.y + 20.0);
-        }
-        let (x, y) = (self.x, self.y);
-        mark(self.sheet, Area { x, y, width: 16.0, height: 11.0 });
-        self.sheet.text((x + 22.0, y + 10.0), Anchor::Start, SMALL, INK, words);
-        self.x += width;
+/// Whiskers, diamonds and arrows.
+fn marks(axis: &Axis, bars: &[&Bar], verdict: &Verdict) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    if bars.iter().any(|bar| bar.lo90 < bar.hi90) {
+        let sign = |sheet: &mut Sheet, (x, y): Place| {
+            let cap = |x: f64| [(x, y), (x, y - 4.0), (x, y + 4.0), (x, y)];
+            sheet.path([cap(x), cap(x + 16.0)].concat(), Paint::Ink, 1.5);
+        };
+        entries.push(("90 % interval".to_owned(), Box::new(sign)));
     }
-
-    /// The parts that are anywhere more than a trifle, and how the times are known.
-    fn fills(&mut self, bars: &[&Bar]) {
-        for (index, (name, _)) in CostParts::default().named().iter().enumerate() {
-            let share = |bar: &&Bar| bar.parts.map_or(0.0, |p| p.named()[index].1 / bar.median);
-            if bars.iter().map(share).fold(0.0, f64::max) >= 0.005 {
-                self.add(name, |sheet, area| sheet.rect(area, COLOURS[index], ""));
-            }
-        }
-        for (origin, words) in [
-            (Origin::Measured, "solid: measured"),
-            (Origin::Imported, "upright lines: imported"),
-            (Origin::Predicted, "striped: predicted"),
-            (Origin::Prior, "crossed: prior"),
-        ] {
-            if bars.iter().any(|bar| bar.cost.origin == Some(origin)) {
-                self.add(words, |sheet, area| {
-                    sheet.rect(area, COLOURS[0], "");
-                    if let Some(hatch) = hatch(Some(origin)) {
-                        let fill = format!("url(#{})", sheet.id(hatch));
-                        sheet.rect(area, &fill, "");
-                    }
-                });
-            }
-        }
+    if bars.iter().any(|bar| bar.spot_usd.is_some()) {
+        let words = format!("at the spot price (bars: {})", price_kind(&verdict.options));
+        entries.push((words, Box::new(|sheet, (x, y)| diamond(sheet, (x + 8.0, y)))));
     }
-
-    /// Whiskers, diamonds and arrows.
-    fn marks(&mut self, layout: &Layout, bars: &[&Bar], verdict: &Verdict) {
-        if bars.iter().any(|bar| bar.lo90 < bar.hi90) {
-            self.add("90 % interval", |sheet, area| {
-                let (left, right) = (area.x, area.x + area.width);
-                let (middle, look) = (area.y + area.height / 2.0, r#" stroke-width="1.5""#);
-                sheet.line((left, middle), (right, middle), INK, look);
-                for x in [left, right] {
-                    sheet.line((x, middle - 4.0), (x, middle + 4.0), INK, look);
-                }
-            });
-        }
-        if bars.iter().any(|bar| bar.spot_usd.is_some()) {
-            let words = format!("at the spot price (bars: {})", price_kind(&verdict.options));
-            self.add(&words, |sheet, area| {
-                diamond(sheet, area.x + 8.0, area.y + area.height / 2.0);
-            });
-        }
-        if bars.iter().any(|bar| layout.beyond(bar.median)) {
-            self.add("longer than the axis", |sheet, area| {
-                arrow(sheet, area.x + 12.0, area.y + area.height / 2.0);
-            });
-        }
+    if bars.iter().any(|bar| axis.beyond(bar.median)) {
+        let sign = |sheet: &mut Sheet, (x, y): Place| arrow(sheet, (x + 12.0, y));
+        entries.push(("longer than the axis".to_owned(), Box::new(sign)));
     }
+    entries
 }
 
 /// The best of each kind, what stands idle, whose prices.
@@ -392,7 +365,7 @@ fn table(bars: &[&Bar]) -> Table {
     let shown = |index: usize| {
         bars.iter().any(|bar| bar.parts.is_some_and(|parts| parts.named()[index].1 > 0.0))
     };
-    let parts: Vec<usize> = (0..COLOURS.len()).filter(|index| shown(*index)).collect();
+    let parts: Vec<usize> = (0..PAINTS.len()).filter(|index| shown(*index)).collect();
     let names = CostParts::default().named();
     titles.extend(parts.iter().map(|index| (names[*index].0, Align::Right)));
     let spot = bars.iter().any(|bar| bar.spot_usd.is_some());

@@ -1,25 +1,23 @@
 //! What speed costs: time of a job against its cost, and the sizes that no other beats in both.
 
-use super::axis::{self, PerJobs};
-use super::svg::{Anchor, Area, GRID, INK, MUTED, PAPER, SMALL, Sheet, WIDTH, at, text_width};
+use super::units::{PerJobs, times};
 use super::{dates, kind_name, origin_word, price_kind, priced, short_size};
 use crate::classify::{Side, SkuCost, Verdict};
 use crate::cost::Estimate;
 use crate::report::Table;
 use crate::report::figure::Figure;
+use crate::report::figure::paint::{Look, Paint};
+use crate::report::figure::plot::{Axis, LINE, Labels, Mark, Plot, legend, room_for};
+use crate::report::figure::scale::Scale;
+use crate::report::figure::sheet::{Area, Marker, Place, Sheet, WIDTH};
 use crate::units::{seconds, usd};
 
-const HEIGHT: f64 = 440.0;
-const PLOT: Area =
-    Area { x: 66.0, y: 44.0, width: WIDTH - 66.0 - 16.0, height: HEIGHT - 44.0 - 52.0 };
+/// Height of the plot.
+const HEIGHT: f64 = 330.0;
 /// About so many sizes are named in the picture; the table names all.
-const LABELLED: usize = 9;
+const NAMED: usize = 9;
 /// Times within this factor are one.
 const SAME_TIME: f64 = 1.000_001;
-/// Colours of the kinds.
-const GPU: &str = "var(--figure-gpu,#0072b2)";
-const CPU: &str = "var(--figure-cpu,#d55e00)";
-
 struct Point<'a> {
     cost: &'a SkuCost,
     usd: Estimate,
@@ -61,7 +59,7 @@ pub fn figure(id: String, verdict: &Verdict) -> Option<Figure> {
         ),
     };
     let table = table(&front);
-    let svg = draw(&id, &points, &front).finish(HEIGHT, &title, &finding);
+    let svg = draw(&points, &front).finish(&id, &title, &finding);
     Some(Figure { id, title, finding, svg, table })
 }
 
@@ -88,219 +86,118 @@ fn points(verdict: &Verdict) -> Vec<Point<'_>> {
     points
 }
 
-/// A log scale over a stretch of the sheet.
-struct Scale {
-    from: f64,
-    to: f64,
-    start: f64,
-    end: f64,
-}
-
-impl Scale {
-    /// Over all `values` (above 0), with some air.
-    fn over(
-        values: impl Iterator<Item = f64> + Clone,
-        air: [f64; 2],
-        start: f64,
-        end: f64,
-    ) -> Self {
-        let low = values.clone().fold(f64::INFINITY, f64::min);
-        let high = values.fold(0.0, f64::max);
-        Self { from: low / air[0], to: high * air[1], start, end }
-    }
-
-    fn at(&self, value: f64) -> f64 {
-        let share = (value / self.from).ln() / (self.to / self.from).ln();
-        self.start + share.clamp(0.0, 1.0) * (self.end - self.start)
-    }
-}
-
-struct Axes {
-    x: Scale,
-    y: Scale,
-    per: PerJobs,
-}
-
-impl Axes {
-    fn place(&self, point: &Point) -> (f64, f64) {
-        (self.x.at(point.usd.median), self.y.at(point.latency_s.median))
-    }
-}
-
-fn draw(id: &str, points: &[Point], front: &[&Point]) -> Sheet {
-    let mut sheet = Sheet::new(id);
-    let (right, bottom) = (PLOT.x + PLOT.width, PLOT.y + PLOT.height);
-    let usd = points.iter().map(|p| p.usd.median);
-    let time = points.iter().map(|p| p.latency_s.median);
-    // The labels stand to the left of their points, so there is more air there.
-    let axes = Axes {
-        x: Scale::over(usd.clone(), [3.0, 1.4], PLOT.x, right),
-        y: Scale::over(time, [2.5, 1.5], bottom, PLOT.y),
-        per: PerJobs::fit_for(usd.fold(f64::INFINITY, f64::min)),
+/// Circle and blue for a GPU size, square and vermilion for a CPU size.
+fn mark_of(side: Side) -> Mark {
+    let (paint, marker) = match side {
+        Side::Gpu => (Paint::Series(0), Marker::Circle),
+        Side::Cpu => (Paint::Series(1), Marker::Square),
     };
-    grid(&mut sheet, &axes);
-    for side in [Side::Gpu, Side::Cpu] {
-        let beaten = points.iter().filter(|p| !p.on_front && p.cost.side == side);
-        hollow(&mut sheet, beaten.map(|p| axes.place(p)), side);
+    Mark { paint, marker, look: Look::Plain }
+}
+
+fn draw(points: &[Point], front: &[&Point]) -> Sheet {
+    let cheapest = points.iter().map(|p| p.usd.median).fold(f64::INFINITY, f64::min);
+    let per = PerJobs::fit_for(cheapest);
+    let x = Scale::log(points.iter().map(|p| per.of(p.usd.median)));
+    let y = Scale::log(points.iter().map(|p| p.latency_s.median));
+    let time_ticks = times(y.ends(), 8);
+    let left = room_for(&time_ticks);
+    let entries = entries(points);
+    let top = 2.0 + legend(&mut Sheet::new(0.0), 0.0, &entries) + LINE + 8.0;
+    let area = Area { x: left, y: top, width: WIDTH - left - 14.0, height: HEIGHT };
+    let plot = Plot { area, x, y };
+    let mut sheet = Sheet::new(top + HEIGHT + 52.0);
+    legend(&mut sheet, 2.0, &entries);
+    let mut money_ticks = x.ticks(6);
+    for tick in &mut money_ticks {
+        tick.label.insert(0, '$');
     }
-    stairs(&mut sheet, &axes, front);
+    let title = format!("USD {}", per.words);
+    let below = Axis { ticks: money_ticks, title: &title };
+    plot.frame(&mut sheet, &below, &Axis { ticks: time_ticks, title: "A job takes" });
+    let place = |p: &Point| plot.at(per.of(p.usd.median), p.latency_s.median);
+    beaten(&mut sheet, points, place);
+    sheet.path(stairs(front, place), Paint::Ink, 1.5);
     for point in front {
-        whiskers(&mut sheet, &axes, point);
+        whiskers(&mut sheet, &plot, &per, point);
     }
     for point in front {
-        mark(&mut sheet, axes.place(point), point.cost.side);
+        let mark = mark_of(point.cost.side);
+        sheet.circle(place(point), 7.0, Paint::Paper, true);
+        sheet.marker(place(point), mark.marker, mark.paint);
     }
-    labels(&mut sheet, &axes, front);
-    legend(&mut sheet, points);
+    names(&mut sheet, area, front, place);
     sheet
 }
 
-fn grid(sheet: &mut Sheet, axes: &Axes) {
-    let (right, bottom) = (PLOT.x + PLOT.width, PLOT.y + PLOT.height);
-    let money = |value: f64| axes.per.of(value);
-    let scale = axes.per.of(1.0);
-    for tick in axis::log(money(axes.x.from), money(axes.x.to), 7) {
-        let x = axes.x.at(tick / scale);
-        sheet.line((x, PLOT.y), (x, bottom), GRID, "");
-        let told = format!("${}", axis::short(tick));
-        sheet.text((x, bottom + 17.0), Anchor::Middle, SMALL, MUTED, &told);
+fn entries(points: &[Point]) -> Vec<(Mark, String)> {
+    let there = |side: &Side| points.iter().any(|p| p.cost.side == *side);
+    let sides = [Side::Gpu, Side::Cpu].into_iter().filter(there);
+    let mut entries: Vec<(Mark, String)> =
+        sides.map(|side| (mark_of(side), format!("{} size", kind_name(side)))).collect();
+    if points.iter().any(|p| !p.on_front) {
+        let mark = Mark { paint: Paint::Muted, marker: Marker::Ring, look: Look::Plain };
+        entries.push((mark, "hollow: another costs less and takes no longer".to_owned()));
     }
-    for tick in axis::log_times(axes.y.from, axes.y.to, 7) {
-        let y = axes.y.at(tick);
-        sheet.line((PLOT.x, y), (right, y), GRID, "");
-        let told = axis::short_time(tick);
-        sheet.text((PLOT.x - 7.0, y + 4.0), Anchor::End, SMALL, MUTED, &told);
-    }
-    sheet.line((PLOT.x, bottom), (right, bottom), MUTED, "");
-    sheet.line((PLOT.x, PLOT.y), (PLOT.x, bottom), MUTED, "");
-    let what = format!("USD {} (log)", axes.per.words);
-    sheet.text(((PLOT.x + right) / 2.0, bottom + 38.0), Anchor::Middle, SMALL, MUTED, &what);
-    sheet.text((8.0, PLOT.y - 10.0), Anchor::Start, SMALL, MUTED, "a job takes (log)");
+    entries
 }
 
-/// Circles for GPU sizes and squares for CPU sizes that another size beats: one path, there are many.
-fn hollow(sheet: &mut Sheet, places: impl Iterator<Item = (f64, f64)>, side: Side) {
-    let shape = |(x, y): (f64, f64)| {
-        let (left, y, top) = (at(x - 3.5), at(y), at(y - 3.5));
-        match side {
-            Side::Gpu => format!("M{left} {y}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z"),
-            Side::Cpu => format!("M{left} {top}h7v7h-7z"),
-        }
-    };
-    let (d, colour): (String, &str) = (places.map(shape).collect(), colour(side));
-    if !d.is_empty() {
-        let fill = format!(r#" fill="{PAPER}" fill-opacity="0.6""#);
-        sheet.path(&d, &format!(r#"{fill} stroke="{colour}" stroke-opacity="0.8""#));
+/// The sizes that another beats, hollow: rings of GPUs as two paths of dots, since they are many, and
+/// squares of CPUs, of which those that would cover each other are drawn once.
+fn beaten(sheet: &mut Sheet, points: &[Point], place: impl Fn(&Point) -> Place) {
+    let of = |side: Side| points.iter().filter(move |p| !p.on_front && p.cost.side == side);
+    let rings: Vec<Place> = of(Side::Gpu).map(&place).collect();
+    if !rings.is_empty() {
+        sheet.dots(rings.clone(), Paint::Series(0), 8.0);
+        sheet.dots(rings, Paint::Paper, 5.0);
     }
-}
-
-/// The same, filled: no other size beats it.
-fn mark(sheet: &mut Sheet, (x, y): (f64, f64), side: Side) {
-    let look = format!(r#" fill="{}" stroke="{PAPER}" stroke-width="1.5""#, colour(side));
-    match side {
-        Side::Gpu => {
-            let (x, y) = (at(x), at(y));
-            sheet.raw(&format!(r#"<circle cx="{x}" cy="{y}" r="5.5"{look}/>"#));
-        }
-        Side::Cpu => {
-            let area = Area { x: x - 5.0, y: y - 5.0, width: 10.0, height: 10.0 };
-            sheet.rect(area, colour(side), &format!(r#" stroke="{PAPER}" stroke-width="1.5""#));
+    let mut drawn: Vec<Place> = Vec::new();
+    for (x, y) in of(Side::Cpu).map(&place) {
+        if !drawn.iter().any(|d| (d.0 - x).abs() < 3.0 && (d.1 - y).abs() < 3.0) {
+            let area = Area { x: x - 3.0, y: y - 3.0, width: 6.0, height: 6.0 };
+            sheet.border(area, Paint::Series(1));
+            drawn.push((x, y));
         }
     }
-}
-
-fn colour(side: Side) -> &'static str {
-    if side == Side::Gpu { GPU } else { CPU }
 }
 
 /// The border of what can be had: for the money of a point and more, its time, until the next is
 /// faster.
-fn stairs(sheet: &mut Sheet, axes: &Axes, front: &[&Point]) {
-    let mut d = String::new();
-    for (index, point) in front.iter().enumerate() {
-        let (x, y) = axes.place(point);
-        d += &match index {
-            0 => format!("M{} {}", at(x), at(y)),
-            _ => format!("H{}V{}", at(x), at(y)),
-        };
+fn stairs(front: &[&Point], place: impl Fn(&Point) -> Place) -> Vec<Place> {
+    let mut stairs: Vec<Place> = Vec::new();
+    for (x, y) in front.iter().map(|p| place(p)) {
+        stairs.extend(stairs.last().map(|before| (x, before.1)));
+        stairs.push((x, y));
     }
-    if front.len() > 1 {
-        let look = format!(r#" fill="none" stroke="{INK}" stroke-width="1.5""#);
-        sheet.path(&d, &look);
-    }
+    stairs
 }
 
 /// The 90 % intervals of both.
-fn whiskers(sheet: &mut Sheet, axes: &Axes, point: &Point) {
-    let (x, y) = axes.place(point);
-    let colour = colour(point.cost.side);
-    let look = r#" stroke-width="1.5" stroke-opacity="0.6""#;
-    let (left, right) = (axes.x.at(point.usd.lo90), axes.x.at(point.usd.hi90));
-    sheet.line((left, y), (right, y), colour, look);
-    let (low, high) = (axes.y.at(point.latency_s.lo90), axes.y.at(point.latency_s.hi90));
-    sheet.line((x, low), (x, high), colour, look);
+fn whiskers(sheet: &mut Sheet, plot: &Plot, per: &PerJobs, point: &Point) {
+    let paint = mark_of(point.cost.side).paint;
+    let (usd, seconds) = (point.usd, point.latency_s);
+    let at = |usd: f64, seconds: f64| plot.at(per.of(usd), seconds);
+    sheet.line(at(usd.lo90, seconds.median), at(usd.hi90, seconds.median), paint, 1.0);
+    sheet.line(at(usd.median, seconds.lo90), at(usd.median, seconds.hi90), paint, 1.0);
 }
 
-/// Names of the sizes on the front, each where it meets no other and no point; where there is no such
-/// place the table has it.
-fn labels(sheet: &mut Sheet, axes: &Axes, front: &[&Point]) {
-    let around = |p: &Point| {
-        let (x, y) = axes.place(p);
-        Area { x: x - 6.0, y: y - 6.0, width: 12.0, height: 12.0 }
-    };
-    let mut taken: Vec<Area> = front.iter().map(|p| around(p)).collect();
-    for pair in front.windows(2) {
-        let ((x, y), (next_x, next_y)) = (axes.place(pair[0]), axes.place(pair[1]));
-        taken.push(Area { x, y: y - 1.0, width: next_x - x, height: 2.0 });
-        taken.push(Area { x: next_x - 1.0, y, width: 2.0, height: next_y - y });
+/// Names of the sizes on the front where there is room for them; the table has all.
+fn names(sheet: &mut Sheet, area: Area, front: &[&Point], place: impl Fn(&Point) -> Place) {
+    let mut labels = Labels::new(area);
+    for point in front {
+        labels.keep_point_clear(place(point));
+    }
+    for pair in stairs(front, &place).windows(2) {
+        let ((x, y), (to_x, to_y)) = (pair[0], pair[1]);
+        let (width, height) = (to_x - x + 2.0, to_y - y + 2.0);
+        labels.keep_clear(Area { x: x - 1.0, y: y - 1.0, width, height });
     }
     // The ends first: they are what the picture is about.
-    let every = front.len().div_ceil(LABELLED).max(1);
+    let every = front.len().div_ceil(NAMED).max(1);
     let between = (1..front.len().saturating_sub(1)).filter(|index| index % every == 0);
     let order = [0, front.len() - 1].into_iter().take(front.len()).chain(between);
     for point in order.map(|index| front[index]) {
-        let name = short_size(point.cost);
-        let (width, height) = (text_width(&name, SMALL) + 6.0, 16.0);
-        let (x, y) = axes.place(point);
-        // Below and to the left of the front there is nothing: no size is that good.
-        let (left, middle) = (-width - 7.0, -width / 2.0);
-        let areas = [
-            (left, 3.0),
-            (left, -8.0),
-            (middle, 9.0),
-            (8.0, -20.0),
-            (left, -20.0),
-            (9.0, 5.0),
-            (middle, -24.0),
-            (9.0, -8.0),
-        ];
-        let areas = areas.map(|(dx, dy)| Area { x: x + dx, y: y + dy, width, height });
-        let free = |area: &Area| PLOT.holds(area) && !taken.iter().any(|t| t.meets(area));
-        if let Some(area) = areas.into_iter().find(|area| free(area)) {
-            sheet.haloed(area, &name);
-            taken.push(area);
-        }
-    }
-}
-
-fn legend(sheet: &mut Sheet, points: &[Point]) {
-    let mut x = 12.0;
-    let there = |side| points.iter().any(|p| p.cost.side == side);
-    for side in [Side::Gpu, Side::Cpu].into_iter().filter(|side| there(*side)) {
-        let words = format!("{} size", kind_name(side));
-        mark(sheet, (x + 6.0, 14.0), side);
-        sheet.text((x + 18.0, 18.0), Anchor::Start, SMALL, INK, &words);
-        x += 18.0 + text_width(&words, SMALL) + 16.0;
-    }
-    let beaten = |side| points.iter().any(|p| p.cost.side == side && !p.on_front);
-    let hollows: Vec<Side> = [Side::Gpu, Side::Cpu].into_iter().filter(|s| beaten(*s)).collect();
-    for side in &hollows {
-        hollow(sheet, std::iter::once((x + 6.0, 14.0)), *side);
-        x += 12.0;
-    }
-    if !hollows.is_empty() {
-        let words = "hollow: another is cheaper and as fast";
-        sheet.text((x + 6.0, 18.0), Anchor::Start, SMALL, INK, words);
+        labels.name(sheet, place(point), &short_size(point.cost));
     }
 }
 

@@ -1,14 +1,13 @@
 //! Pictures of money: what a job costs on each size, what speed costs, and where the cheaper kind changes.
 
-mod axis;
 mod cost;
 mod front;
 mod map;
-mod svg;
 #[cfg(test)]
 mod tests;
+mod units;
 
-use super::Figure;
+use super::{Figure, text};
 use crate::classify::{HeatMap, Options, Side, SkuCost, Verdict};
 use crate::cost::Origin;
 
@@ -24,7 +23,7 @@ pub fn of_verdict(
     spot: Option<&Verdict>,
     heat: Option<&HeatMap>,
 ) -> Vec<Figure> {
-    let id = |what: &str| format!("workload-{}-{what}", slug(&verdict.workload));
+    let id = |what: &str| format!("workload-{}-{what}", id_of(&verdict.workload));
     [
         cost::figure(id("cost"), verdict, spot),
         front::figure(id("time-cost"), verdict),
@@ -53,15 +52,8 @@ fn priced(verdict: &Verdict, side: Side) -> Vec<(&SkuCost, f64)> {
 
 /// A name fit for an id; one that loses something on the way gets a number made of the whole name, so
 /// that two names never share an id.
-fn slug(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars().map(|c| c.to_ascii_lowercase()) {
-        let keep = if c.is_ascii_alphanumeric() { c } else { '-' };
-        if out.len() < SLUG && !(keep == '-' && (out.is_empty() || out.ends_with('-'))) {
-            out.push(keep);
-        }
-    }
-    let out = out.trim_end_matches('-').to_owned();
+fn id_of(name: &str) -> String {
+    let out = text::slug(name, SLUG);
     if out == name {
         return out;
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cost::Estimate;
 use crate::cost::parts::CostParts;
-use crate::report::figure::money::svg::escaped;
+use crate::report::figure::text::escaped;
 
 fn verdicts() -> Vec<Verdict> {
     let path =
@@ -25,7 +25,7 @@ fn heat() -> HeatMap {
 fn a_verdict_with_costs_has_its_pictures_and_one_without_has_none() {
     let mut verdict = verdicts().remove(0);
     let figures = of_verdict(&verdict, None, Some(&heat()));
-    let start = format!("workload-{}-", slug(&verdict.workload));
+    let start = format!("workload-{}-", id_of(&verdict.workload));
     assert_eq!(figures.len(), 3);
     for figure in &figures {
         assert!(figure.id.starts_with(&start), "{}", figure.id);
@@ -55,9 +55,9 @@ fn hostile_names_are_text_and_do_not_share_an_id() {
         assert!(figure.id.len() < 100 && figure.id.chars().all(fit), "{}", figure.id);
         assert!(!figure.svg.contains("<script"), "{}", figure.id);
     }
-    assert_ne!(slug("a b"), slug("a-b"));
-    assert_ne!(slug("A"), slug("a"));
-    assert_eq!(slug("llm-prefill"), "llm-prefill");
+    assert_ne!(id_of("a b"), id_of("a-b"));
+    assert_ne!(id_of("A"), id_of("a"));
+    assert_eq!(id_of("llm-prefill"), "llm-prefill");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn the_map_says_who_is_cheaper_by_how_much_and_where_it_turns() {
     for words in ["GPU cheaper", "CPU cheaper", "today: 1,000 jobs a day"] {
         assert!(figure.svg.contains(words), "{words}");
     }
-    assert_eq!(figure.table.rows[0], ["1", "CPU", "4.0×", "0.25"]);
+    assert_eq!(figure.table.rows[0], ["1", "CPU", "4.0×", "0.25×"]);
     // A pixel of the contour: at the demand it crosses the row of twice the price.
     assert!(!figure.finding.contains("jobs a day on;"), "{}", figure.finding);
 }
