@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Content, Look, records};
+use super::{Content, Look, Table, records};
 use crate::classify::{SkuCost, Verdict};
 use crate::cost::Estimate;
 use crate::record::{Record, Row, Time};
@@ -198,6 +198,17 @@ fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 30] {
         cost.binding.map(|b| word(&b)).unwrap_or_default(),
         cost.shared_with.join(" "),
     ]
+}
+
+/// A table with its titles as CSV.
+pub fn text(table: &Table) -> String {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    // A vector takes everything.
+    let _ = csv.write_record(table.columns.iter().map(|c| c.title));
+    for row in &table.rows {
+        let _ = csv.write_record(row);
+    }
+    csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// The word that a value has in the record's JSON.
