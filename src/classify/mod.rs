@@ -14,6 +14,7 @@ mod heat;
 mod imported;
 mod judge;
 mod limits;
+pub mod live;
 mod measure_next;
 mod offer;
 mod own_programs;

@@ -2,6 +2,7 @@
 //! chromium-driver and the wheel selenium (./test.sh installs them; without them these tests fail).
 
 mod harness;
+mod live;
 
 use serde_json::json;
 
