@@ -62,6 +62,8 @@ pub enum FormatArg {
     Markdown,
     /// For spreadsheets.
     Csv,
+    /// For a browser: one page that needs no network.
+    Html,
 }
 
 impl FormatArg {
@@ -73,6 +75,7 @@ impl FormatArg {
             Self::Jsonl => "jsonl",
             Self::Markdown => "markdown",
             Self::Csv => "csv",
+            Self::Html => "html",
         }
     }
 }
@@ -94,7 +97,7 @@ pub enum Command {
     Measure(super::program_args::ProgramArgs),
     /// Verdicts from records, without measuring
     Classify(ClassifyArgs),
-    /// Report on records: text, Markdown, JSON and CSV
+    /// Report on records: text, Markdown, JSON, CSV, and with -o a page with pictures
     Report(ReportArgs),
     /// Show the prices that verdicts use, or read today's
     Prices(PricesArgs),
@@ -343,6 +346,13 @@ pub struct ReportArgs {
     /// Records (.jsonl) or folders of records
     #[arg(value_name = "RECORD", required = true)]
     pub records: Vec<PathBuf>,
+    /// Judge this workload by them: a file, a folder or a built-in name (repeatable); without any,
+    /// -o judges the built-in workloads that the records say something about
+    #[arg(long, value_name = "WORKLOAD")]
+    pub workload: Vec<String>,
+    /// How to price.
+    #[command(flatten)]
+    pub price: PriceArgs,
 }
 
 /// A finite number above zero.

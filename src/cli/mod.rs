@@ -10,6 +10,7 @@ mod args;
 mod classify;
 mod cotenants;
 mod devices;
+mod dossier;
 mod exit;
 mod import;
 mod imported;

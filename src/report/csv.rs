@@ -79,22 +79,12 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
 fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     match content {
-        Content::Records(list) => {
-            csv.write_record(RECORD_COLUMNS)?;
-            for (name, record) in *list {
-                for row in &record.rows {
-                    write_row(&mut csv, name, record, row)?;
-                }
-            }
+        Content::Records(list) => write_records(&mut csv, list)?,
+        Content::Verdicts(verdicts) => write_verdicts(&mut csv, verdicts.verdicts.iter())?,
+        Content::Dossier(dossier) if dossier.records.is_empty() => {
+            write_verdicts(&mut csv, dossier.judged.iter().map(|j| &j.verdict))?;
         }
-        Content::Verdicts(verdicts) => {
-            csv.write_record(VERDICT_COLUMNS)?;
-            for verdict in verdicts.verdicts {
-                for cost in &verdict.ranking {
-                    csv.write_record(cost_cells(verdict, cost))?;
-                }
-            }
-        }
+        Content::Dossier(dossier) => write_records(&mut csv, dossier.records)?,
         Content::Listing(listing) => {
             if let Some(table) = listing.document.tables().next() {
                 csv.write_record(table.columns.iter().map(|c| c.title))?;
@@ -105,6 +95,32 @@ fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
         }
     }
     Ok(csv.flush()?)
+}
+
+fn write_records<W: Write>(
+    csv: &mut csv::Writer<W>,
+    records: &[(String, Record)],
+) -> csv::Result<()> {
+    csv.write_record(RECORD_COLUMNS)?;
+    for (name, record) in records {
+        for row in &record.rows {
+            write_row(csv, name, record, row)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_verdicts<'v, W: Write>(
+    csv: &mut csv::Writer<W>,
+    verdicts: impl Iterator<Item = &'v Verdict>,
+) -> csv::Result<()> {
+    csv.write_record(VERDICT_COLUMNS)?;
+    for verdict in verdicts {
+        for cost in &verdict.ranking {
+            csv.write_record(cost_cells(verdict, cost))?;
+        }
+    }
+    Ok(())
 }
 
 /// The modes of a row that were measured, or one line without times.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::figure::{self, Figure};
+use crate::classify::live::Model;
 use crate::classify::{HeatMap, Verdict};
 use crate::compare::Comparison;
 use crate::record::{Record, Row, Status};
@@ -12,6 +13,8 @@ use crate::record::{Record, Row, Status};
 pub struct Dossier<'a> {
     /// What was judged, in the order asked for.
     pub judged: &'a [Judged],
+    /// What the page judges the same workloads by; empty where it does not.
+    pub models: &'a [Model],
     /// The records, each with the name it was read from.
     pub records: &'a [(String, Record)],
     /// The records side by side, or why they are not; `None` for a single one.
@@ -47,7 +50,8 @@ pub struct Figures {
 impl Figures {
     /// Draws them.
     pub fn of(dossier: &Dossier) -> Self {
-        let of = |j: &Judged| figure::money::of_verdict(&j.verdict, j.spot.as_ref(), j.heat.as_ref());
+        let of =
+            |j: &Judged| figure::money::of_verdict(&j.verdict, j.spot.as_ref(), j.heat.as_ref());
         let mut figures = Self {
             judged: dossier.judged.iter().map(of).collect(),
             records: figure::of_records(dossier.records),

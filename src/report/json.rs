@@ -20,6 +20,14 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
             "records": verdicts.records.iter().map(record_id).collect::<Vec<_>>(),
             "prices": verdicts.prices,
         }),
+        Content::Dossier(dossier) => json!({
+            "schema": { "name": "breakeven-report", "major": 1, "minor": 1 },
+            "verdicts": dossier.judged.iter().map(|j| &j.verdict).collect::<Vec<_>>(),
+            "records": dossier.records.iter().map(record_value).collect::<Vec<_>>(),
+            "comparison": dossier.comparison.and_then(|c| c.as_ref().ok()),
+            "prices": dossier.prices,
+            "command": dossier.command,
+        }),
         Content::Listing(listing) => listing.data.clone(),
     };
     serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;

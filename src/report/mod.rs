@@ -8,8 +8,11 @@ use std::io::{self, Write};
 use crate::classify::Verdict;
 use crate::record::Record;
 
+mod brief;
+mod bundle;
 mod csv;
 mod document;
+mod dossier;
 pub mod figure;
 mod held_out;
 mod json;
@@ -19,11 +22,14 @@ pub mod live;
 mod markdown;
 mod numbers;
 mod packing;
+mod page;
 mod records;
 mod text;
 mod verdicts;
 
+pub use bundle::{File, bundle, pictured};
 pub use document::{Align, Block, Column, Document, Table, Tone};
+pub use dossier::{Dossier, Judged};
 pub use held_out::held_out;
 pub use jsonl::verdict_line;
 pub use leave_one_out::leave_one_out;
@@ -37,6 +43,8 @@ pub enum Content<'a> {
     Records(&'a [(String, Record)]),
     /// Verdicts with the records they rest on.
     Verdicts(Verdicts<'a>),
+    /// Verdicts and records as one report.
+    Dossier(&'a Dossier<'a>),
     /// A listing that the command line made itself: devices, families, suites, …
     Listing(&'a Listing),
 }
@@ -94,6 +102,7 @@ pub static FORMATS: &[Format] = &[
     Format { name: "jsonl", extension: "jsonl", write: jsonl::write },
     Format { name: "markdown", extension: "md", write: markdown::write },
     Format { name: "csv", extension: "csv", write: csv::write },
+    Format { name: "html", extension: "html", write: page::write },
 ];
 
 /// The form called `name`.
@@ -107,6 +116,7 @@ fn document(content: &Content, sizes: usize) -> Document {
     match content {
         Content::Records(records) => records::document(records),
         Content::Verdicts(verdicts) => verdicts::document(verdicts, sizes),
+        Content::Dossier(dossier) => brief::document(dossier),
         Content::Listing(listing) => listing.document.clone(),
     }
 }

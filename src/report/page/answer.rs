@@ -29,7 +29,9 @@ pub fn header(dossier: &Dossier) -> String {
 pub fn badge(verdict: &Verdict) -> String {
     let (glyph, word) = words::kind(verdict.verdict);
     let class = crate::report::verdict_name(verdict.verdict);
-    format!("<span class=\"verdict {class}\"><span class=glyph aria-hidden=true>{glyph}</span>{word}</span>")
+    format!(
+        "<span class=\"verdict {class}\"><span class=glyph aria-hidden=true>{glyph}</span>{word}</span>"
+    )
 }
 
 /// Titles of the verdict table; a number's are set to the right.
@@ -52,7 +54,9 @@ pub fn verdicts(dossier: &Dossier) -> String {
     }
     let head: String = TITLES
         .iter()
-        .map(|(title, number)| format!("<th scope=col{}>{title}", if *number { " class=n" } else { "" }))
+        .map(|(title, number)| {
+            format!("<th scope=col{}>{title}", if *number { " class=n" } else { "" })
+        })
         .collect();
     let body: String =
         dossier.judged.iter().enumerate().map(|(i, j)| line(i + 1, &j.verdict)).collect();
@@ -79,7 +83,9 @@ fn line(number: usize, verdict: &Verdict) -> String {
         None => UNKNOWN.into(),
     };
     let month = |best: &Option<SkuCost>| {
-        best.as_ref().and_then(|b| b.usd_per_month).map_or_else(|| UNKNOWN.into(), |e| usd(e.median))
+        best.as_ref()
+            .and_then(|b| b.usd_per_month)
+            .map_or_else(|| UNKNOWN.into(), |e| usd(e.median))
     };
     let turns = verdict.break_even.last_crossing_jobs_per_day;
     let cells = [
@@ -96,7 +102,10 @@ fn line(number: usize, verdict: &Verdict) -> String {
         .iter()
         .map(|(number, cell)| format!("<td{}>{cell}", if *number { " class=n" } else { "" }))
         .collect();
-    format!("<tr><th scope=row><a href=\"#workload-{number}\">{}</a>{cells}", name(&verdict.workload))
+    format!(
+        "<tr><th scope=row><a href=\"#workload-{number}\">{}</a>{cells}",
+        name(&verdict.workload)
+    )
 }
 
 /// A size without what all sizes of Azure begin with.

@@ -4,8 +4,10 @@ use sha2::{Digest, Sha256};
 
 /// The content security policy of a page with these inline scripts, word for word.
 pub fn policy(scripts: &[&str]) -> String {
-    let hashes: Vec<String> =
-        scripts.iter().map(|s| format!("'sha256-{}'", base64(&Sha256::digest(s.as_bytes())))).collect();
+    let hashes: Vec<String> = scripts
+        .iter()
+        .map(|s| format!("'sha256-{}'", base64(&Sha256::digest(s.as_bytes()))))
+        .collect();
     let scripts = if hashes.is_empty() { "'none'".into() } else { hashes.join(" ") };
     format!(
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {scripts}; \

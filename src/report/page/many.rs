@@ -2,7 +2,7 @@
 
 use super::escape::prose;
 use super::{html, words};
-use crate::compare::{Cell, Comparison, Ratio};
+use crate::compare::{Cell, Comparison};
 use crate::report::Align::{Left, Right};
 use crate::report::dossier::Dossier;
 use crate::report::numbers::{UNKNOWN, count, percent, ratio};
@@ -26,12 +26,16 @@ pub fn section(dossier: &Dossier) -> String {
 }
 
 fn compared(all: &Comparison) -> String {
-    let mut out: String = all.slow_nodes.iter().map(|slow| slow_node(all, slow)).collect();
+    let mut out: String =
+        all.slow_nodes.iter().map(|slow| html::warning(&words::slow_node(all, slow))).collect();
     out += &all.remarks.iter().map(|r| html::warning(r)).collect::<String>();
     out += &format!("<p>{}</p>\n", prose(&summary(all)));
     out += &html::table("The devices of all records", &columns(all));
     out += &html::table("From which size on a GPU is faster, end to end", &crossovers(all));
-    out += &html::table("The fastest CPU and the fastest GPU of all records, case by case", &joined(all));
+    out += &html::table(
+        "The fastest CPU and the fastest GPU of all records, case by case",
+        &joined(all),
+    );
     if all.columns.len() <= COLUMNS {
         let (titles, rows) = matrix(all);
         let titles: Vec<(&str, Align)> = titles.iter().map(|(t, a)| (t.as_str(), *a)).collect();
@@ -39,7 +43,10 @@ fn compared(all: &Comparison) -> String {
     }
     out += &html::table("One size over time", &trends(all));
     let refusals: Vec<String> = refusals(all);
-    out + &html::folded(&format!("What was not compared: {}", count(all.refusals.len(), "reason")), &html::list(&refusals))
+    out + &html::folded(
+        &format!("What was not compared: {}", count(all.refusals.len(), "reason")),
+        &html::list(&refusals),
+    )
 }
 
 fn summary(all: &Comparison) -> String {
@@ -63,32 +70,16 @@ fn runs(all: &Comparison) -> usize {
     runs.len()
 }
 
-fn slow_node(all: &Comparison, slow: &crate::compare::SlowNode) -> String {
-    let column = &all.columns[slow.column];
-    html::warning(&format!(
-        "{} ({}) is slower than {} of its kind: it takes {} their median time, over the cases by \
-         median, and is beyond their noise of {} in {} of {}. Measure it again, and drain the node if \
-         that repeats.",
-        column.label,
-        column.sku.as_deref().unwrap_or(&column.device_name),
-        count(slow.siblings.len(), "sibling"),
-        ratio(slow.factor),
-        ratio(slow.noise),
-        slow.slower_in,
-        count(slow.cases, "case"),
-    ))
-}
-
-fn with_interval(told: Option<Ratio>) -> String {
-    told.map_or_else(
-        || UNKNOWN.into(),
-        |r| format!("{} ({} to {})", ratio(r.value), ratio(r.lo90), ratio(r.hi90)),
-    )
-}
-
 fn columns(all: &Comparison) -> Table {
     let mut table = Table::new(&[
-        "device", "size", "name", "measured", ">USD/h", "compared with", ">speed against it", ">cost against it",
+        "device",
+        "size",
+        "name",
+        "measured",
+        ">USD/h",
+        "compared with",
+        ">speed against it",
+        ">cost against it",
         ">runs differ by",
     ]);
     for (index, column) in all.columns.iter().enumerate() {
@@ -100,8 +91,8 @@ fn columns(all: &Comparison) -> Table {
             words::day(&column.started_at).to_owned(),
             column.usd_per_h.map_or_else(|| UNKNOWN.into(), usd),
             column.base.map_or_else(|| UNKNOWN.into(), |b| all.columns[b].label.clone()),
-            with_interval(mean.and_then(|m| m.speed)),
-            with_interval(mean.and_then(|m| m.cost)),
+            words::with_interval(mean.and_then(|m| m.speed)),
+            words::with_interval(mean.and_then(|m| m.cost)),
             format!("±{}", percent(column.between_runs.factor90 - 1.0)),
         ]);
     }
@@ -109,7 +100,15 @@ fn columns(all: &Comparison) -> Table {
 }
 
 fn crossovers(all: &Comparison) -> Table {
-    let mut table = Table::new(&["series", "CPU", "GPU", ">faster from", ">surely from", ">tested from", ">to"]);
+    let mut table = Table::new(&[
+        "series",
+        "CPU",
+        "GPU",
+        ">faster from",
+        ">surely from",
+        ">tested from",
+        ">to",
+    ]);
     let value = |v: Option<f64>| v.map_or_else(|| "nowhere".into(), thousands);
     for crossing in &all.crossovers {
         table.row([
@@ -128,7 +127,14 @@ fn crossovers(all: &Comparison) -> Table {
 /// CPU rows of one machine beside the GPU rows of another.
 fn joined(all: &Comparison) -> Table {
     let mut table = Table::new(&[
-        "case", ">in devices", "fastest CPU", ">one call", ">throughput", "fastest GPU", ">one call", ">throughput",
+        "case",
+        ">in devices",
+        "fastest CPU",
+        ">one call",
+        ">throughput",
+        "fastest GPU",
+        ">one call",
+        ">throughput",
         ">GPU speed-up",
     ]);
     for case in &all.cases {
@@ -144,9 +150,8 @@ fn joined(all: &Comparison) -> Table {
                 |c| format!("{}, {}", all.columns[c.column].label, c.call.implementation),
             )
         };
-        let call = |cell: Option<&Cell>| {
-            cell.map_or_else(|| UNKNOWN.into(), |c| seconds(c.call.median_s))
-        };
+        let call =
+            |cell: Option<&Cell>| cell.map_or_else(|| UNKNOWN.into(), |c| seconds(c.call.median_s));
         let rate = |cell: Option<&Cell>| {
             cell.map_or_else(|| UNKNOWN.into(), |c| si(c.useful_per_s, &unit))
         };
@@ -182,8 +187,15 @@ fn matrix(all: &Comparison) -> Matrix {
 }
 
 fn trends(all: &Comparison) -> Table {
-    let mut table =
-        Table::new(&["size", "device", "measured", "breakeven", "record", ">speed against the first", ">cases"]);
+    let mut table = Table::new(&[
+        "size",
+        "device",
+        "measured",
+        "breakeven",
+        "record",
+        ">speed against the first",
+        ">cases",
+    ]);
     for trend in &all.trends {
         for point in &trend.points {
             let column = &all.columns[point.column];
@@ -193,7 +205,7 @@ fn trends(all: &Comparison) -> Table {
                 words::day(&column.started_at).to_owned(),
                 column.tool_version.clone(),
                 column.record.clone(),
-                with_interval(point.speed),
+                words::with_interval(point.speed),
                 point.cases.to_string(),
             ]);
         }

@@ -38,8 +38,15 @@ pub fn section(dossier: &Dossier, figures: &[Figure]) -> String {
 /// One line a record.
 fn overview(dossier: &Dossier) -> Table {
     let mut table = Table::new(&[
-        "record", "machine", "devices", "region", "measured", ">verified", ">wrong or failed",
-        ">skipped", "ended",
+        "record",
+        "machine",
+        "devices",
+        "region",
+        "measured",
+        ">verified",
+        ">wrong or failed",
+        ">skipped",
+        "ended",
     ]);
     for (label, record) in dossier.records {
         let of = |status| record.rows.iter().filter(|row| row.status == status).count();

@@ -17,7 +17,7 @@ mod workload;
 use std::io::{self, Write};
 
 use super::dossier::{Dossier, Figures};
-use super::{Block, Content, Document, Look, Tone, document};
+use super::{Block, Content, Document, Look, Tone, document, live};
 
 const STYLE: &str = include_str!("style.css");
 const TABLES: &str = include_str!("table.js");
@@ -39,6 +39,7 @@ pub fn page(dossier: &Dossier, figures: &Figures) -> String {
         let drawn = figures.judged.get(index).map_or(&[][..], Vec::as_slice);
         main += &workload::section(index + 1, of, judged, drawn, "");
     }
+    main += &live::section(dossier.models, &[]);
     main += &measured::section(dossier, &figures.records);
     main += &many::section(dossier);
     main += &provenance::section(dossier);
@@ -47,7 +48,7 @@ pub fn page(dossier: &Dossier, figures: &Figures) -> String {
         answer::header(dossier),
         contents(dossier),
     );
-    frame(&words::title(dossier), &body)
+    frame(&words::title(dossier), &body, !dossier.models.is_empty())
 }
 
 /// Links to the sections.
@@ -66,6 +67,9 @@ fn contents(dossier: &Dossier) -> String {
             ),
         ));
     }
+    if !dossier.models.is_empty() {
+        links.push(("live".into(), "What if?".into()));
+    }
     if !dossier.records.is_empty() {
         links.push(("measured".into(), "Measurements".into()));
     }
@@ -78,18 +82,21 @@ fn contents(dossier: &Dossier) -> String {
     format!("<nav class=contents aria-label=Contents><ul>{links}</ul></nav>\n")
 }
 
-/// A whole file around a body.
-fn frame(title: &str, body: &str) -> String {
+/// A whole file around a body; `recomputes` says whether the live part is in it.
+fn frame(title: &str, body: &str, recomputes: bool) -> String {
+    let (scripts, more_style) =
+        if recomputes { (vec![TABLES, live::SCRIPT], live::STYLE) } else { (vec![TABLES], "") };
+    let policy = csp::policy(&scripts);
+    let scripts: String = scripts.iter().map(|s| format!("<script>{s}</script>")).collect();
     format!(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
-         <meta http-equiv=Content-Security-Policy content=\"{}\">\
+         <meta http-equiv=Content-Security-Policy content=\"{policy}\">\
          <meta name=viewport content=\"width=device-width, initial-scale=1\">\
-         <meta name=generator content=breakeven><title>{}</title>\n<style>{STYLE}</style></head>\n\
+         <meta name=generator content=breakeven><title>{}</title>\n<style>{STYLE}{more_style}</style></head>\n\
          <body><a class=skip href=\"#main\">Skip to the content</a><div class=page>\n{body}\
          <footer><p>Made by breakeven from the data named above; the CSV, JSON, Markdown and SVG files \
          beside this page hold the same numbers.</p></footer></div>\
-         <script>{TABLES}</script></body></html>\n",
-        csp::policy(&[TABLES]),
+         {scripts}</body></html>\n",
         escape::name(title),
     )
 }
@@ -106,7 +113,9 @@ fn plain(document: &Document) -> String {
             }
             Block::Heading(_, text) => format!("<h2>{}</h2>\n", escape::name(text)),
             Block::Text(Tone::Plain, text) => format!("<p>{}</p>\n", escape::prose(text)),
-            Block::Text(Tone::Strong, text) => format!("<p class=lede>{}</p>\n", escape::prose(text)),
+            Block::Text(Tone::Strong, text) => {
+                format!("<p class=lede>{}</p>\n", escape::prose(text))
+            }
             Block::Text(Tone::Warning, text) => html::warning(text),
             Block::List(items) => html::list(items),
             Block::Table(table) => html::table(title.as_deref().unwrap_or("Table"), table),
@@ -117,5 +126,5 @@ fn plain(document: &Document) -> String {
         "<header class=top><h1>{}</h1></header><main id=main tabindex=-1>{main}</main>",
         escape::name(&title)
     );
-    frame(&title, &body)
+    frame(&title, &body, false)
 }

@@ -8,7 +8,7 @@ use crate::cost::Origin;
 use crate::record::{Record, Row, Status};
 use crate::report::dossier::Dossier;
 use crate::report::numbers::{UNKNOWN, count};
-use crate::report::{Table, records, csv::word};
+use crate::report::{Table, csv::word, records};
 use crate::units::bytes;
 
 /// Commands that are written out; more of them would hide the last.
@@ -26,7 +26,10 @@ pub fn section(dossier: &Dossier) -> String {
     );
     out += "<h3>What was measured, and what was not</h3>\n";
     out += &html::list(&totals(dossier));
-    out += &html::table("VM sizes that may be chosen, by how their times are known", &origins(dossier));
+    out += &html::table(
+        "VM sizes that may be chosen, by how their times are known",
+        &origins(dossier),
+    );
     out += &gaps(dossier);
     out += &prices(dossier);
     out += &machines(dossier);
@@ -53,7 +56,13 @@ pub fn totals(dossier: &Dossier) -> Vec<String> {
 /// One line a workload.
 pub fn origins(dossier: &Dossier) -> Table {
     let mut table = Table::new(&[
-        "workload", ">measured", ">interpolated", ">imported", ">predicted", ">prior", ">declared",
+        "workload",
+        ">measured",
+        ">interpolated",
+        ">imported",
+        ">predicted",
+        ">prior",
+        ">declared",
     ]);
     for judged in dossier.judged {
         let eligible = || judged.verdict.ranking.iter().filter(|cost| cost.eligible);
@@ -83,8 +92,15 @@ pub fn gap_lines(dossier: &Dossier) -> Vec<String> {
         let key = (rank, (what, row.implementation.as_str(), row.device.as_str(), reason));
         groups.entry(key).or_insert((0, row.case_key.as_str())).0 += 1;
     }
-    let line = |((_, (what, implementation, device, reason)), (number, case)): (&(u8, Gap), &(usize, &str))| {
-        let cases = if *number == 1 { (*case).to_owned() } else { format!("{}, such as {case}", count(*number, "case")) };
+    let line = |((_, (what, implementation, device, reason)), (number, case)): (
+        &(u8, Gap),
+        &(usize, &str),
+    )| {
+        let cases = if *number == 1 {
+            (*case).to_owned()
+        } else {
+            format!("{}, such as {case}", count(*number, "case"))
+        };
         format!("{what}: {implementation} on {device}, {cases}: {reason}")
     };
     groups.iter().map(line).collect()
@@ -187,7 +203,13 @@ const FACTS: &[Fact] = &[
     }),
     ("Run", |r| {
         let run = &r.header.run;
-        format!("{}, suite {}, seed {}, {}", run.started_at, run.suite, run.seed, measured::ended(r))
+        format!(
+            "{}, suite {}, seed {}, {}",
+            run.started_at,
+            run.suite,
+            run.seed,
+            measured::ended(r)
+        )
     }),
     ("breakeven", |r| {
         let run = &r.header.run;
@@ -228,7 +250,8 @@ fn machines(dossier: &Dossier) -> String {
 pub fn commands(dossier: &Dossier) -> (Vec<String>, usize) {
     let mut lines: Vec<String> = Vec::new();
     for (_, record) in dossier.records {
-        let argv = std::iter::once("breakeven").chain(record.header.run.argv.iter().map(String::as_str));
+        let argv =
+            std::iter::once("breakeven").chain(record.header.run.argv.iter().map(String::as_str));
         let line = shell(argv);
         if !lines.contains(&line) {
             lines.push(line);
@@ -258,7 +281,10 @@ fn again(dossier: &Dossier) -> String {
     }
     let lines: String = lines.iter().map(|line| format!("{}\n", prose(line))).collect();
     let more = if more > 0 {
-        format!("<p class=small>{} left out; every record has its own.</p>", count(more, "more command"))
+        format!(
+            "<p class=small>{} left out; every record has its own.</p>",
+            count(more, "more command")
+        )
     } else {
         String::new()
     };

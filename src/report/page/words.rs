@@ -1,9 +1,10 @@
 //! Words of the page: titles and verdicts in plain speech, all made from the data.
 
 use crate::classify::{Kind, SkuCost, Verdict};
+use crate::compare::{Comparison, Ratio, SlowNode};
 use crate::cost::Origin;
 use crate::report::dossier::{Dossier, Judged};
-use crate::report::numbers::count;
+use crate::report::numbers::{UNKNOWN, count, ratio};
 use crate::report::{csv::word, records};
 use crate::units::usd;
 
@@ -129,4 +130,28 @@ pub fn origin(cost: &SkuCost) -> &'static str {
 pub fn savings(verdict: &Verdict) -> Option<String> {
     let saves = verdict.gpu_saves_usd_per_month?.median;
     Some(usd(saves))
+}
+
+/// That a node is slower than its siblings, and what to do about it.
+pub fn slow_node(all: &Comparison, slow: &SlowNode) -> String {
+    let column = &all.columns[slow.column];
+    format!(
+        "{} ({}) is slower than {} of its kind: it takes {} their median time, and is beyond their \
+         noise of {} in {} of {}. Measure it again, and drain the node if that repeats.",
+        column.label,
+        column.sku.as_deref().unwrap_or(&column.device_name),
+        count(slow.siblings.len(), "sibling"),
+        ratio(slow.factor),
+        ratio(slow.noise),
+        slow.slower_in,
+        count(slow.cases, "case"),
+    )
+}
+
+/// A ratio with its 90 % interval.
+pub fn with_interval(told: Option<Ratio>) -> String {
+    told.map_or_else(
+        || UNKNOWN.into(),
+        |r| format!("{} ({} to {})", ratio(r.value), ratio(r.lo90), ratio(r.hi90)),
+    )
 }

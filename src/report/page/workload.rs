@@ -16,7 +16,13 @@ const SIZES: [usize; 2] = [40, 12];
 const MANY: usize = 4;
 
 /// The section of workload `number` (from 1) of `of`; `live` is its part that recomputes.
-pub fn section(number: usize, of: usize, judged: &Judged, figures: &[Figure], live: &str) -> String {
+pub fn section(
+    number: usize,
+    of: usize,
+    judged: &Judged,
+    figures: &[Figure],
+    live: &str,
+) -> String {
     let verdict = &judged.verdict;
     let id = format!("workload-{number}");
     let mut out = format!(
@@ -50,7 +56,10 @@ pub fn section(number: usize, of: usize, judged: &Judged, figures: &[Figure], li
 fn bills(verdict: &Verdict) -> String {
     let month = |best: &Option<SkuCost>| best.as_ref()?.usd_per_month.map(|e| e.median);
     let most = month(&verdict.best_cpu).unwrap_or(0.0).max(month(&verdict.best_gpu).unwrap_or(0.0));
-    let sides = [("CPU", "cpu", Side::Cpu, &verdict.best_cpu), ("GPU", "gpu", Side::Gpu, &verdict.best_gpu)];
+    let sides = [
+        ("CPU", "cpu", Side::Cpu, &verdict.best_cpu),
+        ("GPU", "gpu", Side::Gpu, &verdict.best_gpu),
+    ];
     let bills: String = sides
         .iter()
         .map(|(title, class, side, best)| {
@@ -77,7 +86,8 @@ fn bill(cost: &SkuCost, most_usd: f64) -> String {
         None => ("–".into(), 0.0, "–".into()),
     };
     let nodes = verdicts::nodes(cost);
-    let mut facts = vec![format!("<b>{}</b>, {nodes} {}", name(&short(cost)), plural_nodes(&nodes))];
+    let mut facts =
+        vec![format!("<b>{}</b>, {nodes} {}", name(&short(cost)), plural_nodes(&nodes))];
     facts.extend(cost.usd_per_job.map(|e| format!("{} a job", usd(e.median))));
     facts.extend(cost.latency_s.map(|e| format!("a job takes {}", seconds(e.median))));
     let interval = match interval.as_str() {
