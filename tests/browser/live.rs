@@ -92,22 +92,31 @@ fn asked(jobs: f64, utilisation: f64, kind: PriceKind, region: Option<&str>, mar
 /// Every power of ten of demand, each with other figures; then each figure apart at one demand.
 fn grid(own: f64) -> Vec<Asked> {
     use PriceKind::{Ondemand, Reserved1y, Reserved3y, Spot};
-    let mut all: Vec<Asked> = [0.0, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7]
-        .into_iter()
-        .enumerate()
-        .map(|(i, jobs)| {
-            let kind = [Ondemand, Spot, Ondemand, Reserved1y][i % 4];
+    let mut all = Vec::new();
+    for (row, share) in [1.0, 0.61].into_iter().enumerate() {
+        for (i, jobs) in [0.0, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7].into_iter().enumerate() {
+            let kind = [Ondemand, Spot, Ondemand, Reserved1y][(i + row) % 4];
             let region = [None, Some("eastus"), Some("testland")][i % 3];
             let region = region.filter(|_| kind == Ondemand);
-            asked(jobs, [0.7, 0.5, 1.0, 0.35][i % 4], kind, region, [0.1, 0.0, 0.35][i % 3])
-        })
-        .collect();
-    all.push(asked(own, 0.7, Ondemand, None, 0.1));
-    all.push(asked(own, 0.7, Spot, None, 0.1));
-    all.push(asked(own, 0.7, Reserved3y, Some("eastus"), 0.25));
-    all.push(asked(own * 3.7, 0.85, Ondemand, Some("westus2"), 0.6));
-    all.push(asked(12_345.0, 0.65, Ondemand, Some("eastus"), 0.2));
-    all[9].options.discount = 0.15;
+            let utilisation = [0.7, 0.5, 1.0, 0.35][(i + 2 * row) % 4];
+            all.push(asked(jobs * share, utilisation, kind, region, [0.1, 0.0, 0.35][i % 3]));
+        }
+    }
+    for kind in [Ondemand, Spot, Reserved1y, Reserved3y] {
+        all.push(asked(own, 0.7, kind, None, 0.1));
+        all.push(asked(own * 12.3, 0.9, kind, Some("eastus"), 0.9));
+    }
+    for region in ["eastus", "eastus2", "westus2", "testland"] {
+        all.push(asked(own * 3.7, 0.85, Ondemand, Some(region), 0.6));
+    }
+    for margin in [0.0, 0.3, 0.5, 0.8, 0.95] {
+        all.push(asked(own, 0.7, Ondemand, None, margin));
+    }
+    for discount in [0.15, 0.5] {
+        let mut discounted = asked(own, 0.7, Ondemand, None, 0.1);
+        discounted.options.discount = discount;
+        all.push(discounted);
+    }
     all
 }
 
@@ -251,6 +260,9 @@ fn the_page_finds_what_classify_finds() {
     println!("{} verdicts in Rust: {:.1?}", verdicts.len(), begin.elapsed());
     let data = live::data(&models);
     println!("{} workloads: {} kB of JSON", models.len(), data.len() / 1000);
+    for model in &models {
+        println!("{} {}", model.workload, live::data(std::slice::from_ref(model)).len());
+    }
     assert!(data.len() < 600_000, "{} bytes of JSON", data.len());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = harness::page(folder.path(), "live.html", &page(&models));
@@ -276,8 +288,13 @@ fn the_page_finds_what_classify_finds() {
         wrong.len(),
         wrong[..wrong.len().min(12)].join("\n")
     );
+    let mut count = std::collections::BTreeMap::new();
+    for (_, _, v) in &verdicts {
+        *count.entry(report::verdict_name(v.verdict)).or_insert(0) += 1;
+    }
+    println!("{count:?}");
     // The grid is worth something: it meets verdicts of every kind and both sides' wins.
-    for kind in [Kind::Gpu, Kind::Cpu, Kind::Either, Kind::MeasureFirst] {
+    for kind in [Kind::Gpu, Kind::SharedGpu, Kind::Cpu, Kind::Either, Kind::MeasureFirst] {
         assert!(verdicts.iter().any(|(_, _, v)| v.verdict == kind), "no verdict {kind:?}");
     }
 }
