@@ -50,8 +50,7 @@ pub struct Figures {
 impl Figures {
     /// Draws them.
     pub fn of(dossier: &Dossier) -> Self {
-        let of =
-            |j: &Judged| figure::money::of_verdict(&j.verdict, j.spot.as_ref(), j.heat.as_ref());
+        let of = |j: &Judged| figure::of_verdict(&j.verdict, j.spot.as_ref(), j.heat.as_ref());
         let mut figures = Self {
             judged: dossier.judged.iter().map(of).collect(),
             records: figure::of_records(dossier.records),
