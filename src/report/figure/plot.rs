@@ -188,7 +188,12 @@ pub fn area_legend(sheet: &mut Sheet, top: f64, entries: &[(Paint, &str)]) -> f6
 }
 
 /// Sets words in lines, each with `before` in front of it for a sign; tells `place` where.
-fn flow(words: &[String], before: f64, top: f64, mut place: impl FnMut(usize, f64, f64)) -> f64 {
+pub fn flow(
+    words: &[String],
+    before: f64,
+    top: f64,
+    mut place: impl FnMut(usize, f64, f64),
+) -> f64 {
     let (left, right) = (6.0, WIDTH - 6.0);
     let (mut x, mut y) = (left, top + LINE / 2.0);
     for (n, words) in words.iter().enumerate() {

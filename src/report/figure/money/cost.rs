@@ -129,7 +129,7 @@ fn draw(axis: &Axis, sides: &[(Side, Vec<Bar>); 2], verdict: &Verdict) -> Sheet 
     let mut y = 2.0 + legend;
     for (side, bars) in there() {
         let heading = format!("{} sizes", kind_name(*side));
-        sheet.bold((LEFT, y + 18.0), Anchor::Start, TEXT, Paint::Ink, &heading);
+        sheet.text((LEFT, y + 18.0), Anchor::Start, TEXT + 2.0, Paint::Ink, &heading);
         y += HEADING;
         for bar in bars {
             row(&mut sheet, axis, bar, y);
@@ -167,9 +167,9 @@ fn row(sheet: &mut Sheet, axis: &Axis, bar: &Bar, y: f64) {
     let words = y + 8.0;
     sheet.text((RIGHT, words), Anchor::End, SMALL, Paint::Ink, &told);
     let room = RIGHT - LEFT - width(&told, SMALL) - 12.0;
-    let name = fitted(&short_size(bar.cost), room, TEXT);
-    sheet.text((LEFT, words), Anchor::Start, TEXT, Paint::Ink, &name);
-    let used = width(&name, TEXT) + 8.0;
+    let name = fitted(&short_size(bar.cost), room, SMALL);
+    sheet.text((LEFT, words), Anchor::Start, SMALL, Paint::Ink, &name);
+    let used = width(&name, SMALL) + 8.0;
     let whole = format!("{}, {}", bar.cost.device, origin_word(bar.cost));
     let fits = |text: &str| width(text, SMALL) <= room - used;
     let more = if fits(&whole) { whole.as_str() } else { origin_word(bar.cost) };
