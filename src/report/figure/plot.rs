@@ -3,11 +3,11 @@
 
 use super::paint::{Look, Paint};
 use super::scale::{Scale, Tick};
-use super::sheet::{Anchor, Area, Marker, Place, SMALL, Sheet, TEXT, WIDTH};
+use super::sheet::{Anchor, Area, Marker, Place, Sheet, TEXT, WIDTH};
 use super::text::{fitted, width};
 
 /// Height of a line of text.
-pub const LINE: f64 = 20.0;
+pub const LINE: f64 = 22.0;
 
 /// Two axes over an area.
 pub struct Plot {
@@ -65,33 +65,31 @@ impl Plot {
 
     /// Grid, ticks, titles. The title of the height stands above its axis, so that nobody has to
     /// turn the head.
-    pub fn frame(&self, sheet: &mut Sheet, x: &Axis, y: &Axis) {
+    /// Between it and the axes `strip` is left free.
+    pub fn frame(&self, sheet: &mut Sheet, strip: f64, x: &Axis, y: &Axis) {
         let Area { x: left, y: top, .. } = self.area;
         let (right, bottom) = (self.area.right(), self.area.bottom());
         for tick in &y.ticks {
             let at = self.y_at(tick.value);
             sheet.line((left, at), (right, at), Paint::Grid, 1.0);
-            sheet.text((left - 7.0, at), Anchor::End, SMALL, Paint::Muted, &tick.label);
+            sheet.text((left - 7.0, at), Anchor::End, TEXT, Paint::Muted, &tick.label);
         }
-        let mut free_from = f64::NEG_INFINITY;
-        for tick in &x.ticks {
-            let at = self.x_at(tick.value);
-            sheet.line((at, bottom), (at, bottom + 5.0), Paint::Muted, 1.0);
-            let half = width(&tick.label, SMALL) / 2.0;
-            if at - half < free_from || at + half > WIDTH {
-                continue;
-            }
-            free_from = at + half + 8.0;
-            sheet.text((at, bottom + 15.0), Anchor::Middle, SMALL, Paint::Muted, &tick.label);
+        let places: Vec<f64> = x.ticks.iter().map(|tick| self.x_at(tick.value)).collect();
+        for at in &places {
+            sheet.line((*at, bottom), (*at, bottom + 5.0), Paint::Muted, 1.0);
+        }
+        for n in shown(&places, &x.ticks) {
+            let at = (places[n], bottom + 16.0);
+            sheet.text(at, Anchor::Middle, TEXT, Paint::Muted, &x.ticks[n].label);
         }
         sheet.line((left, bottom), (right, bottom), Paint::Muted, 1.0);
-        let title = fitted(y.title, WIDTH - 12.0, SMALL);
-        sheet.text((6.0, top - 16.0), Anchor::Start, SMALL, Paint::Muted, &title);
-        let title = fitted(x.title, WIDTH - 12.0, SMALL);
-        let half = width(&title, SMALL) / 2.0;
+        let title = fitted(y.title, WIDTH - 12.0, TEXT);
+        sheet.text((6.0, top - strip - 16.0), Anchor::Start, TEXT, Paint::Muted, &title);
+        let title = fitted(x.title, WIDTH - 12.0, TEXT);
+        let half = width(&title, TEXT) / 2.0;
         let middle = (left + right) / 2.0;
         let middle = middle.clamp(half + 4.0, (WIDTH - half - 4.0).max(half + 4.0));
-        sheet.text((middle, bottom + 38.0), Anchor::Middle, SMALL, Paint::Muted, &title);
+        sheet.text((middle, bottom + 40.0), Anchor::Middle, TEXT, Paint::Muted, &title);
     }
 
     /// The dots with their ranges, joined by a thin line.
@@ -119,10 +117,24 @@ impl Plot {
         let places = apart(&wished, LINE - 3.0, self.area.y, self.area.bottom());
         let x = self.area.right() + 9.0;
         for (y, (_, name)) in places.into_iter().zip(ends) {
-            let name = fitted(name, WIDTH - x - 2.0, SMALL);
-            sheet.text((x, y), Anchor::Start, SMALL, Paint::Ink, &name);
+            let name = fitted(name, WIDTH - x - 2.0, TEXT);
+            sheet.text((x, y), Anchor::Start, TEXT, Paint::Ink, &name);
         }
     }
+}
+
+/// The ticks whose labels keep clear of each other: every one, else every other, … up to the last.
+fn shown(places: &[f64], ticks: &[Tick]) -> Vec<usize> {
+    let half = |n: usize| width(&ticks[n].label, TEXT) / 2.0;
+    let clear = |chosen: &Vec<usize>| {
+        chosen.windows(2).all(|pair| {
+            let [a, b] = [pair[0], pair[1]];
+            places[a] + half(a) + 6.0 <= places[b] - half(b)
+        })
+    };
+    let every = |step: usize| (0..ticks.len()).filter(move |n| (ticks.len() - 1 - n) % step == 0);
+    let choices = (1..=ticks.len()).map(|step| every(step).collect());
+    choices.into_iter().find(clear).unwrap_or_default()
 }
 
 /// The wished places, moved as little as needed to be `gap` apart and between `from` and `to`; in
@@ -164,15 +176,19 @@ pub fn apart(wished: &[f64], gap: f64, from: f64, to: f64) -> Vec<f64> {
     places
 }
 
-/// Words with their marks in as many lines as they need from `top` on; the height used.
-pub fn legend(sheet: &mut Sheet, top: f64, entries: &[(Mark, String)]) -> f64 {
+/// Words with their marks, which `lines` join or not, in as many rows as they need from `top` on; the
+/// height used.
+pub fn legend(sheet: &mut Sheet, top: f64, entries: &[(Mark, String)], lines: bool) -> f64 {
     let words: Vec<String> =
-        entries.iter().map(|(_, words)| fitted(words, WIDTH - 60.0, SMALL)).collect();
-    flow(&words, 38.0, top, |n, x, y| {
+        entries.iter().map(|(_, words)| fitted(words, WIDTH - 60.0, TEXT)).collect();
+    let sign = if lines { 30.0 } else { 12.0 };
+    flow(&words, sign + 8.0, top, |n, x, y| {
         let mark = entries[n].0;
-        sheet.line((x, y), (x + 30.0, y), mark.paint.with(mark.look), 1.5);
-        sheet.marker((x + 15.0, y), mark.marker, mark.paint);
-        sheet.text((x + 38.0, y), Anchor::Start, SMALL, Paint::Ink, &words[n]);
+        if lines {
+            sheet.line((x, y), (x + sign, y), mark.paint.with(mark.look), 1.5);
+        }
+        sheet.marker((x + sign / 2.0, y), mark.marker, mark.paint);
+        sheet.text((x + sign + 8.0, y), Anchor::Start, TEXT, Paint::Ink, &words[n]);
     })
 }
 
@@ -183,7 +199,7 @@ pub fn area_legend(sheet: &mut Sheet, top: f64, entries: &[(Paint, &str)]) -> f6
         let area = Area { x, y: y - 6.0, width: 13.0, height: 13.0 };
         sheet.rect(area, entries[n].0, 1.0);
         sheet.border(area, Paint::Muted);
-        sheet.text((x + 20.0, y), Anchor::Start, SMALL, Paint::Ink, &words[n]);
+        sheet.text((x + 20.0, y), Anchor::Start, TEXT, Paint::Ink, &words[n]);
     })
 }
 
@@ -197,7 +213,7 @@ pub fn flow(
     let (left, right) = (6.0, WIDTH - 6.0);
     let (mut x, mut y) = (left, top + LINE / 2.0);
     for (n, words) in words.iter().enumerate() {
-        let needed = before + width(words, SMALL);
+        let needed = before + width(words, TEXT);
         if x > left && x + needed > right {
             (x, y) = (left, y + LINE);
         }
@@ -231,7 +247,7 @@ impl Labels {
 
     /// Names the point where there is room; whether there was.
     pub fn name(&mut self, sheet: &mut Sheet, (x, y): Place, name: &str) -> bool {
-        let (w, h) = (width(name, SMALL), 16.0);
+        let w = width(name, TEXT);
         let beside = [
             (9.0, -8.0),
             (-w - 9.0, -8.0),
@@ -242,13 +258,19 @@ impl Labels {
             (-w - 9.0, -22.0),
             (-w - 9.0, 6.0),
         ];
-        let areas = beside.map(|(dx, dy)| Area { x: x + dx, y: y + dy, width: w, height: h });
+        self.set(sheet, &beside.map(|(dx, dy)| (x + dx, y + dy)), name)
+    }
+
+    /// Sets a name with its upper left corner at the first of the places that has room; whether any had.
+    pub fn set(&mut self, sheet: &mut Sheet, places: &[Place], name: &str) -> bool {
+        let (width, height) = (width(name, TEXT), 17.0);
+        let area = |(x, y): &Place| Area { x: *x, y: *y, width, height };
         let free = |area: &Area| {
             self.inside.holds(area) && !self.taken.iter().any(|taken| taken.meets(area))
         };
-        let Some(area) = areas.into_iter().find(|area| free(area)) else { return false };
-        let at = (area.x, area.y + h / 2.0);
-        sheet.text(at, Anchor::Start, SMALL, Paint::Ink.with(Look::Halo), name);
+        let Some(area) = places.iter().map(area).find(free) else { return false };
+        let at = (area.x, area.y + height / 2.0);
+        sheet.text(at, Anchor::Start, TEXT, Paint::Ink.with(Look::Halo), name);
         self.taken.push(area);
         true
     }
@@ -264,18 +286,13 @@ pub fn ticks_at(values: &[f64], scale: &Scale, most: usize) -> Vec<Tick> {
 
 /// Room to the left of a plot for the longest of its labels.
 pub fn room_for(ticks: &[Tick]) -> f64 {
-    ticks.iter().map(|t| width(&t.label, SMALL)).fold(20.0, f64::max) + 14.0
+    ticks.iter().map(|t| width(&t.label, TEXT)).fold(20.0, f64::max) + 14.0
 }
 
 /// Room to the right of a plot for the longest of the names, with an upper bound.
 pub fn room_for_names(names: &[(f64, String)]) -> f64 {
-    let longest = names.iter().map(|(_, name)| width(name, SMALL)).fold(0.0, f64::max);
-    if names.is_empty() { 16.0 } else { (longest + 14.0).min(150.0) }
-}
-
-/// A sentence in the plot, for what is not there to see.
-pub fn remark(sheet: &mut Sheet, at: Place, text: &str) {
-    sheet.text(at, Anchor::Middle, TEXT, Paint::Muted.with(Look::Halo), text);
+    let longest = names.iter().map(|(_, name)| width(name, TEXT)).fold(0.0, f64::max);
+    if names.is_empty() { 16.0 } else { (longest + 14.0).min(165.0) }
 }
 
 #[cfg(test)]

@@ -38,6 +38,14 @@ impl Scale {
         Self { log: true, lo: lo / air, hi: hi * air }
     }
 
+    /// The same axis, widened to reach over at least a factor of `least`: small differences then look
+    /// small.
+    pub fn at_least(self, least: f64) -> Self {
+        let missing = least * self.lo / self.hi;
+        let widen = if self.log && missing > 1.0 { missing.sqrt() } else { 1.0 };
+        Self { lo: self.lo / widen, hi: self.hi * widen, ..self }
+    }
+
     /// A linear axis over the values, with some air; 0 to 1 without any.
     pub fn linear(values: impl IntoIterator<Item = f64>) -> Self {
         let usable = values.into_iter().filter(|v| v.is_finite());
@@ -70,6 +78,11 @@ impl Scale {
             false => (value - self.lo) / (self.hi - self.lo),
         };
         if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+    }
+
+    /// What an axis shows, with its kind of scale.
+    pub fn titled(&self, what: &str) -> String {
+        if self.log { format!("{what} (log scale)") } else { what.to_owned() }
     }
 
     /// Low and high end.
@@ -245,6 +258,10 @@ mod tests {
         assert_eq!(Scale::linear([8.0]).ends(), (4.0, 12.0));
         assert_eq!(Scale::linear([0.0]).ends(), (-1.0, 1.0));
         assert_eq!(Scale::log([8.0]).share(8.0), 0.5);
+        // 1.5² is 2.25 already; 9 has a third on either side of 8.
+        assert_eq!(Scale::log([8.0]).at_least(2.0).ends(), (8.0 / 1.5, 12.0));
+        let (lo, hi) = Scale::log([8.0]).at_least(9.0).ends();
+        assert!((lo - 8.0 / 3.0).abs() < 1e-9 && (hi - 24.0).abs() < 1e-9);
     }
 
     #[test]

@@ -12,10 +12,8 @@ use super::text::{clean, escaped, shortened};
 
 /// Width of a sheet in its own units. Narrow, so that its text can still be read on a telephone.
 pub const WIDTH: f64 = 520.0;
-/// Size of titles and labels.
-pub const TEXT: f64 = 15.0;
-/// Size of what is beside the point.
-pub const SMALL: f64 = 14.0;
+/// Size of all text.
+pub const TEXT: f64 = 16.0;
 
 /// plotters draws at whole units; so many of them are one of ours.
 const FINE: f64 = 2.0;
@@ -217,7 +215,7 @@ impl Sheet {
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" id=\"{id}\" class=\"figure\" role=\"img\" \
              aria-labelledby=\"{id}-title {id}-desc\" viewBox=\"0 0 {width} {height}\" width=\"100%\" \
-             style=\"max-width:38rem\" font-family=\"system-ui,-apple-system,'Segoe UI',Roboto,\
+             style=\"max-width:34rem\" font-family=\"system-ui,-apple-system,'Segoe UI',Roboto,\
              'Helvetica Neue',Arial,sans-serif\">\n<title id=\"{id}-title\">{title}</title>\n\
              <desc id=\"{id}-desc\">{finding}</desc>\n<rect width=\"{width}\" height=\"{height}\" \
              fill=\"{}\"/>\n",
@@ -415,7 +413,7 @@ mod tests {
             [
                 "<polyline fill=\"none\" stroke=\"var(--s2, #D55E00)\" \
                  stroke-dasharray=\"14 8\" stroke-width=\"4\" points=\"2,4 6,8\"/>",
-                "<text x=\"20\" y=\"20\" dy=\"0.5ex\" text-anchor=\"end\" font-size=\"30\" \
+                "<text x=\"20\" y=\"20\" dy=\"0.5ex\" text-anchor=\"end\" font-size=\"32\" \
                  fill=\"var(--ink, #1F2328)\">a &lt;b&gt; &amp; &quot;c&quot;</text>",
                 "<path fill=\"none\" stroke=\"var(--s1, #0072B2)\" stroke-linecap=\"round\" \
                  stroke-width=\"4\" d=\"M2,2h0M4,5h0\"/>",

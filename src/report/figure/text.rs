@@ -50,15 +50,19 @@ pub fn shortened(text: &str, most: usize) -> String {
     clean(kept.trim_end()) + "…"
 }
 
-/// About how wide `text` is in a sans-serif face of this size; a little more than in most.
+/// About how wide `text` is in a sans-serif face of this size: as in DejaVu Sans, wider than most.
 pub fn width(text: &str, size: f64) -> f64 {
     let em = |c: char| match c {
-        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '(' | ')' => 0.31,
-        'm' | 'w' | 'M' | 'W' | '%' => 0.87,
-        '⁰'..='⁹' | '¹' | '²' | '³' => 0.4,
-        c if c.is_ascii_uppercase() || c == '=' || c == '_' => 0.67,
-        c if c.is_ascii() => 0.57,
-        c if (c as u32) < 0x1100 => 0.62,
+        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '(' | ')' => 0.34,
+        'm' | 'w' | 'M' | 'W' | '%' => 0.94,
+        '⁰'..='⁹' | '¹' | '²' | '³' => 0.42,
+        c if c.is_ascii_uppercase()
+            || matches!(c, '=' | '+' | '<' | '>' | '×' | '±' | '→' | '−' | '÷') =>
+        {
+            0.8
+        }
+        c if c.is_ascii() => 0.61,
+        c if (c as u32) < 0x1100 => 0.66,
         // Scripts of square characters.
         _ => 1.0,
     };

@@ -4,6 +4,7 @@ use breakeven_kernels::work::DeviceKind;
 
 use super::select::{Curve, Point, interval};
 use crate::report::figure::scale::number;
+use crate::report::numbers::count;
 
 /// Who is faster at a size. Neither, where the 95 % intervals overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +119,7 @@ fn tell(sizes: &[(f64, Winner)], axis: &str) -> String {
         };
     };
     let none = "No crossover in the tested range";
-    let count = sizes.len();
+    let all = sizes.len();
     match found {
         Crossover::Between { cpu, gpu } => {
             let undecided = sizes.iter().filter(|(s, _)| *s > cpu && *s < gpu).count();
@@ -132,7 +133,8 @@ fn tell(sizes: &[(f64, Winner)], axis: &str) -> String {
                 String::new()
             } else {
                 format!(
-                    "; it is faster at {early} smaller sizes too, so the winner changes more than once"
+                    "; it is faster at {} below too, so the winner changes more than once",
+                    count(early, "size")
                 )
             };
             format!(
@@ -143,10 +145,10 @@ fn tell(sizes: &[(f64, Winner)], axis: &str) -> String {
             )
         }
         Crossover::GpuThroughout => {
-            format!("{none}: the GPU is faster end to end at all {count} sizes")
+            format!("{none}: the GPU is faster end to end at all {all} sizes")
         }
         Crossover::CpuThroughout => {
-            format!("{none}: the CPU is faster than the GPU end to end at all {count} sizes")
+            format!("{none}: the CPU is faster than the GPU end to end at all {all} sizes")
         }
         Crossover::GpuFrom(gpu) => format!(
             "{none}: the GPU is faster end to end from {} on, at all larger measured sizes, and below \
@@ -154,7 +156,7 @@ fn tell(sizes: &[(f64, Winner)], axis: &str) -> String {
             at(gpu)
         ),
         Crossover::NotAtTheTop => format!(
-            "{none}: of {count} sizes the GPU is surely faster end to end at {}, the CPU at {}, and the \
+            "{none}: of {all} sizes the GPU is surely faster end to end at {}, the CPU at {}, and the \
              GPU is not at the largest",
             wins(Winner::Gpu),
             wins(Winner::Cpu)

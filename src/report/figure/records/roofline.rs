@@ -13,9 +13,9 @@ use crate::record::{Record, Row, Time};
 use crate::report::Table;
 use crate::report::figure::Figure;
 use crate::report::figure::paint::{Look, Paint};
-use crate::report::figure::plot::{Axis, LINE, Labels, MARKS, Mark, Plot, apart, legend, room_for};
+use crate::report::figure::plot::{Axis, LINE, Labels, MARKS, Mark, Plot, legend, room_for};
 use crate::report::figure::scale::Scale;
-use crate::report::figure::sheet::{Anchor, Area, SMALL, Sheet, WIDTH};
+use crate::report::figure::sheet::{Area, Place, Sheet, TEXT, WIDTH};
 use crate::report::figure::text::{fitted, width};
 use crate::report::numbers::{count, percent};
 use crate::units::{bytes, si};
@@ -23,6 +23,8 @@ use crate::units::{bytes, si};
 const HEIGHT: f64 = 330.0;
 /// Cases of one picture.
 const MOST_POINTS: usize = 60;
+/// Names of cases in it, where there is room.
+const MOST_NAMES: usize = 8;
 /// Above the roof by more than this is no rounding and no noise.
 const SUSPICIOUS: f64 = 1.02;
 
@@ -80,44 +82,13 @@ pub fn figure(id: String, record: &Record, device: &str) -> Option<Figure> {
     let names = labels(&timed);
     let all: Vec<Point> =
         timed.iter().zip(names).filter_map(|(t, label)| point(&roofs, t, label)).collect();
-    let without = timed.len() - all.len();
     let points = &all[..all.len().min(MOST_POINTS)];
-    let (least, most) = extremes(points)?;
+    if points.is_empty() {
+        return None;
+    }
     let title =
         format!("How close does {} ({}) come to its roofs?", name(&info.name), name(device));
-    let kinds: Vec<String> = roofs
-        .ops_per_s
-        .iter()
-        .map(|(k, v)| format!("{} {}", op_name(*k), si(*v, "op/s")))
-        .collect();
-    let mut finding =
-        format!("Measured roofs: {}, memory {}. ", kinds.join(", "), si(roofs.bytes_per_s, "B/s"));
-    finding += &match points.len() {
-        1 => format!("The one case, {}, reaches {} of its roof.", most.label, percent(most.share)),
-        n => format!(
-            "Of {n} cases {} comes closest, with {} of its roof, and {} least close, with {}.",
-            most.label,
-            percent(most.share),
-            least.label,
-            percent(least.share)
-        ),
-    };
-    let above: Vec<&Point> = points.iter().filter(|p| p.share > SUSPICIOUS).collect();
-    if let Some(first) = above.first() {
-        finding += &format!(
-            " Suspicious: {} above the roof ({}{}); data that stays in a cache, a wrong count of work, \
-             or a roof measured too low.",
-            if above.len() == 1 { "1 is".into() } else { format!("{} are", above.len()) },
-            first.label,
-            if above.len() > 1 { " among them" } else { "" }
-        );
-    }
-    if without > 0 {
-        finding += &format!(" {} without a measured roof left out.", count(without, "case"));
-    }
-    if all.len() > points.len() {
-        finding += &format!(" {} more are not drawn.", all.len() - points.len());
-    }
+    let finding = finding(&roofs, points, timed.len() - all.len(), all.len() - points.len());
     let svg = draw(&roofs, points).finish(&id, &title, &finding);
     Some(Figure { id, title, finding, svg, table: table(points) })
 }
@@ -132,9 +103,57 @@ fn point<'r>(roofs: &Roofs, timed: &'r Timed<'r>, label: String) -> Option<Point
     fine.then_some(Point { timed, label, intensity, ops_per_s, share })
 }
 
-fn extremes<'p, 'r>(points: &'p [Point<'r>]) -> Option<(&'p Point<'r>, &'p Point<'r>)> {
-    let by = |a: &&Point, b: &&Point| a.share.total_cmp(&b.share);
-    Some((points.iter().min_by(by)?, points.iter().max_by(by)?))
+fn finding(roofs: &Roofs, points: &[Point], without: usize, left_out: usize) -> String {
+    let (above, below): (Vec<&Point>, Vec<&Point>) =
+        points.iter().partition(|p| p.share > SUSPICIOUS);
+    let kinds = roofs.ops_per_s.iter();
+    let kinds: Vec<String> =
+        kinds.map(|(kind, roof)| format!("{} {}", op_name(*kind), si(*roof, "op/s"))).collect();
+    let mut told = vec![format!(
+        "Measured roofs: {}, memory {}.",
+        kinds.join(", "),
+        si(roofs.bytes_per_s, "B/s")
+    )];
+    told.extend(reached(&below));
+    if let Some(first) = above.first() {
+        told.push(format!(
+            "Suspicious: {} above the roof ({}{}); data that stays in a cache, a wrong count of work, \
+             or a roof measured too low.",
+            if above.len() == 1 { "1 case is".into() } else { format!("{} cases are", above.len()) },
+            first.label,
+            if above.len() > 1 { " among them" } else { "" }
+        ));
+    }
+    if without > 0 {
+        told.push(format!(
+            "Left out: {} without a roof for its arithmetic.",
+            count(without, "case")
+        ));
+    }
+    if left_out > 0 {
+        told.push(format!("Not drawn: {}.", count(left_out, "more case")));
+    }
+    told.join(" ")
+}
+
+/// The closest to its roof and the farthest from it.
+fn reached(points: &[&Point]) -> Option<String> {
+    let by = |a: &&&Point, b: &&&Point| a.share.total_cmp(&b.share);
+    let (least, most) = (points.iter().min_by(by)?, points.iter().max_by(by)?);
+    Some(match points.len() {
+        1 => format!(
+            "One case is below them, {}, with {} of its roof.",
+            most.label,
+            percent(most.share)
+        ),
+        n => format!(
+            "Of {n} cases below them {} comes closest, with {} of its roof, and {} least close, with {}.",
+            most.label,
+            percent(most.share),
+            least.label,
+            percent(least.share)
+        ),
+    })
 }
 
 fn op_name(kind: OpKind) -> &'static str {
@@ -165,7 +184,7 @@ fn draw(roofs: &Roofs, points: &[Point]) -> Sheet {
         (mark(family), if rest { "other families".to_owned() } else { name(family) })
     });
     let mut sheet = Sheet::new(0.0);
-    let top = legend(&mut sheet, 4.0, &shown.collect::<Vec<_>>()) + 4.0 + 2.0 * LINE;
+    let top = legend(&mut sheet, 4.0, &shown.collect::<Vec<_>>(), false) + 4.0 + 2.0 * LINE;
     let highest = roofs.ops_per_s.values().copied().fold(0.0, f64::max);
     let (unit, sign) = prefix(highest);
     let ridge = |roof: f64| roof / roofs.bytes_per_s;
@@ -181,70 +200,107 @@ fn draw(roofs: &Roofs, points: &[Point]) -> Sheet {
     let plot = Plot { area, x, y };
     plot.frame(
         &mut sheet,
+        0.0,
         &Axis { ticks: x.ticks(6), title: "operations per byte touched (log scale)" },
         &Axis { ticks: y_ticks, title: &format!("{sign}op/s, device work only (log scale)") },
     );
     let mut labels = Labels::new(area);
-    roof_lines(&mut sheet, &plot, roofs, unit, &mut labels);
+    for point in points {
+        labels.keep_point_clear(plot.at(point.intensity, point.ops_per_s / unit));
+    }
+    let named = |sheet: &mut Sheet, labels: &mut Labels, point: &Point| {
+        let at = plot.at(point.intensity, point.ops_per_s / unit);
+        labels.name(sheet, at, &fitted(&point.label, 210.0, TEXT));
+    };
+    // Roofs may be crossed by the names of those above them, but by no other.
+    let (above, mut below): (Vec<&Point>, Vec<&Point>) =
+        points.iter().partition(|p| p.share > SUSPICIOUS);
+    draw_roofs(&mut sheet, &plot, roofs, unit);
+    above.into_iter().take(2).for_each(|point| named(&mut sheet, &mut labels, point));
+    name_roofs(&mut sheet, &plot, roofs, unit, &mut labels);
     for point in points {
         let at = plot.at(point.intensity, point.ops_per_s / unit);
-        labels.keep_point_clear(at);
         let mark = mark(&point.timed.row.family);
         sheet.marker(at, mark.marker, mark.paint);
         if point.share > SUSPICIOUS {
-            sheet.circle(at, 9.0, Paint::Series(1), false);
+            sheet.circle(at, 9.0, Paint::Ink, false);
         }
     }
-    // Those above a roof first, then the farthest from it and the closest.
-    let mut order: Vec<&Point> = points.iter().collect();
-    order.sort_by(|a, b| {
-        let rank = |p: &Point| if p.share > SUSPICIOUS { 2.0 } else { (p.share - 0.5).abs() };
-        rank(b).total_cmp(&rank(a))
-    });
-    for point in order {
-        let at = plot.at(point.intensity, point.ops_per_s / unit);
-        labels.name(&mut sheet, at, &fitted(&point.label, 190.0, SMALL));
-    }
-    sheet.set_height(area.bottom() + 50.0);
+    // The farthest from its roof and the closest first.
+    below.sort_by(|a, b| (b.share - 0.5).abs().total_cmp(&(a.share - 0.5).abs()));
+    below.into_iter().take(MOST_NAMES).for_each(|point| named(&mut sheet, &mut labels, point));
+    sheet.set_height(area.bottom() + 54.0);
     sheet
 }
 
-/// The memory roof up to the highest arithmetic roof, and each arithmetic roof from there to the
-/// right, named above its right end.
-fn roof_lines(sheet: &mut Sheet, plot: &Plot, roofs: &Roofs, unit: f64, labels: &mut Labels) {
-    let (x_lo, x_hi) = plot.x.ends();
-    let (y_lo, _) = plot.y.ends();
+/// The ends of the memory roof: from the edge up to the highest arithmetic roof.
+fn diagonal(plot: &Plot, roofs: &Roofs, unit: f64) -> (Place, Place) {
+    let ((x_lo, _), (y_lo, _)) = (plot.x.ends(), plot.y.ends());
     let bandwidth = roofs.bytes_per_s / unit;
-    let highest = roofs.ops_per_s.values().copied().fold(0.0, f64::max);
+    let highest = roofs.ops_per_s.values().copied().fold(0.0, f64::max) / unit;
     let start = x_lo.max(y_lo / bandwidth);
-    let (from, to) =
-        (plot.at(start, start * bandwidth), plot.at(highest / roofs.bytes_per_s, highest / unit));
+    (plot.at(start, start * bandwidth), plot.at(highest / bandwidth, highest))
+}
+
+/// The ends of an arithmetic roof: from the diagonal to the right.
+fn level(plot: &Plot, roofs: &Roofs, unit: f64, roof: f64) -> (Place, Place) {
+    let (_, x_hi) = plot.x.ends();
+    (plot.at(roof / roofs.bytes_per_s, roof / unit), plot.at(x_hi, roof / unit))
+}
+
+fn draw_roofs(sheet: &mut Sheet, plot: &Plot, roofs: &Roofs, unit: f64) {
+    let (from, to) = diagonal(plot, roofs, unit);
     sheet.line(from, to, Paint::Ink, 2.0);
-    let mut roofs_down: Vec<(OpKind, f64)> =
-        roofs.ops_per_s.iter().map(|(kind, roof)| (*kind, *roof)).collect();
-    roofs_down.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let wished: Vec<f64> =
-        roofs_down.iter().map(|(_, roof)| plot.y_at(roof / unit) - 10.0).collect();
-    let places = apart(&wished, 17.0, plot.area.y + 8.0, plot.area.bottom());
-    for ((kind, roof), y) in roofs_down.into_iter().zip(places) {
-        let (from, to) =
-            (plot.at(roof / roofs.bytes_per_s, roof / unit), plot.at(x_hi, roof / unit));
+    for roof in roofs.ops_per_s.values() {
+        let (from, to) = level(plot, roofs, unit, *roof);
         sheet.line(from, to, Paint::Ink.with(Look::Dashed), 1.5);
-        let words = format!("{} {}", op_name(kind), si(roof, "op/s"));
-        sheet.text((to.0 - 4.0, y), Anchor::End, SMALL, Paint::Ink.with(Look::Halo), &words);
-        let w = width(&words, SMALL);
-        labels.keep_clear(Area { x: to.0 - 4.0 - w, y: y - 8.0, width: w, height: 16.0 });
-        let line = Area { x: from.0, y: from.1 - 2.0, width: to.0 - from.0, height: 4.0 };
-        labels.keep_clear(line);
     }
-    // Points along the diagonal, so that no label lies on it.
-    for n in 0..24 {
-        let share = f64::from(n) / 23.0;
-        let (x, y) = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
-        labels.keep_clear(Area { x: x - 3.0, y: y - 3.0, width: 6.0, height: 6.0 });
+}
+
+/// Names each roof where there is room along it, and keeps other names off them.
+fn name_roofs(sheet: &mut Sheet, plot: &Plot, roofs: &Roofs, unit: f64, labels: &mut Labels) {
+    let (from, to) = diagonal(plot, roofs, unit);
+    let along = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+    for n in 0..32 {
+        let (x, y) = along(f64::from(n) / 31.0);
+        labels.keep_clear(Area { x: x - 3.0, y: y - 4.0, width: 6.0, height: 8.0 });
+    }
+    for roof in roofs.ops_per_s.values() {
+        let (from, to) = level(plot, roofs, unit, *roof);
+        labels.keep_clear(Area { x: from.0, y: from.1 - 2.0, width: to.0 - from.0, height: 4.0 });
+    }
+    for (roof, words) in roof_names(plot, roofs, unit) {
+        let (from, to) = level(plot, roofs, unit, roof);
+        let w = width(&words, TEXT);
+        let spots = [1.0, 0.75, 0.5, 0.25, 0.0].map(|share| {
+            let x = from.0 + 4.0 + share * (to.0 - from.0 - w - 8.0);
+            [(x, from.1 - 20.0), (x, from.1 + 4.0)]
+        });
+        labels.set(sheet, spots.as_flattened(), &words);
     }
     let words = format!("memory {}", si(roofs.bytes_per_s, "B/s"));
-    labels.name(sheet, ((from.0 + to.0) / 2.0, (from.1 + to.1) / 2.0), &words);
+    for share in [0.5, 0.7, 0.3, 0.9, 0.1] {
+        if labels.name(sheet, along(share), &words) {
+            break;
+        }
+    }
+}
+
+/// Where to name which arithmetic roofs: the highest of those too close for names of their own.
+fn roof_names(plot: &Plot, roofs: &Roofs, unit: f64) -> Vec<(f64, String)> {
+    let mut down: Vec<(OpKind, f64)> = roofs.ops_per_s.iter().map(|(k, v)| (*k, *v)).collect();
+    down.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut names: Vec<(f64, String)> = Vec::new();
+    let mut lowest = f64::NEG_INFINITY;
+    for (kind, roof) in down {
+        let (y, name) = (plot.y_at(roof / unit), format!("{} {}", op_name(kind), si(roof, "op/s")));
+        match names.last_mut().filter(|_| y - lowest < 24.0) {
+            Some((_, names)) => *names += &format!(", {name}"),
+            None => names.push((roof, name)),
+        }
+        lowest = y;
+    }
+    names
 }
 
 fn table(points: &[Point]) -> Table {

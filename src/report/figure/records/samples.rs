@@ -8,7 +8,7 @@ use crate::report::figure::Figure;
 use crate::report::figure::paint::{Look, Paint};
 use crate::report::figure::plot::{Axis, Plot};
 use crate::report::figure::scale::{Scale, Tick};
-use crate::report::figure::sheet::{Anchor, Area, Place, SMALL, Sheet, WIDTH};
+use crate::report::figure::sheet::{Anchor, Area, Place, Sheet, TEXT, WIDTH};
 use crate::report::figure::text::{fitted, width};
 use crate::report::numbers::{UNKNOWN, count, percent, ratio};
 use crate::report::records::throughput_time;
@@ -19,7 +19,7 @@ const MOST_STRIPS: usize = 12;
 /// Dots of one strip.
 const MOST_DOTS: usize = 96;
 /// Height of a strip with its name.
-const STRIP: f64 = 62.0;
+const STRIP: f64 = 64.0;
 /// Height of the dots alone.
 const DOTS: f64 = 34.0;
 /// Samples beyond this many medians are drawn at the edge.
@@ -128,15 +128,15 @@ fn draw(timed: &[Timed], names: &[String]) -> Sheet {
     let plot = Plot { area, x, y: Scale::exactly(0.0, 1.0) };
     let times = |tick: Tick| Tick { label: format!("{}×", tick.label), ..tick };
     let ticks: Vec<Tick> = x.ticks(6).into_iter().map(times).collect();
-    let mut sheet = Sheet::new(area.bottom() + 50.0);
+    let mut sheet = Sheet::new(area.bottom() + 54.0);
     for tick in &ticks {
         let at = plot.x_at(tick.value);
         sheet.line((at, area.y), (at, area.bottom()), Paint::Grid, 1.0);
     }
     let one = plot.x_at(1.0);
     sheet.line((one, area.y), (one, area.bottom()), Paint::Muted.with(Look::Dashed), 1.0);
-    let title = "time of a sample ÷ median; each strip from the first sample (top) to the last";
-    plot.frame(&mut sheet, &Axis { ticks, title }, &Axis { ticks: Vec::new(), title: "" });
+    let title = "sample ÷ median (log scale); first sample on top";
+    plot.frame(&mut sheet, 0.0, &Axis { ticks, title }, &Axis { ticks: Vec::new(), title: "" });
     for (n, (t, name)) in timed.iter().zip(names).enumerate() {
         strip(&mut sheet, &plot, area.y + STRIP * n as f64, t, name, &all[n]);
     }
@@ -147,11 +147,11 @@ fn strip(sheet: &mut Sheet, plot: &Plot, y: f64, t: &Timed, case: &str, dots: &[
     let [median, lo, hi] = interval(t.time);
     let sure = format!("±{}{}", percent(half(t.time)), clock_words(t.row));
     let right = plot.area.right();
-    let room = plot.area.width - width(&sure, SMALL) - 14.0;
-    let case = fitted(&format!("{case}, {}", t.row.implementation), room, SMALL);
+    let room = plot.area.width - width(&sure, TEXT) - 14.0;
+    let case = fitted(&format!("{case}, {}", t.row.implementation), room, TEXT);
     let halo = Paint::Ink.with(Look::Halo);
-    sheet.text((plot.area.x, y + 9.0), Anchor::Start, SMALL, halo, &case);
-    sheet.text((right, y + 9.0), Anchor::End, SMALL, Paint::Muted.with(Look::Halo), &sure);
+    sheet.text((plot.area.x, y + 10.0), Anchor::Start, TEXT, halo, &case);
+    sheet.text((right, y + 10.0), Anchor::End, TEXT, Paint::Muted.with(Look::Halo), &sure);
     let top = y + STRIP - DOTS - 6.0;
     let (from, to) = (plot.x_at(lo / median), plot.x_at(hi / median));
     let band = Area { x: from, y: top, width: (to - from).max(1.5), height: DOTS };
@@ -160,12 +160,12 @@ fn strip(sheet: &mut Sheet, plot: &Plot, y: f64, t: &Timed, case: &str, dots: &[
         .iter()
         .map(|(when, share)| (plot.x_at(*share), top + 2.0 + when * (DOTS - 4.0)))
         .collect();
-    sheet.dots(places, Paint::Series(0), 3.0);
+    sheet.dots(places, Paint::Series(0), 3.5);
     let (x_lo, x_hi) = plot.x.ends();
     let beyond = dots.iter().filter(|(_, v)| *v > x_hi || *v < x_lo).count();
     if beyond > 0 {
         let words = format!("{beyond} beyond");
-        sheet.text((right - 6.0, top + DOTS / 2.0), Anchor::End, SMALL, halo, &words);
+        sheet.text((right - 6.0, top + DOTS / 2.0), Anchor::End, TEXT, halo, &words);
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Lane<'r> {
 /// The lanes of one series.
 pub struct Curve<'r> {
     pub series: &'r Series,
+    /// What is fixed in it, as far as it tells it from the record's other series.
+    pub label: String,
     /// Unit of the rate without prefix: `FLOP/s`.
     pub unit: String,
     pub lanes: Vec<Lane<'r>>,
@@ -110,7 +112,7 @@ pub fn curves(record: &Record) -> Vec<Curve<'_>> {
         }
         let at = *index.entry(&series.key).or_insert_with(|| {
             let unit = rate_unit(&row.work.useful_unit);
-            curves.push(Curve { series, unit, lanes: Vec::new() });
+            curves.push(Curve { series, label: String::new(), unit, lanes: Vec::new() });
             curves.len() - 1
         });
         let gpu = device.kind == DeviceKind::Gpu;
@@ -129,6 +131,10 @@ pub fn curves(record: &Record) -> Vec<Curve<'_>> {
     }
     for lane in curves.iter_mut().flat_map(|curve| &mut curve.lanes) {
         lane.points.sort_by(|a, b| a.size.total_cmp(&b.size));
+    }
+    let keys: Vec<&str> = curves.iter().map(|curve| curve.series.key.as_str()).collect();
+    for (curve, label) in curves.iter_mut().zip(case_labels(&keys)) {
+        curve.label = label;
     }
     curves.retain(|curve| curve.lanes.iter().any(|lane| lane.points.len() > 1));
     curves

@@ -3,13 +3,13 @@
 use super::crossover::{Duel, Winner, duels, sentence};
 use super::select::Curve;
 use super::throughput::{MOST_POINTS, size_scale, sizes_of, thinned};
-use super::words::{name, series_name};
+use super::words::name;
 use crate::report::Table;
 use crate::report::figure::Figure;
 use crate::report::figure::paint::{Look, Paint};
 use crate::report::figure::plot::{Axis, Dot, LINE, MARKS, Plot, room_for, ticks_at};
 use crate::report::figure::scale::{Scale, Tick, number};
-use crate::report::figure::sheet::{Anchor, Area, SMALL, Sheet, WIDTH};
+use crate::report::figure::sheet::{Anchor, Area, Sheet, TEXT, WIDTH};
 use crate::report::numbers::ratio;
 use crate::units::seconds;
 
@@ -19,7 +19,7 @@ const HEIGHT: f64 = 250.0;
 pub fn figure(id: String, curve: &Curve) -> Option<Figure> {
     let duels = duels(curve);
     let (first, last) = (duels.first()?, duels.last()?);
-    let (what, axis) = (series_name(&curve.series.key, 80), name(&curve.series.axis));
+    let (what, axis) = (&curve.label, name(&curve.series.axis));
     let title = format!("How many times faster is the GPU at {what}?");
     let at = |duel: &Duel| {
         let [median, lo, hi] = duel.speed_up();
@@ -62,11 +62,12 @@ fn draw(axis: &str, duels: &[Duel]) -> Sheet {
     let left = room_for(&y_ticks);
     let area = Area { x: left, y: 2.0 * LINE, width: WIDTH - left - 18.0, height: HEIGHT };
     let plot = Plot { area, x, y };
-    let mut sheet = Sheet::new(area.bottom() + 50.0);
-    let title = format!("{axis} (log scale)");
+    let mut sheet = Sheet::new(area.bottom() + 54.0);
+    let title = x.titled(axis);
     plot.frame(
         &mut sheet,
-        &Axis { ticks: ticks_at(&sizes, &x, 7), title: &title },
+        0.0,
+        &Axis { ticks: ticks_at(&sizes, &x, 12), title: &title },
         &Axis { ticks: y_ticks, title: "CPU time ÷ GPU time, end to end (log scale)" },
     );
     let one = plot.y_at(1.0);
@@ -80,10 +81,10 @@ fn draw(axis: &str, duels: &[Duel]) -> Sheet {
     };
     let words = Paint::Muted.with(Look::Halo);
     if one - area.y > 24.0 {
-        sheet.text((x, one - 12.0), anchor, SMALL, words, "↑ GPU faster");
+        sheet.text((x, one - 12.0), anchor, TEXT, words, "↑ GPU faster");
     }
     if area.bottom() - one > 24.0 {
-        sheet.text((x, one + 13.0), anchor, SMALL, words, "↓ CPU faster");
+        sheet.text((x, one + 13.0), anchor, TEXT, words, "↓ CPU faster");
     }
     sheet
 }

@@ -12,7 +12,7 @@ use crate::report::figure::Figure;
 use crate::report::figure::paint::{Look, Paint};
 use crate::report::figure::plot::{Axis, Plot, area_legend};
 use crate::report::figure::scale::{Scale, Tick};
-use crate::report::figure::sheet::{Anchor, Area, SMALL, Sheet, WIDTH};
+use crate::report::figure::sheet::{Anchor, Area, Sheet, TEXT, WIDTH};
 use crate::report::figure::text::{fitted, width};
 use crate::report::numbers::{UNKNOWN, count, percent};
 use crate::units::seconds;
@@ -20,7 +20,7 @@ use crate::units::seconds;
 /// Bars of one picture.
 const MOST_BARS: usize = 12;
 /// Height of a bar with its name.
-const BAR: f64 = 44.0;
+const BAR: f64 = 46.0;
 
 /// The parts in drawing order.
 const PARTS: [(&str, Paint); 5] = [
@@ -139,7 +139,7 @@ fn draw(bars: &[Bar]) -> Sheet {
         .map(|(_, (words, paint))| (*paint, *words))
         .collect();
     let top = area_legend(&mut sheet, 4.0, &entries) + 14.0;
-    let area = Area { x: 8.0, y: top, width: WIDTH - 32.0, height: BAR * bars.len() as f64 + 6.0 };
+    let area = Area { x: 18.0, y: top, width: WIDTH - 44.0, height: BAR * bars.len() as f64 + 6.0 };
     let plot = Plot { area, x: Scale::exactly(0.0, 1.0), y: Scale::exactly(0.0, 1.0) };
     let percent = |n: i32| Tick { value: f64::from(n) / 100.0, label: format!("{n} %") };
     let ticks: Vec<Tick> = [0, 25, 50, 75, 100].map(percent).into();
@@ -148,32 +148,26 @@ fn draw(bars: &[Bar]) -> Sheet {
         sheet.line((x, top), (x, area.bottom()), Paint::Grid, 1.0);
     }
     let title = "share of the time end to end";
-    plot.frame(&mut sheet, &Axis { ticks, title }, &Axis { ticks: Vec::new(), title: "" });
+    plot.frame(&mut sheet, 0.0, &Axis { ticks, title }, &Axis { ticks: Vec::new(), title: "" });
     for (n, bar) in bars.iter().enumerate() {
         draw_bar(&mut sheet, &plot, top + BAR * n as f64, bar);
     }
-    sheet.set_height(area.bottom() + 50.0);
+    sheet.set_height(area.bottom() + 54.0);
     sheet
 }
 
 fn draw_bar(sheet: &mut Sheet, plot: &Plot, y: f64, bar: &Bar) {
     let total = seconds(bar.total_s());
-    let room = plot.area.width - width(&total, SMALL) - 12.0;
+    let room = plot.area.width - width(&total, TEXT) - 12.0;
     let text = Paint::Ink.with(Look::Halo);
-    sheet.text(
-        (plot.area.x, y + 10.0),
-        Anchor::Start,
-        SMALL,
-        text,
-        &fitted(&bar.label, room, SMALL),
-    );
-    sheet.text((plot.area.right(), y + 10.0), Anchor::End, SMALL, text, &total);
+    sheet.text((plot.area.x, y + 10.0), Anchor::Start, TEXT, text, &fitted(&bar.label, room, TEXT));
+    sheet.text((plot.area.right(), y + 10.0), Anchor::End, TEXT, text, &total);
     let mut from = 0.0;
     for (seconds, (_, paint)) in bar.parts_s.iter().zip(PARTS) {
         let share = seconds / bar.total_s();
         let (x, right) = (plot.x_at(from), plot.x_at(from + share));
         from += share;
-        let area = Area { x, y: y + 20.0, width: right - x, height: 16.0 };
+        let area = Area { x, y: y + 22.0, width: right - x, height: 16.0 };
         if area.width >= 0.5 {
             sheet.rect(area, paint, 1.0);
         }

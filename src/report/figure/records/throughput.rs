@@ -4,15 +4,16 @@ use breakeven_kernels::work::DeviceKind;
 
 use super::crossover::{Crossover, Winner, crossover, duels, sentence};
 use super::select::{Curve, Lane, Mode, Point, interval};
-use super::words::{name, prefix, series_name};
+use super::words::{name, prefix};
 use crate::report::Table;
 use crate::report::figure::Figure;
 use crate::report::figure::paint::Paint;
 use crate::report::figure::plot::{
-    Axis, Dot, LINE, MARKS, Mark, Plot, legend, remark, room_for, room_for_names, ticks_at,
+    Axis, Dot, LINE, MARKS, Mark, Plot, legend, room_for, room_for_names, ticks_at,
 };
 use crate::report::figure::scale::{Scale, number};
-use crate::report::figure::sheet::{Area, Sheet, WIDTH};
+use crate::report::figure::sheet::{Anchor, Area, Sheet, TEXT, WIDTH};
+use crate::report::figure::text::width;
 use crate::units::{seconds, si};
 
 /// Lines of one picture; more cannot be told apart.
@@ -20,17 +21,15 @@ const MOST_LANES: usize = MARKS.len();
 /// Points of one line.
 pub const MOST_POINTS: usize = 40;
 /// Height of the axes.
-const HEIGHT: f64 = 290.0;
+const HEIGHT: f64 = 280.0;
+/// Height of the strip above the axes that has the words on the crossover.
+const STRIP: f64 = 22.0;
 
 /// The picture of one series.
 pub fn figure(id: String, curve: &Curve) -> Figure {
     let lanes = ordered(curve);
     let drawn = &lanes[..lanes.len().min(MOST_LANES)];
-    let title = format!(
-        "How fast is {} at which {}?",
-        series_name(&curve.series.key, 80),
-        name(&curve.series.axis)
-    );
+    let title = format!("How fast is {}, by {}?", curve.label, name(&curve.series.axis));
     let finding = finding(curve, drawn, lanes.len());
     let svg = draw(curve, drawn).finish(&id, &title, &finding);
     Figure { id, title, finding, svg, table: table(curve, &lanes) }
@@ -67,7 +66,7 @@ fn short_name(lane: &Lane, lanes: &[&Lane]) -> String {
     match (lane.mode, lane.device.kind) {
         (Mode::Kernel, _) => format!("{who} kernel"),
         (_, DeviceKind::Cpu) => who,
-        _ => format!("{who} in all"),
+        _ => format!("{who} end to end"),
     }
 }
 
@@ -117,7 +116,7 @@ fn draw(curve: &Curve, lanes: &[&Lane]) -> Sheet {
         MARKS.into_iter().zip(lanes.iter().map(|lane| dots(lane, unit))).collect();
     let all = || lines.iter().flat_map(|(_, dots)| dots);
     let sizes = sizes_of(all());
-    let (x, y) = (size_scale(&sizes), Scale::log(all().flat_map(|d| [d.lo, d.hi])));
+    let (x, y) = (size_scale(&sizes), Scale::log(all().flat_map(|d| [d.lo, d.hi])).at_least(4.0));
     let y_ticks = y.ticks(6);
     let ends: Vec<(f64, String)> = lines
         .iter()
@@ -129,40 +128,49 @@ fn draw(curve: &Curve, lanes: &[&Lane]) -> Sheet {
     let mut sheet = Sheet::new(0.0);
     let words: Vec<(Mark, String)> =
         lines.iter().zip(lanes).map(|((mark, _), lane)| (*mark, long_name(lane))).collect();
-    let top = legend(&mut sheet, 4.0, &words) + 4.0 + 2.0 * LINE;
+    let both = curve.measured(DeviceKind::Cpu) && curve.measured(DeviceKind::Gpu);
+    // Room for the words on the crossover.
+    let strip = if both { STRIP } else { 0.0 };
+    let top = legend(&mut sheet, 4.0, &words, true) + 4.0 + 2.0 * LINE + strip;
     let left = room_for(&y_ticks);
     let width = WIDTH - left - room_for_names(&ends);
     let plot = Plot { area: Area { x: left, y: top, width, height: HEIGHT }, x, y };
-    let x_title = format!("{} (log scale)", name(&curve.series.axis));
-    let y_title = format!("{sign}{} (log scale)", curve.unit);
-    let x_ticks = ticks_at(&sizes, &x, 7);
+    let x_title = x.titled(&name(&curve.series.axis));
+    let y_title = y.titled(&format!("{sign}{}", curve.unit));
+    let x_ticks = ticks_at(&sizes, &x, 12);
+    band(&mut sheet, &plot, curve);
     plot.frame(
         &mut sheet,
+        strip,
         &Axis { ticks: x_ticks, title: &x_title },
         &Axis { ticks: y_ticks, title: &y_title },
     );
-    band(&mut sheet, &plot, curve);
     for (mark, dots) in lines.iter().rev() {
         plot.series(&mut sheet, dots, *mark);
     }
     plot.end_labels(&mut sheet, &ends);
-    sheet.set_height(plot.area.bottom() + 50.0);
+    sheet.set_height(plot.area.bottom() + 54.0);
     sheet
 }
 
-/// The stretch in which the crossover lies, or that there is none.
+/// The stretch in which the crossover lies, or the words that there is none, above the axes where no
+/// line crosses them.
 fn band(sheet: &mut Sheet, plot: &Plot, curve: &Curve) {
     let sizes: Vec<(f64, Winner)> = duels(curve).iter().map(|d| (d.size, d.winner())).collect();
     let Some(found) = crossover(&sizes) else { return };
-    let Crossover::Between { cpu, gpu } = found else {
-        let middle = plot.area.x + plot.area.width / 2.0;
-        remark(sheet, (middle, plot.area.y + 12.0), "no crossover in this range");
-        return;
+    let Area { x, y, width: across, height } = plot.area;
+    let (words, middle) = match found {
+        Crossover::Between { cpu, gpu } => {
+            let (from, to) = (plot.x_at(cpu), plot.x_at(gpu));
+            let area = Area { x: from, y: y - STRIP, width: to - from, height: height + STRIP };
+            sheet.rect(area, Paint::Muted, 0.14);
+            ("crossover", (from + to) / 2.0)
+        }
+        _ => ("no crossover in this range", x + across / 2.0),
     };
-    let (from, to) = (plot.x_at(cpu), plot.x_at(gpu));
-    let Area { y, height, .. } = plot.area;
-    sheet.rect(Area { x: from, y, width: to - from, height }, Paint::Muted, 0.14);
-    remark(sheet, ((from + to) / 2.0, y + 12.0), "crossover");
+    let half = width(words, TEXT) / 2.0;
+    let middle = middle.clamp(x + half, (x + across - half).max(x + half));
+    sheet.text((middle, y - STRIP / 2.0), Anchor::Middle, TEXT, Paint::Ink, words);
 }
 
 fn finding(curve: &Curve, drawn: &[&Lane], lanes: usize) -> String {

@@ -26,7 +26,8 @@ pub fn name(text: &str) -> String {
     shortened(text, MOST_NAME)
 }
 
-/// The family and those parameters of each case that tell it from the others of its family.
+/// Of each case or series: the family, the data type, and those parameters that tell it from the others
+/// of its family, in at most 48 characters. `*`, the axis of a series, is left out.
 pub fn case_labels(keys: &[&str]) -> Vec<String> {
     let mut values: HashMap<(&str, &str), HashSet<&str>> = HashMap::new();
     for key in keys {
@@ -38,43 +39,40 @@ pub fn case_labels(keys: &[&str]) -> Vec<String> {
     let label = |key: &&str| {
         let (family, params) = split(key);
         let differs = |param: &str| values.get(&(family, param)).is_some_and(|v| v.len() > 1);
-        let mut told = family.to_owned();
-        for (param, value) in params.filter(|(param, _)| differs(param)) {
-            told.push(' ');
-            // f32 and bf16 say what they are.
-            match param {
-                "dtype" => told.push_str(value),
-                param => told.push_str(&format!("{param}={value}")),
-            }
-            // More is cut off anyway.
-            if told.len() > 400 {
-                break;
-            }
-        }
-        shortened(&told, MOST_NAME)
+        let told =
+            params.filter(|(param, value)| *value != "*" && (differs(param) || *param == "dtype"));
+        shortened(&format!("{family}{}", joined(told)), MOST_NAME)
     };
     keys.iter().map(label).collect()
+}
+
+/// ` f32 m=n=64`: names of one value side by side are told together, and a data type says what it is.
+fn joined<'k>(params: impl Iterator<Item = (&'k str, &'k str)>) -> String {
+    let mut told = String::new();
+    let mut open: Option<&str> = None;
+    for (param, value) in params {
+        if open.is_some_and(|last| last != value) {
+            told.push_str(open.take().unwrap_or_default());
+        }
+        // More is cut off anyway.
+        if told.len() > 400 {
+            break;
+        }
+        if param == "dtype" {
+            told.push_str(&format!(" {value}"));
+            continue;
+        }
+        told.push_str(if open.is_some() { "" } else { " " });
+        told.push_str(&format!("{param}="));
+        open = Some(value);
+    }
+    told + open.unwrap_or_default()
 }
 
 /// Family, then name and value of each parameter.
 fn split(key: &str) -> (&str, impl Iterator<Item = (&str, &str)>) {
     let (family, params) = key.split_once(' ').unwrap_or((key, ""));
     (family, params.split(' ').filter_map(|p| p.split_once('=')))
-}
-
-/// What of a series is fixed: `matmul f32 n=2048 k=2048` of `matmul dtype=f32 m=* n=2048 k=2048`,
-/// in at most `most` characters.
-pub fn series_name(key: &str, most: usize) -> String {
-    let (family, params) = split(key);
-    let mut told = family.to_owned();
-    for (param, value) in params.filter(|(_, value)| *value != "*") {
-        told.push(' ');
-        match param {
-            "dtype" => told.push_str(value),
-            param => told.push_str(&format!("{param}={value}")),
-        }
-    }
-    shortened(&told, most)
 }
 
 #[cfg(test)]
@@ -97,8 +95,9 @@ mod tests {
 
     #[test]
     fn a_series_is_named_by_what_is_fixed() {
-        let key = "matmul dtype=f32 m=* n=2048 k=*";
-        assert_eq!(series_name(key, 60), "matmul f32 n=2048");
+        let keys = ["matmul dtype=f32 m=* n=2048 k=2048", "matmul dtype=f32 m=* n=64 k=32"];
+        assert_eq!(case_labels(&keys), ["matmul f32 n=k=2048", "matmul f32 n=64 k=32"]);
+        assert_eq!(case_labels(&["matmul dtype=f32 m=* n=* k=*"]), ["matmul f32"]);
         assert_eq!(rate_unit("cell"), "CUPS");
         assert_eq!(rate_unit("pixel"), "pixel/s");
         assert_eq!(prefix(2.3e11), (1e9, "G"));
