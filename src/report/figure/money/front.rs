@@ -103,18 +103,18 @@ fn draw(points: &[Point], front: &[&Point]) -> Sheet {
     let time_ticks = times(y.ends(), 8);
     let left = room_for(&time_ticks);
     let entries = entries(points);
-    let top = 2.0 + legend(&mut Sheet::new(0.0), 0.0, &entries) + LINE + 8.0;
+    let top = 2.0 + legend(&mut Sheet::new(0.0), 0.0, &entries, false) + LINE + 8.0;
     let area = Area { x: left, y: top, width: WIDTH - left - 14.0, height: HEIGHT };
     let plot = Plot { area, x, y };
     let mut sheet = Sheet::new(top + HEIGHT + 52.0);
-    legend(&mut sheet, 2.0, &entries);
+    legend(&mut sheet, 2.0, &entries, false);
     let mut money_ticks = x.ticks(6);
     for tick in &mut money_ticks {
         tick.label.insert(0, '$');
     }
     let title = format!("USD {}", per.words);
     let below = Axis { ticks: money_ticks, title: &title };
-    plot.frame(&mut sheet, &below, &Axis { ticks: time_ticks, title: "A job takes" });
+    plot.frame(&mut sheet, 0.0, &below, &Axis { ticks: time_ticks, title: "A job takes" });
     let place = |p: &Point| plot.at(per.of(p.usd.median), p.latency_s.median);
     beaten(&mut sheet, points, place);
     sheet.path(stairs(front, place), Paint::Ink, 1.5);
