@@ -127,7 +127,7 @@ fn workload(document: &mut Document, judged: &Judged) {
     document.list(verdict.reasons.iter().map(|r| format!("{}: {}", r.code, r.text)).collect());
     document.list(verdicts::break_even(verdict));
     document.list(verdict.measure_next.iter().map(verdicts::suggestion).collect());
-    document.table(verdicts::full_ranking(verdict, SIZES).0);
+    document.table(verdicts::best_sizes(verdict, SIZES).0);
 }
 
 fn together(document: &mut Document, all: &Comparison) {

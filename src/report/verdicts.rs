@@ -156,9 +156,9 @@ fn ranking(document: &mut Document, verdict: &Verdict, rows: usize, full: bool) 
     document.list(remarks);
 }
 
-/// The best `rows` sizes of each side with all that is known of them, and how many more there are.
-pub fn full_ranking(verdict: &Verdict, rows: usize) -> (Table, usize) {
-    ranked(verdict, rows, Shown::Screen)
+/// The best `rows` sizes of each side with what a screen has room for, and how many more there are.
+pub fn best_sizes(verdict: &Verdict, rows: usize) -> (Table, usize) {
+    ranked(verdict, rows, Shown::Full)
 }
 
 /// Why sizes cannot be chosen, one line a reason.

@@ -1,6 +1,6 @@
 //! The top of the page: the answer in one line, and a line for each workload.
 
-use super::escape::{name, prose};
+use super::escape::{name, prose, sentence};
 use super::words;
 use crate::classify::{SkuCost, Verdict};
 use crate::report::dossier::Dossier;
@@ -11,7 +11,7 @@ use crate::units::{thousands, usd};
 /// The header: what this is, the answer, what it rests on.
 pub fn header(dossier: &Dossier) -> String {
     let lede = match dossier.judged {
-        [one] => format!("<p class=lede>{}</p>", prose(&one.verdict.headline)),
+        [one] => format!("<p class=lede>{}</p>", sentence(&one.verdict.headline)),
         _ => String::new(),
     };
     let stamps: String =
@@ -35,14 +35,12 @@ pub fn badge(verdict: &Verdict) -> String {
 }
 
 /// Titles of the verdict table; a number's are set to the right.
-const TITLES: [(&str, bool); 9] = [
+const TITLES: [(&str, bool); 7] = [
     ("Workload", false),
     ("Run it on", false),
-    ("Best CPU size", false),
-    ("CPU, USD/month", true),
-    ("Best GPU size", false),
-    ("GPU, USD/month", true),
-    ("GPU saves/month", true),
+    ("CPU a month", false),
+    ("GPU a month", false),
+    ("GPU saves", true),
     ("P(GPU wins)", true),
     ("Turns at jobs/day", true),
 ];
@@ -78,22 +76,19 @@ fn margin(dossier: &Dossier) -> String {
 }
 
 fn line(number: usize, verdict: &Verdict) -> String {
-    let size = |best: &Option<SkuCost>| match best {
-        Some(cost) => format!("{} <span class=hush>{}</span>", name(&short(cost)), origin(cost)),
+    let bill = |best: &Option<SkuCost>| match best {
+        Some(cost) => {
+            let month = cost.usd_per_month.map_or_else(|| UNKNOWN.into(), |e| usd(e.median));
+            let size = name(&short(cost));
+            format!("<b>{month}</b> <span class=hush>{size}, {}</span>", origin(cost))
+        }
         None => UNKNOWN.into(),
-    };
-    let month = |best: &Option<SkuCost>| {
-        best.as_ref()
-            .and_then(|b| b.usd_per_month)
-            .map_or_else(|| UNKNOWN.into(), |e| usd(e.median))
     };
     let turns = verdict.break_even.last_crossing_jobs_per_day;
     let cells = [
         (false, badge(verdict)),
-        (false, size(&verdict.best_cpu)),
-        (true, month(&verdict.best_cpu)),
-        (false, size(&verdict.best_gpu)),
-        (true, month(&verdict.best_gpu)),
+        (false, bill(&verdict.best_cpu)),
+        (false, bill(&verdict.best_gpu)),
         (true, words::savings(verdict).unwrap_or_else(|| UNKNOWN.into())),
         (true, verdict.probability_gpu.map_or_else(|| UNKNOWN.into(), probability)),
         (true, turns.map_or_else(|| UNKNOWN.into(), thousands)),

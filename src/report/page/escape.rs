@@ -27,9 +27,29 @@ pub fn text(raw: &str, most: usize) -> String {
     out
 }
 
-/// A paragraph.
+/// A paragraph; what stands between backticks is code.
 pub fn prose(raw: &str) -> String {
-    text(raw, PROSE)
+    // A share stays in one piece.
+    let escaped = text(raw, PROSE).replace(" %", "\u{a0}%");
+    let mut out = String::with_capacity(escaped.len());
+    let parts: Vec<&str> = escaped.split('`').collect();
+    for (index, part) in parts.iter().enumerate() {
+        match (index % 2, index + 1 == parts.len()) {
+            (1, false) => out.push_str(&format!("<code>{part}</code>")),
+            // The last backtick opens nothing.
+            (1, true) => out.push_str(&format!("`{part}")),
+            _ => out.push_str(part),
+        }
+    }
+    out
+}
+
+/// A sentence that begins like one and ends like one.
+pub fn sentence(raw: &str) -> String {
+    let mut chars = raw.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if raw.ends_with(['.', '?', '!']) { "" } else { "." };
+    prose(&format!("{first}{}{end}", chars.as_str()))
 }
 
 /// A name or a cell.
@@ -64,6 +84,7 @@ mod tests {
     fn names_that_are_code_are_text() {
         assert_eq!(name("<b id='x\">&"), "&lt;b id=&#39;x&quot;&gt;&amp;");
         assert_eq!(name("a\u{202e}b\0c\nd"), "aU+202EbU+0000c d");
+        assert_eq!(prose("run `a<b` or ` so"), "run <code>a&lt;b</code> or ` so");
         assert_eq!(percent("a b,µ\n<"), "a%20b,%C2%B5%0A%3C");
     }
 

@@ -11,6 +11,8 @@ use crate::report::{Align, Table, csv};
 const FIGURE_ROWS: usize = 60;
 /// Characters of a cell from which its column gets room.
 const LONG_CELL: usize = 48;
+/// Characters of cells whose column is never broken.
+const TIGHT_CELL: usize = 24;
 /// Rows from which a table scrolls in its box.
 const TALL: usize = 24;
 
@@ -31,6 +33,9 @@ pub fn rows(caption: &str, titles: &[(&str, Align)], rows: &[Vec<String>]) -> St
         .enumerate()
         .map(|(i, (_, align))| match align {
             Align::Right => " class=n",
+            Align::Left if rows.iter().all(|r| r[i].chars().count() <= TIGHT_CELL) => {
+                " class=tight"
+            }
             Align::Left if long(i) => " class=wide",
             Align::Left => "",
         })

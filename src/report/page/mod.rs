@@ -92,7 +92,7 @@ fn frame(title: &str, body: &str, recomputes: bool) -> String {
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
          <meta http-equiv=Content-Security-Policy content=\"{policy}\">\
          <meta name=viewport content=\"width=device-width, initial-scale=1\">\
-         <meta name=generator content=breakeven><title>{}</title>\n<style>{STYLE}{more_style}</style></head>\n\
+         <meta name=generator content=breakeven><title>{}</title>\n<style>{more_style}{STYLE}</style></head>\n\
          <body><a class=skip href=\"#main\">Skip to the content</a><div class=page>\n{body}\
          <footer><p>Made by breakeven from the data named above; the CSV, JSON, Markdown and SVG files \
          beside this page hold the same numbers.</p></footer></div>\

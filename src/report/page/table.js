@@ -75,7 +75,7 @@
 
   for (const box of document.querySelectorAll(".scroll")) {
     const element = box.querySelector("table");
-    if (!element || !element.tHead || element.tBodies.length !== 1 || element.tBodies[0].rows.length < 2) continue;
+    if (!element || !element.tHead || element.tBodies.length !== 1 || element.tBodies[0].rows.length < 4) continue;
     const status = document.createElement("span");
     status.setAttribute("role", "status");
     const table = { element, body: element.tBodies[0], status };

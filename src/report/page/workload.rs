@@ -1,7 +1,7 @@
 //! One workload: the sentence, both bills, why, what would turn it, what to measure, pictures, sizes.
 
 use super::answer::{badge, short};
-use super::escape::{name, prose};
+use super::escape::{name, prose, sentence};
 use super::{html, words};
 use crate::classify::{Side, SkuCost, Verdict};
 use crate::report::dossier::Judged;
@@ -33,7 +33,7 @@ pub fn section(
     );
     // A page of one has said it at the top.
     if of > 1 {
-        out += &format!("<p class=lede>{}</p>\n", prose(&verdict.headline));
+        out += &format!("<p class=lede>{}</p>\n", sentence(&verdict.headline));
     }
     if !verdict.summary.is_empty() {
         out += &format!("<p class=hush>{}</p>\n", prose(&verdict.summary));
@@ -47,7 +47,9 @@ pub fn section(
     out += &next(verdict);
     out += &html::figures(figures);
     out += live;
-    out += &ranking(verdict, SIZES[usize::from(of >= MANY)]);
+    let many = of >= MANY;
+    let sizes = ranking(verdict, SIZES[usize::from(many)]);
+    out += &if many { html::folded("VM sizes, best first", &sizes) } else { sizes };
     out += "</section>\n";
     out
 }
@@ -161,10 +163,9 @@ fn next(verdict: &Verdict) -> String {
 }
 
 fn ranking(verdict: &Verdict, sizes: usize) -> String {
-    let (table, cut) = verdicts::full_ranking(verdict, sizes);
+    let (table, cut) = verdicts::best_sizes(verdict, sizes);
     let mut out = String::new();
     if !table.rows.is_empty() {
-        out += "<h3>VM sizes, best first</h3>\n";
         out += &html::table(&format!("VM sizes for {}", verdict.workload), &table);
     }
     if cut > 0 {
