@@ -13,7 +13,7 @@ use crate::report::figure::Figure;
 use crate::report::figure::paint::Paint;
 use crate::report::figure::plot::flow;
 use crate::report::figure::scale::Scale;
-use crate::report::figure::sheet::{Anchor, Area, Marker, Place, SMALL, Sheet, TEXT, WIDTH};
+use crate::report::figure::sheet::{Anchor, Area, Marker, Place, Sheet, TEXT, WIDTH};
 use crate::report::figure::text::{fitted, width};
 use crate::report::numbers::{UNKNOWN, percent};
 use crate::report::{Align, Column, Table};
@@ -124,7 +124,7 @@ fn draw(axis: &Axis, sides: &[(Side, Vec<Bar>); 2], verdict: &Verdict) -> Sheet 
     let mut sheet = Sheet::new(legend + rows + 52.0);
     flow(&words, 23.0, 2.0, |n, x, y| {
         (entries[n].1)(&mut sheet, (x, y));
-        sheet.text((x + 23.0, y), Anchor::Start, SMALL, Paint::Ink, &words[n]);
+        sheet.text((x + 23.0, y), Anchor::Start, TEXT, Paint::Ink, &words[n]);
     });
     let mut y = 2.0 + legend;
     for (side, bars) in there() {
@@ -147,14 +147,14 @@ fn foot(sheet: &mut Sheet, axis: &Axis, bottom: f64, verdict: &Verdict) {
         let (x, told) = (axis.place(tick.value), format!("${}", tick.label));
         sheet.line((x, bottom), (x, bottom + 5.0), Paint::Muted, 1.0);
         let anchor = if tick.value == 0.0 { Anchor::Start } else { Anchor::Middle };
-        if x + width(&told, SMALL) / 2.0 <= WIDTH {
-            sheet.text((x, bottom + 15.0), anchor, SMALL, Paint::Muted, &told);
+        if x + width(&told, TEXT) / 2.0 <= WIDTH {
+            sheet.text((x, bottom + 15.0), anchor, TEXT, Paint::Muted, &told);
         }
     }
     let jobs = thousands(verdict.jobs_per_day);
     let what = format!("USD {} at {jobs} jobs a day", axis.per.words);
     let place = ((LEFT + RIGHT) / 2.0, bottom + 36.0);
-    sheet.text(place, Anchor::Middle, SMALL, Paint::Muted, &what);
+    sheet.text(place, Anchor::Middle, TEXT, Paint::Muted, &what);
 }
 
 /// Size, device and origin in words; the money; the bar with its whisker and its spot price.
@@ -165,16 +165,16 @@ fn row(sheet: &mut Sheet, axis: &Axis, bar: &Bar, y: f64) {
         (lo, hi) => format!("{} ({lo} to {hi})", money(bar.median)),
     };
     let words = y + 8.0;
-    sheet.text((RIGHT, words), Anchor::End, SMALL, Paint::Ink, &told);
-    let room = RIGHT - LEFT - width(&told, SMALL) - 12.0;
-    let name = fitted(&short_size(bar.cost), room, SMALL);
-    sheet.text((LEFT, words), Anchor::Start, SMALL, Paint::Ink, &name);
-    let used = width(&name, SMALL) + 8.0;
+    sheet.text((RIGHT, words), Anchor::End, TEXT, Paint::Ink, &told);
+    let room = RIGHT - LEFT - width(&told, TEXT) - 12.0;
+    let name = fitted(&short_size(bar.cost), room, TEXT);
+    sheet.text((LEFT, words), Anchor::Start, TEXT, Paint::Ink, &name);
+    let used = width(&name, TEXT) + 8.0;
     let whole = format!("{}, {}", bar.cost.device, origin_word(bar.cost));
-    let fits = |text: &str| width(text, SMALL) <= room - used;
+    let fits = |text: &str| width(text, TEXT) <= room - used;
     let more = if fits(&whole) { whole.as_str() } else { origin_word(bar.cost) };
     if fits(more) {
-        sheet.text((LEFT + used, words), Anchor::Start, SMALL, Paint::Muted, more);
+        sheet.text((LEFT + used, words), Anchor::Start, TEXT, Paint::Muted, more);
     }
     let top = y + 19.0;
     stack(sheet, axis, bar, top);

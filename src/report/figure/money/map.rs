@@ -7,7 +7,7 @@ use crate::report::figure::Figure;
 use crate::report::figure::paint::{Look, Paint};
 use crate::report::figure::plot::{Axis, Plot};
 use crate::report::figure::scale::{Scale, Tick, number};
-use crate::report::figure::sheet::{Anchor, Area, Place, SMALL, Sheet, WIDTH};
+use crate::report::figure::sheet::{Anchor, Area, Place, Sheet, TEXT, WIDTH};
 use crate::report::figure::text::width;
 use crate::report::numbers::ratio;
 use crate::units::thousands;
@@ -158,11 +158,11 @@ fn frame(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot) {
     let factor = |(log2, label): (f64, &str)| Tick { value: log2, label: label.to_owned() };
     let below = Axis { ticks: jobs.filter(inside).collect(), title: "Jobs a day" };
     // Lines of the grid would cross the map.
-    plot.frame(sheet, &below, &Axis { ticks: Vec::new(), title: "Price of every GPU size" });
+    plot.frame(sheet, 0.0, &below, &Axis { ticks: Vec::new(), title: "Price of every GPU size" });
     for tick in FACTORS.map(factor) {
         let (x, y) = (PLOT.x, plot.y_at(tick.value));
         sheet.line((x - 4.0, y), (x, y), Paint::Muted, 1.0);
-        sheet.text((x - 7.0, y), Anchor::End, SMALL, Paint::Muted, &tick.label);
+        sheet.text((x - 7.0, y), Anchor::End, TEXT, Paint::Muted, &tick.label);
     }
     let one = plot.y_at(0.0);
     sheet.line((PLOT.x, one), (PLOT.right(), one), Paint::Ink.with(Look::Dotted), 1.0);
@@ -172,14 +172,14 @@ fn frame(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot) {
 fn today(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot) -> [Area; 2] {
     let (x, y) = plot.at(heat.asked_jobs_per_day.log10(), 0.0);
     let words = format!("today: {} jobs a day", thousands(heat.asked_jobs_per_day));
-    let half = width(&words, SMALL) / 2.0 + 4.0;
+    let half = width(&words, TEXT) / 2.0 + 4.0;
     let middle = x.clamp(PLOT.x + half, PLOT.right() - half);
     sheet.circle((x, y), 8.0, Paint::Paper, true);
     sheet.circle((x, y), 5.5, Paint::Ink, true);
     let style = Paint::Ink.with(Look::Halo);
-    sheet.text((middle, y - 20.0), Anchor::Middle, SMALL, style, &words);
+    sheet.text((middle, y - 20.0), Anchor::Middle, TEXT, style, &words);
     [
-        Area { x: middle - half, y: y - 30.0, width: 2.0 * half, height: 20.0 },
+        Area { x: middle - half - 8.0, y: y - 42.0, width: 2.0 * half + 16.0, height: 40.0 },
         Area { x: x - 9.0, y: y - 9.0, width: 18.0, height: 18.0 },
     ]
 }
@@ -187,7 +187,7 @@ fn today(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot) -> [Area; 2] {
 /// Says in words who is cheaper where, in the roomiest place of each region.
 fn regions(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot, taken: &[Area]) {
     for (words, gpu) in [("GPU cheaper", true), ("CPU cheaper", false)] {
-        let (wide, height) = (width(words, SMALL) + 12.0, 20.0);
+        let (wide, height) = (width(words, TEXT) + 12.0, 20.0);
         let mut best: Option<(f64, Area)> = None;
         for column in 1..40 {
             let x = PLOT.x + PLOT.width * f64::from(column) / 40.0 - wide / 2.0;
@@ -203,7 +203,7 @@ fn regions(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot, taken: &[Area]) {
         if let Some((_, area)) = best {
             let (place, style) =
                 ((area.x + wide / 2.0, area.y + height / 2.0), Paint::Ink.with(Look::Halo));
-            sheet.text(place, Anchor::Middle, SMALL, style, words);
+            sheet.text(place, Anchor::Middle, TEXT, style, words);
         }
     }
 }
@@ -233,11 +233,11 @@ fn legend(sheet: &mut Sheet) {
     for (index, told) in BORDERS.into_iter().enumerate() {
         let x = from + each * (index + 1) as f64;
         sheet.line((x, y), (x, y + 18.0), Paint::Muted, 1.0);
-        sheet.text((x, y + 28.0), Anchor::Middle, SMALL - 1.0, Paint::Muted, told);
+        sheet.text((x, y + 28.0), Anchor::Middle, TEXT, Paint::Muted, told);
     }
     let right = from + each * BANDS.len() as f64 + 8.0;
-    sheet.text((from - 8.0, y + 7.0), Anchor::End, SMALL, Paint::Ink, "CPU cheaper");
-    sheet.text((right, y + 7.0), Anchor::Start, SMALL, Paint::Ink, "GPU cheaper");
+    sheet.text((from - 8.0, y + 7.0), Anchor::End, TEXT, Paint::Ink, "CPU cheaper");
+    sheet.text((right, y + 7.0), Anchor::Start, TEXT, Paint::Ink, "GPU cheaper");
 }
 
 /// A line for each demand: who is cheaper now, by how much, and up to which price the GPU is.
