@@ -132,7 +132,8 @@ fn shown(places: &[f64], ticks: &[Tick]) -> Vec<usize> {
             places[a] + half(a) + 6.0 <= places[b] - half(b)
         })
     };
-    let every = |step: usize| (0..ticks.len()).filter(move |n| (ticks.len() - 1 - n) % step == 0);
+    let every =
+        |step: usize| (0..ticks.len()).filter(move |n| (ticks.len() - 1 - n).is_multiple_of(step));
     let choices = (1..=ticks.len()).map(|step| every(step).collect());
     choices.into_iter().find(clear).unwrap_or_default()
 }
@@ -258,18 +259,12 @@ impl Labels {
             (-w - 9.0, -22.0),
             (-w - 9.0, 6.0),
         ];
-        self.set(sheet, &beside.map(|(dx, dy)| (x + dx, y + dy)), name)
-    }
-
-    /// Sets a name with its upper left corner at the first of the places that has room; whether any had.
-    pub fn set(&mut self, sheet: &mut Sheet, places: &[Place], name: &str) -> bool {
-        let (width, height) = (width(name, TEXT), 17.0);
-        let area = |(x, y): &Place| Area { x: *x, y: *y, width, height };
+        let area = |(dx, dy): (f64, f64)| Area { x: x + dx, y: y + dy, width: w, height: 17.0 };
         let free = |area: &Area| {
             self.inside.holds(area) && !self.taken.iter().any(|taken| taken.meets(area))
         };
-        let Some(area) = places.iter().map(area).find(free) else { return false };
-        let at = (area.x, area.y + height / 2.0);
+        let Some(area) = beside.into_iter().map(area).find(free) else { return false };
+        let at = (area.x, area.y + area.height / 2.0);
         sheet.text(at, Anchor::Start, TEXT, Paint::Ink.with(Look::Halo), name);
         self.taken.push(area);
         true

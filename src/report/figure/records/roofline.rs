@@ -13,12 +13,14 @@ use crate::record::{Record, Row, Time};
 use crate::report::Table;
 use crate::report::figure::Figure;
 use crate::report::figure::paint::{Look, Paint};
-use crate::report::figure::plot::{Axis, LINE, Labels, MARKS, Mark, Plot, legend, room_for};
+use crate::report::figure::plot::{
+    Axis, LINE, Labels, MARKS, Mark, Plot, legend, room_for, room_for_names,
+};
 use crate::report::figure::scale::Scale;
 use crate::report::figure::sheet::{Area, Place, Sheet, TEXT, WIDTH};
-use crate::report::figure::text::{fitted, width};
+use crate::report::figure::text::fitted;
 use crate::report::numbers::{count, percent};
-use crate::units::{bytes, si};
+use crate::units::{bytes, si, three_digits};
 
 const HEIGHT: f64 = 330.0;
 /// Cases of one picture.
@@ -196,7 +198,16 @@ fn draw(roofs: &Roofs, points: &[Point]) -> Sheet {
     let y = Scale::log(points.iter().map(|p| p.ops_per_s).chain(tops).map(|v| v / unit));
     let y_ticks = y.ticks(6);
     let left = room_for(&y_ticks);
-    let area = Area { x: left, y: top, width: WIDTH - left - 16.0, height: HEIGHT };
+    // Named beside the axes, in their unit: among the points there is no room.
+    let ends: Vec<(f64, String)> = roofs
+        .ops_per_s
+        .iter()
+        .map(|(kind, roof)| {
+            (roof / unit, format!("{} {}", op_name(*kind), three_digits(roof / unit)))
+        })
+        .collect();
+    let area =
+        Area { x: left, y: top, width: WIDTH - left - room_for_names(&ends), height: HEIGHT };
     let plot = Plot { area, x, y };
     plot.frame(
         &mut sheet,
@@ -210,12 +221,13 @@ fn draw(roofs: &Roofs, points: &[Point]) -> Sheet {
     }
     let named = |sheet: &mut Sheet, labels: &mut Labels, point: &Point| {
         let at = plot.at(point.intensity, point.ops_per_s / unit);
-        labels.name(sheet, at, &fitted(&point.label, 210.0, TEXT));
+        labels.name(sheet, at, &fitted(&point.label, 240.0, TEXT));
     };
     // Roofs may be crossed by the names of those above them, but by no other.
     let (above, mut below): (Vec<&Point>, Vec<&Point>) =
         points.iter().partition(|p| p.share > SUSPICIOUS);
     draw_roofs(&mut sheet, &plot, roofs, unit);
+    plot.end_labels(&mut sheet, &ends);
     above.into_iter().take(2).for_each(|point| named(&mut sheet, &mut labels, point));
     name_roofs(&mut sheet, &plot, roofs, unit, &mut labels);
     for point in points {
@@ -257,7 +269,7 @@ fn draw_roofs(sheet: &mut Sheet, plot: &Plot, roofs: &Roofs, unit: f64) {
     }
 }
 
-/// Names each roof where there is room along it, and keeps other names off them.
+/// Names the memory roof where there is room along it, and keeps other names off all roofs.
 fn name_roofs(sheet: &mut Sheet, plot: &Plot, roofs: &Roofs, unit: f64, labels: &mut Labels) {
     let (from, to) = diagonal(plot, roofs, unit);
     let along = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
@@ -269,38 +281,12 @@ fn name_roofs(sheet: &mut Sheet, plot: &Plot, roofs: &Roofs, unit: f64, labels: 
         let (from, to) = level(plot, roofs, unit, *roof);
         labels.keep_clear(Area { x: from.0, y: from.1 - 2.0, width: to.0 - from.0, height: 4.0 });
     }
-    for (roof, words) in roof_names(plot, roofs, unit) {
-        let (from, to) = level(plot, roofs, unit, roof);
-        let w = width(&words, TEXT);
-        let spots = [1.0, 0.75, 0.5, 0.25, 0.0].map(|share| {
-            let x = from.0 + 4.0 + share * (to.0 - from.0 - w - 8.0);
-            [(x, from.1 - 20.0), (x, from.1 + 4.0)]
-        });
-        labels.set(sheet, spots.as_flattened(), &words);
-    }
     let words = format!("memory {}", si(roofs.bytes_per_s, "B/s"));
     for share in [0.5, 0.7, 0.3, 0.9, 0.1] {
         if labels.name(sheet, along(share), &words) {
             break;
         }
     }
-}
-
-/// Where to name which arithmetic roofs: the highest of those too close for names of their own.
-fn roof_names(plot: &Plot, roofs: &Roofs, unit: f64) -> Vec<(f64, String)> {
-    let mut down: Vec<(OpKind, f64)> = roofs.ops_per_s.iter().map(|(k, v)| (*k, *v)).collect();
-    down.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut names: Vec<(f64, String)> = Vec::new();
-    let mut lowest = f64::NEG_INFINITY;
-    for (kind, roof) in down {
-        let (y, name) = (plot.y_at(roof / unit), format!("{} {}", op_name(kind), si(roof, "op/s")));
-        match names.last_mut().filter(|_| y - lowest < 24.0) {
-            Some((_, names)) => *names += &format!(", {name}"),
-            None => names.push((roof, name)),
-        }
-        lowest = y;
-    }
-    names
 }
 
 fn table(points: &[Point]) -> Table {

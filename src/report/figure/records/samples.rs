@@ -22,6 +22,8 @@ const MOST_DOTS: usize = 96;
 const STRIP: f64 = 64.0;
 /// Height of the dots alone.
 const DOTS: f64 = 34.0;
+/// A clock that changes by less, as a share, is steady.
+const STEADY: f64 = 0.01;
 /// Samples beyond this many medians are drawn at the edge.
 const FARTHEST: f64 = 3.0;
 
@@ -82,7 +84,7 @@ fn clocks(timed: &[Timed]) -> String {
     let worst = drifts.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
     match worst {
         None => " The clocks are not known.".into(),
-        Some(worst) if worst.abs() < 0.01 => {
+        Some(worst) if worst.abs() < STEADY => {
             format!(
                 " Where it is known ({} of {}), the clock was the same before and after within 1 %.",
                 drifts.len(),
@@ -169,14 +171,12 @@ fn strip(sheet: &mut Sheet, plot: &Plot, y: f64, t: &Timed, case: &str, dots: &[
     }
 }
 
-/// ` · 2.60 → 2.10 GHz`, where the clock is known.
+/// ` · 2.60 → 2.10 GHz`, where the clock is known to have changed.
 fn clock_words(row: &Row) -> String {
-    let ghz = |hz: f64| format!("{:.2}", hz / 1e9);
-    match row.clock_hz {
-        [Some(before), Some(after)] if ghz(before) == ghz(after) => {
-            format!(" · {} GHz", ghz(before))
+    match (row.clock_hz, drift(row)) {
+        ([Some(before), Some(after)], Some(drift)) if drift.abs() >= STEADY => {
+            format!(" · {:.2} → {:.2} GHz", before / 1e9, after / 1e9)
         }
-        [Some(before), Some(after)] => format!(" · {} → {} GHz", ghz(before), ghz(after)),
         _ => String::new(),
     }
 }
