@@ -9,7 +9,8 @@ use crate::report::figure::Figure;
 use crate::report::figure::paint::{Look, Paint};
 use crate::report::figure::plot::{Axis, LINE, Labels, Mark, Plot, legend, room_for};
 use crate::report::figure::scale::Scale;
-use crate::report::figure::sheet::{Area, Marker, Place, Sheet, WIDTH};
+use crate::report::figure::sheet::{Area, Marker, Place, Sheet, TEXT, WIDTH};
+use crate::report::figure::text::width;
 use crate::units::{seconds, usd};
 
 /// Height of the plot.
@@ -98,8 +99,13 @@ fn mark_of(side: Side) -> Mark {
 fn draw(points: &[Point], front: &[&Point]) -> Sheet {
     let cheapest = points.iter().map(|p| p.usd.median).fold(f64::INFINITY, f64::min);
     let per = PerJobs::fit_for(cheapest);
-    let x = Scale::log(points.iter().map(|p| per.of(p.usd.median)));
-    let y = Scale::log(points.iter().map(|p| p.latency_s.median));
+    // All medians, and the intervals of the front.
+    let reach = |of: fn(&Point) -> Estimate| {
+        let ends = front.iter().flat_map(move |p| [of(p).lo90, of(p).hi90]);
+        points.iter().map(move |p| of(p).median).chain(ends)
+    };
+    let x = Scale::log(reach(|p| p.usd).map(|usd| per.of(usd)));
+    let y = Scale::log(reach(|p| p.latency_s));
     let time_ticks = times(y.ends(), 8);
     let left = room_for(&time_ticks);
     let entries = entries(points);
@@ -197,7 +203,18 @@ fn names(sheet: &mut Sheet, area: Area, front: &[&Point], place: impl Fn(&Point)
     let between = (1..front.len().saturating_sub(1)).filter(|index| index % every == 0);
     let order = [0, front.len() - 1].into_iter().take(front.len()).chain(between);
     for point in order.map(|index| front[index]) {
-        labels.name(sheet, place(point), &short_size(point.cost));
+        let (name, (x, y)) = (short_size(point.cost), place(point));
+        let (left, middle) = (x - width(&name, TEXT) - 8.0, x - width(&name, TEXT) / 2.0);
+        // Below and to the left of the front there is nothing: no size is that good.
+        let places = [
+            (left, y + 3.0),
+            (left, y - 8.0),
+            (middle, y + 9.0),
+            (x + 9.0, y - 21.0),
+            (x + 9.0, y + 4.0),
+            (middle, y - 25.0),
+        ];
+        labels.set(sheet, &places, &name);
     }
 }
 

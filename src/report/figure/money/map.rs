@@ -179,7 +179,7 @@ fn today(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot) -> [Area; 2] {
     let style = Paint::Ink.with(Look::Halo);
     sheet.text((middle, y - 20.0), Anchor::Middle, TEXT, style, &words);
     [
-        Area { x: middle - half, y: y - 30.0, width: 2.0 * half, height: 20.0 },
+        Area { x: middle - half - 8.0, y: y - 42.0, width: 2.0 * half + 16.0, height: 40.0 },
         Area { x: x - 9.0, y: y - 9.0, width: 18.0, height: 18.0 },
     ]
 }
@@ -233,7 +233,7 @@ fn legend(sheet: &mut Sheet) {
     for (index, told) in BORDERS.into_iter().enumerate() {
         let x = from + each * (index + 1) as f64;
         sheet.line((x, y), (x, y + 18.0), Paint::Muted, 1.0);
-        sheet.text((x, y + 28.0), Anchor::Middle, TEXT - 1.0, Paint::Muted, told);
+        sheet.text((x, y + 28.0), Anchor::Middle, TEXT, Paint::Muted, told);
     }
     let right = from + each * BANDS.len() as f64 + 8.0;
     sheet.text((from - 8.0, y + 7.0), Anchor::End, TEXT, Paint::Ink, "CPU cheaper");
