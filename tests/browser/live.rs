@@ -10,11 +10,11 @@ use breakeven::cost::fleet::Settings;
 use breakeven::record::{self, Record};
 use breakeven::report::live;
 use breakeven::suite::FolderFiles;
-use breakeven::workload::{self, ResolvedWorkload};
+use breakeven::workload::{self, Pattern, ResolvedWorkload, Stage, Workload};
 use breakeven::{plan, report};
 use serde_json::{Value, json};
 
-use crate::harness;
+use crate::harness::{self, Seen};
 
 /// The committed records, as `classify` reads them where none is given.
 fn records() -> Vec<Record> {
@@ -64,10 +64,43 @@ fn catalog() -> Catalog {
     catalog
 }
 
+/// The built-in workloads, and some of them with what no built-in one has.
 fn workloads() -> Vec<ResolvedWorkload> {
     let files = FolderFiles::new(None);
-    let load = |name: &str| plan::resolve(&workload::load(name).expect("built in"), &files);
-    workload::BUILT_IN.iter().map(|(name, _)| load(name).expect("cases")).collect()
+    let load = |name: &str| {
+        plan::resolve(&workload::load(name).expect("built in"), &files).expect("cases")
+    };
+    let mut all: Vec<ResolvedWorkload> =
+        workload::BUILT_IN.iter().map(|(name, _)| load(name)).collect();
+    let mut add = |from: &str, name: &str, change: fn(&mut Workload)| {
+        let mut one = load(from);
+        one.workload.name = name.into();
+        change(&mut one.workload);
+        all.push(one);
+    };
+    add("image-classification", "overlap-hourly", |w| {
+        w.job.overlap = true;
+        w.stages.push(Stage::Io { io_bytes: 2e6, io_bytes_per_s: None });
+        w.demand.pattern = Pattern::Hourly(Box::new(std::array::from_fn(|hour| {
+            [0.0, 0.0, 1.0, 4.0, 4.0, 2.0, 9.0, 0.0][hour % 8] / 60.0
+        })));
+    });
+    // The window is shorter than starting and cooling down.
+    add("short-read-alignment", "short-window", |w| {
+        w.demand.pattern = Pattern::Batch { window_h: 0.25 };
+        w.node.min_nodes = Some(2);
+        w.job.memory_gib = 12.0;
+    });
+    add("object-detection", "hourly-objective", |w| {
+        w.demand.pattern = Pattern::Hourly(Box::new(std::array::from_fn(|hour| {
+            if hour < 12 { 1.0 / 36.0 } else { 2.0 / 36.0 }
+        })));
+        w.demand.percentile = 0.9;
+        w.stages.push(Stage::Serial { serial_cpu_s: 0.02 });
+    });
+    add("llm-prefill", "deadline", |w| w.demand.deadline_s = Some(1.5));
+    add("llm-prefill", "windows", |w| w.node.os = "windows".into());
+    all
 }
 
 /// What a reader asks for.
@@ -258,11 +291,8 @@ fn the_page_finds_what_classify_finds() {
     let begin = Instant::now();
     let (models, verdicts) = desk.judged(|w| grid(w.workload.demand.jobs_per_day));
     println!("{} verdicts in Rust: {:.1?}", verdicts.len(), begin.elapsed());
-    let data = live::data(&models);
-    println!("{} workloads: {} kB of JSON", models.len(), data.len() / 1000);
-    for model in &models {
-        println!("{} {}", model.workload, live::data(std::slice::from_ref(model)).len());
-    }
+    let data = live::data(&models[..workload::BUILT_IN.len()]);
+    println!("{} workloads: {} kB of JSON", workload::BUILT_IN.len(), data.len() / 1000);
     assert!(data.len() < 600_000, "{} bytes of JSON", data.len());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = harness::page(folder.path(), "live.html", &page(&models));
@@ -288,13 +318,166 @@ fn the_page_finds_what_classify_finds() {
         wrong.len(),
         wrong[..wrong.len().min(12)].join("\n")
     );
-    let mut count = std::collections::BTreeMap::new();
-    for (_, _, v) in &verdicts {
-        *count.entry(report::verdict_name(v.verdict)).or_insert(0) += 1;
-    }
-    println!("{count:?}");
     // The grid is worth something: it meets verdicts of every kind and both sides' wins.
     for kind in [Kind::Gpu, Kind::SharedGpu, Kind::Cpu, Kind::Either, Kind::MeasureFirst] {
         assert!(verdicts.iter().any(|(_, _, v)| v.verdict == kind), "no verdict {kind:?}");
     }
+}
+
+/// One workload asked at another demand, in Rust.
+fn judge(desk: &Desk, name: &str, jobs: f64) -> Verdict {
+    let devices = evidence::devices(&desk.records, &desk.catalog);
+    let named = |w: &&ResolvedWorkload| w.workload.name == name;
+    let mut workload = desk.workloads.iter().find(named).expect("built in").clone();
+    workload.workload.demand.jobs_per_day = jobs;
+    classify::classify_on(&workload, &desk.basis(&devices))
+}
+
+/// What the reader sees of the verdict, and the jobs a day that it is for.
+const SHOWN: &str = "
+    const text = (css) => document.querySelector(css).innerText;
+    return [document.getElementById('live-verdict').dataset.verdict, text('#live-verdict'),
+        text('#live-best'), Number(document.getElementById('live-jobs').value), location.hash];";
+
+fn shown() -> Value {
+    json!({ "script": SHOWN })
+}
+
+/// Fails unless the page shows what `classify` says of `name` at the demand in the page.
+#[track_caller]
+fn assert_shows(desk: &Desk, name: &str, seen: &Value) -> Kind {
+    let jobs = seen[3].as_f64().expect("a demand");
+    let verdict = judge(desk, name, jobs);
+    assert_eq!(seen[0], report::verdict_name(verdict.verdict), "{name} at {jobs}: {seen}");
+    for best in [&verdict.best_gpu, &verdict.best_cpu].into_iter().flatten() {
+        let table = seen[2].as_str().expect("text");
+        let usd = breakeven::units::usd(best.usd_per_month.expect("a cost").median);
+        assert!(
+            table.contains(&best.sku) && table.contains(&usd),
+            "{usd} on {}: {table}",
+            best.sku
+        );
+    }
+    verdict.verdict
+}
+
+fn models(desk: &Desk) -> Vec<classify::live::Model> {
+    let devices = evidence::devices(&desk.records, &desk.catalog);
+    let basis = desk.basis(&devices);
+    desk.workloads.iter().map(|w| classify::live::model(w, &basis)).collect()
+}
+
+#[test]
+fn moving_a_control_changes_the_verdict_as_classify_does() {
+    let desk = Desk::new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = harness::page(folder.path(), "live.html", &page(&models(&desk)));
+    let name = "short-read-alignment";
+    let keys = |css: &str, keys: &str| json!({ "type": css, "keys": keys });
+    let typed = |jobs: &str| keys("#live-jobs", &format!("{{CONTROL}}a{{NULL}}{jobs}"));
+    let up = "{ARROW_RIGHT}".repeat(60);
+    let mut steps = vec![shown(), keys("#live-jobs-slider", &up), shown()];
+    for jobs in ["0", "1", "200", "5000", "123456", "9000000"] {
+        steps.extend([typed(jobs), shown()]);
+    }
+    steps.extend([
+        typed("-3"),
+        shown(),
+        json!({ "script": "return document.getElementById('live-error').innerText" }),
+    ]);
+    steps.extend([json!({ "click": "#live-reset" }), shown()]);
+    let seen = &harness::visit(&[json!({ "url": format!("{url}#w={name}"), "steps": steps })])[0];
+    seen.assert_quiet();
+    let views: Vec<&Value> = seen.results.iter().filter(|v| v.is_array()).collect();
+    let valid = views.iter().filter(|v| v[3].as_f64() >= Some(0.0));
+    let kinds: Vec<Kind> = valid.map(|v| assert_shows(&desk, name, v)).collect();
+    // Sixty steps of a fortieth of a decade: 10^1.5 times the demand.
+    let ratio = views[1][3].as_f64().expect("jobs") / views[0][3].as_f64().expect("jobs");
+    assert!((ratio / 10f64.powf(1.5) - 1.0).abs() < 0.05, "{ratio}");
+    assert!(kinds.iter().any(|k| k != &kinds[0]), "the demands meet one verdict only: {kinds:?}");
+    let [.., before, wrong, reset] = &views[..] else { panic!("too few views") };
+    assert_eq!(wrong[1], before[1], "what cannot be asked changes nothing");
+    let told = "Give jobs a day: 0, or from 0.000001 to 1e15.";
+    assert!(seen.results.iter().any(|v| v == told), "{:?}", seen.results);
+    assert_eq!((&reset[1], &reset[3]), (&views[0][1], &views[0][3]));
+    assert_eq!(reset[4], json!(format!("#w={name}")));
+}
+
+#[test]
+fn a_link_keeps_what_was_chosen_and_rubbish_in_it_does_nothing() {
+    let desk = Desk::new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = harness::page(folder.path(), "live.html", &page(&models(&desk)));
+    let set = |id: &str, value: &str, event: &str| {
+        json!({ "script": "const e = document.getElementById(arguments[0]); e.value = arguments[1]; \
+                           e.dispatchEvent(new Event(arguments[2]))", "given": [id, value, event] })
+    };
+    let chosen = [
+        set("live-w", "llm-prefill", "change"),
+        set("live-jobs", "77000", "input"),
+        set("live-use", "55", "input"),
+        set("live-margin-slider", "23", "input"),
+        set("live-discount", "12.5", "input"),
+        set("live-kind", "spot", "change"),
+        set("live-region", "eastus", "change"),
+        json!({ "click": "[data-sort=name]" }),
+        shown(),
+    ];
+    let first = &harness::visit(&[json!({ "url": url, "steps": chosen })])[0];
+    first.assert_quiet();
+    let then = first.results.last().expect("a view");
+    let hash = "#w=llm-prefill&jobs=77000&use=0.55&margin=0.23&discount=0.125&kind=spot&region=eastus\
+                &sizes=name";
+    assert_eq!(then[4], hash);
+    let rubbish =
+        "#w=%3Cscript%3E&jobs=-5&use=7&margin=NaN&discount=1e999&kind=free&region=moon&sizes=%&&==";
+    let names = json!({ "script": "return [...document.querySelectorAll('#live-ranking tbody th')].map((e) => e.innerText)" });
+    let place =
+        [shown(), json!({ "script": "location.hash = 'live-title'" }), json!({ "script": SHOWN })];
+    let visits = [
+        json!({ "url": format!("{url}{hash}"), "steps": [shown(), names] }),
+        json!({ "url": url, "steps": [shown()] }),
+        json!({ "url": format!("{url}{rubbish}"), "steps": [shown()] }),
+        json!({ "url": format!("{url}{hash}"), "steps": place }),
+    ];
+    let seen = harness::visit(&visits);
+    seen.iter().for_each(Seen::assert_quiet);
+    let first_four = |seen: &Seen| seen.results[0].as_array().expect("a view")[..4].to_vec();
+    assert_eq!(&seen[0].results[0], then, "the link brings it back");
+    let names: Vec<&str> =
+        seen[0].results[1].as_array().expect("names").iter().filter_map(Value::as_str).collect();
+    assert!(names.len() > 5 && names.is_sorted(), "{names:?}");
+    assert_eq!(first_four(&seen[1]), first_four(&seen[2]), "rubbish is ignored");
+    assert_eq!(seen[3].results[2][1], then[1], "a link to a place of the page changes nothing");
+}
+
+#[test]
+fn it_fits_narrow_windows_and_says_what_it_would_do_without_javascript() {
+    let desk = Desk::new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = harness::page(folder.path(), "live.html", &page(&models(&desk)[..3]));
+    let shots = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let wide = json!({ "script": "return document.documentElement.scrollWidth" });
+    let visits: Vec<Value> = [(360, false), (360, true), (1200, false), (1200, true)]
+        .iter()
+        .map(|(width, dark)| {
+            let name = format!("live-{width}-{}.png", if *dark { "dark" } else { "light" });
+            let steps = [wide.clone(), json!({ "screenshot": shots.join(name) })];
+            json!({ "url": url, "width": width, "dark": dark, "steps": steps })
+        })
+        .chain([json!({
+            "url": url,
+            "javascript": false,
+            "steps": [{ "script": "return document.getElementById('live').innerText" }],
+        })])
+        .collect();
+    let seen = harness::visit(&visits);
+    seen.iter().for_each(Seen::assert_quiet);
+    for (seen, visit) in seen.iter().zip(&visits).take(4) {
+        assert_eq!(seen.results[0], visit["width"], "no sideways scrolling of the page");
+    }
+    let text = seen[4].results[0].as_str().expect("text");
+    assert!(text.contains("With JavaScript on, this part recomputes"), "{text}");
+    assert!(text.contains("<b>imported</b> rests on imported measurements"), "{text}");
+    assert!(!text.contains("Jobs a day"), "{text}");
 }

@@ -1,16 +1,12 @@
 // State of the page in its address: #key=value&…, so that a link keeps what a reader chose.
-// Several parts of the page share it, each with keys of its own; a key that nobody knows stays.
+// Several parts of the page share it, each with keys of its own; a key that nobody knows stays. An
+// address without = is a place of the page, which a link leads to, and no state.
 
 const state = (() => {
   const listeners = [];
 
-  const read = () => {
-    try {
-      return new URLSearchParams(location.hash.slice(1));
-    } catch {
-      return new URLSearchParams();
-    }
-  };
+  const isState = () => location.hash.includes("=");
+  const read = () => new URLSearchParams(isState() ? location.hash.slice(1) : "");
 
   // Text of a key; null where the address has none.
   const get = (key) => read().get(key);
@@ -23,6 +19,7 @@ const state = (() => {
       else now.set(key, value);
     }
     const text = now.toString();
+    if (!text && !isState()) return;
     try {
       history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
     } catch {
@@ -32,7 +29,9 @@ const state = (() => {
 
   // Calls back when a reader follows a link or changes the address by hand.
   const onChange = (listener) => listeners.push(listener);
-  addEventListener("hashchange", () => listeners.forEach((listener) => listener()));
+  addEventListener("hashchange", () => {
+    if (isState() || location.hash === "") listeners.forEach((listener) => listener());
+  });
 
   return { get, set, onChange };
 })();

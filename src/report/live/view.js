@@ -12,7 +12,7 @@ function element(tag, text, attributes = {}) {
 // Fills a table; a heading is text or an element, a row an array of texts. The first cell of a row
 // is its heading; columns from `numbers` on are set to the right.
 function fill(table, headings, rows, numbers, marked = null) {
-  const right = (i) => i >= numbers ? { class: "num" } : {};
+  const right = (i) => i >= numbers ? { class: "n" } : {};
   const head = element("tr", null);
   headings.forEach((heading, i) => {
     const cell = element("th", null, { scope: "col", ...right(i), ...(heading.sorted ?? {}) });
@@ -91,16 +91,16 @@ const COLUMNS = [
   ["name", "Size", (s) => s.name, (a, b) => a.name.localeCompare(b.name)],
   ["side", "Kind", KIND, (a, b) => b.gpu - a.gpu],
   ["device", "Device", (s) => s.device, (a, b) => a.device.localeCompare(b.device)],
+  ["origin", "Times are", (s) => s.origin, (a, b) => a.origin.localeCompare(b.origin)],
   ["usd", "USD a month", (s) => dollars(s.usd), cheaper],
   ["interval", "90 % interval", interval, (a, b) => a.hi90 - b.hi90],
   ["job", "USD a job", perJob, (a, b) => a.perJob - b.perJob],
   ["nodes", "Nodes at most", (s) => thousands(s.nodes), (a, b) => a.nodes - b.nodes],
-  ["origin", "Times are", (s) => s.origin, (a, b) => a.origin.localeCompare(b.origin)],
 ];
 const TOP = 10;
 
 function showRanking(ranking, sort, all, onSort) {
-  const column = COLUMNS.find(([key]) => key === sort.key) ?? COLUMNS[3];
+  const column = COLUMNS.find(([key]) => key === sort.key) ?? COLUMNS.find(([key]) => key === "usd");
   // Sorting is stable: sizes alike in this column stay in the order of their cost.
   const sorted = [...ranking].sort((a, b) => (sort.down ? -1 : 1) * column[3](a, b));
   const headings = COLUMNS.map(([key, title]) => {
@@ -112,7 +112,7 @@ function showRanking(ranking, sort, all, onSort) {
   const rows = sorted.slice(0, all ? sorted.length : TOP)
     .map((size) => COLUMNS.map(([, , text]) => text(size)));
   const kept = document.activeElement?.dataset?.sort;
-  fill($("live-ranking"), headings, rows, 3);
+  fill($("live-ranking"), headings, rows, 4);
   if (kept) $("live-ranking").querySelector(`[data-sort="${kept}"]`)?.focus();
   const button = $("live-all");
   button.hidden = sorted.length <= TOP;

@@ -22,12 +22,13 @@ const percentage = (share) => Number((share * 100).toPrecision(12));
 // Cut, not rounded, so that 0.949 is not shown as the needed 0.95.
 const chance = (p) => p > 0.99 ? "P > 0.99" : `P = ${(Math.floor(p * 100) / 100).toFixed(2)}`;
 
+// Glyphs and words as everywhere on the page: src/report/page/words.rs.
 const VERDICTS = {
   "gpu": ["▲", "GPU"],
   "shared-gpu": ["△", "Shared GPU"],
-  "cpu": ["■", "CPU"],
-  "either": ["◆", "Either"],
-  "measure-first": ["?", "Measure first"],
+  "cpu": ["▼", "CPU"],
+  "either": ["●", "Either"],
+  "measure-first": ["◌", "Measure first"],
 };
 
 // words.rs: headline, without the word of the verdict.
