@@ -1,6 +1,8 @@
 //! What a report is made of, put together: verdicts with what their pictures and the page's own
 //! arithmetic need, and records side by side.
 
+use rayon::prelude::*;
+
 use super::args::{PriceArgs, ProviderArg};
 use super::classify::{self, Court, Loaded};
 use super::exit::Failure;
@@ -51,26 +53,13 @@ impl Parts {
         let basis = Basis { devices: &devices, catalog: &catalog, options: &options, ranked: true };
         let spot = Options { price_kind: PriceKind::Spot, ..options.clone() };
         let at_spot = Basis { options: &spot, ..basis };
-        let mut parts = Self { command: output::command(), ..Self::default() };
-        for loaded in workloads {
-            let verdict = |basis| {
-                Court { basis, price: sources.price, explain: false }
-                    .verdict(loaded, || Ok(workloads))
-            };
-            let judged = verdict(basis)?;
-            if only_measured && !rests_on_records(&judged) {
-                continue;
-            }
-            let asked_spot = options.price_kind == PriceKind::Spot;
-            let spot = if asked_spot { None } else { Some(verdict(at_spot)?).filter(costed) };
-            let workload = what_if::workload(&loaded.workload, &sources.price.what_if);
-            let resolved = classify::resolve(&workload, loaded)?;
-            let heat = heat_map(&resolved, &basis);
-            parts.judged.push(Judged { verdict: judged, spot, heat });
-            parts.models.push(live::model(&resolved, &basis));
-        }
-        parts.comparison = side_by_side(sources.records, &catalog, &options);
-        Ok(parts)
+        let bases = [basis, at_spot];
+        let (judged, comparison) = rayon::join(
+            || judge_all(workloads, sources, &bases, only_measured),
+            || side_by_side(sources.records, &catalog, &options),
+        );
+        let (judged, models) = judged?.into_iter().unzip();
+        Ok(Self { judged, models, comparison, command: output::command() })
     }
 
     /// The verdicts.
@@ -90,6 +79,34 @@ impl Parts {
             command: &self.command,
         }
     }
+}
+
+/// The verdicts at the prices asked for and at spot prices, several at once; with `only_measured`,
+/// those that rest on a record.
+fn judge_all(
+    workloads: &[Loaded],
+    sources: &Sources,
+    [asked, spot]: &[Basis; 2],
+    only_measured: bool,
+) -> Result<Vec<(Judged, Model)>, Failure> {
+    let one = |loaded: &Loaded| {
+        let verdict = |basis: &Basis| {
+            Court { basis: *basis, price: sources.price, explain: false }
+                .verdict(loaded, || Ok(workloads))
+        };
+        let judged = verdict(asked)?;
+        if only_measured && !rests_on_records(&judged) {
+            return Ok(None);
+        }
+        let other = asked.options.price_kind != PriceKind::Spot;
+        let spot = if other { Some(verdict(spot)?).filter(costed) } else { None };
+        let workload = what_if::workload(&loaded.workload, &sources.price.what_if);
+        let resolved = classify::resolve(&workload, loaded)?;
+        let (heat, model) = (heat_map(&resolved, asked), live::model(&resolved, asked));
+        Ok(Some((Judged { verdict: judged, spot, heat }, model)))
+    };
+    let judged: Result<Vec<_>, Failure> = workloads.par_iter().map(one).collect();
+    Ok(judged?.into_iter().flatten().collect())
 }
 
 fn costed(verdict: &Verdict) -> bool {

@@ -7,6 +7,9 @@ use super::exit::{DONE, Failure, Outcome};
 use super::{classify, output, pricing, reference};
 use crate::report::{Content, bundle};
 
+/// Records up to which the text beside a written report shows every row; of more, the short form.
+const ONE_BY_ONE: usize = 3;
+
 /// Reads the records, judges the workloads and writes the report.
 pub fn run(args: &ReportArgs, output: &OutputArgs) -> Outcome {
     let records = reference::load(&args.records)?;
@@ -34,7 +37,8 @@ pub fn run(args: &ReportArgs, output: &OutputArgs) -> Outcome {
             &format!("wrote {}.{{html,md,json,csv}} and figures", told.display()),
         );
     }
-    let content = if asked { Content::Dossier(&dossier) } else { Content::Records(&records) };
+    let in_short = asked || records.len() > ONE_BY_ONE || output.format == FormatArg::Html;
+    let content = if in_short { Content::Dossier(&dossier) } else { Content::Records(&records) };
     output::print(&content, output)?;
     Ok(DONE)
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use rayon::prelude::*;
+
 use super::figure::{self, Figure};
 use crate::classify::live::Model;
 use crate::classify::{HeatMap, Verdict};
@@ -51,10 +53,11 @@ impl Figures {
     /// Draws them.
     pub fn of(dossier: &Dossier) -> Self {
         let of = |j: &Judged| figure::of_verdict(&j.verdict, j.spot.as_ref(), j.heat.as_ref());
-        let mut figures = Self {
-            judged: dossier.judged.iter().map(of).collect(),
-            records: figure::of_records(dossier.records),
-        };
+        let (judged, records) = rayon::join(
+            || dossier.judged.par_iter().map(of).collect(),
+            || figure::of_records(dossier.records),
+        );
+        let mut figures = Self { judged, records };
         // Two workload files may hold one name.
         let mut ids = HashSet::new();
         for figure in figures.judged.iter_mut().flatten().chain(&mut figures.records) {
