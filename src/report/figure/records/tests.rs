@@ -169,10 +169,15 @@ fn numbers_that_cannot_be_break_no_picture() {
 
 #[test]
 fn many_records_stay_few_pictures_and_say_so() {
-    let record = genoa();
+    // Rows enough for a full suite: 500 of them.
+    let mut record = genoa();
+    record.rows = record.rows.iter().cycle().take(500).cloned().collect();
     let many: Vec<(String, Record)> =
-        (0..60).map(|n| (format!("{n}.jsonl"), record.clone())).collect();
+        (0..100).map(|n| (format!("{n}.jsonl"), record.clone())).collect();
+    let begun = Instant::now();
     let figures = of_records(&many);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(figures.iter().map(|f| f.svg.len()).sum::<usize>() < 1_000_000);
     assert_eq!(figures.len(), 48);
     let ids: std::collections::HashSet<&str> = figures.iter().map(|f| f.id.as_str()).collect();
     assert_eq!(ids.len(), 48);
