@@ -20,7 +20,7 @@ const sizeName = (size) => size ? size.name : "no size";
 const percentage = (share) => Number((share * 100).toPrecision(12));
 
 // Cut, not rounded, so that 0.949 is not shown as the needed 0.95.
-const chance = (p) => p > 0.99 ? "P > 0.99" : `P = ${(Math.floor(p * 100) / 100).toFixed(2)}`;
+const chance = (p) => p > 0.99 ? "P\u00a0>\u00a00.99" : `P\u00a0=\u00a0${(Math.floor(p * 100) / 100).toFixed(2)}`;
 
 // Glyphs and words as everywhere on the page: src/report/page/words.rs.
 const VERDICTS = {
