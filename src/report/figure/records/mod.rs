@@ -54,11 +54,11 @@ pub fn of_records(records: &[(String, Record)]) -> Vec<Figure> {
     }
     let left_out = wishes.iter().map(Vec::len).sum::<usize>() - allowed.iter().sum::<usize>();
     if let Some(last) = figures.last_mut().filter(|_| left_out > 0) {
-        last.finding += &format!(
-            " {} of these records {} left out.",
-            count(left_out, "more picture"),
-            if left_out == 1 { "is" } else { "are" }
-        );
+        let verb = if left_out == 1 { "is" } else { "are" };
+        let note =
+            format!(" {} of these records {verb} left out.", count(left_out, "more picture"));
+        last.svg = last.svg.replacen("</desc>", &format!("{note}</desc>"), 1);
+        last.finding += &note;
     }
     figures
 }

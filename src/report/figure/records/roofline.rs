@@ -215,7 +215,22 @@ fn draw(roofs: &Roofs, points: &[Point]) -> Sheet {
         &Axis { ticks: x.ticks(6), title: "operations per byte touched (log scale)" },
         &Axis { ticks: y_ticks, title: &format!("{sign}op/s, device work only (log scale)") },
     );
-    let mut labels = Labels::new(area);
+    draw_roofs(&mut sheet, &plot, roofs, unit);
+    plot.end_labels(&mut sheet, &ends);
+    draw_points(&mut sheet, &plot, roofs, points, (unit, mark));
+    sheet.set_height(area.bottom() + 54.0);
+    sheet
+}
+
+/// The cases, those above a roof ringed, with the names for which there is room.
+fn draw_points(
+    sheet: &mut Sheet,
+    plot: &Plot,
+    roofs: &Roofs,
+    points: &[Point],
+    (unit, mark): (f64, impl Fn(&str) -> Mark),
+) {
+    let mut labels = Labels::new(plot.area);
     for point in points {
         labels.keep_point_clear(plot.at(point.intensity, point.ops_per_s / unit));
     }
@@ -226,10 +241,8 @@ fn draw(roofs: &Roofs, points: &[Point]) -> Sheet {
     // Roofs may be crossed by the names of those above them, but by no other.
     let (above, mut below): (Vec<&Point>, Vec<&Point>) =
         points.iter().partition(|p| p.share > SUSPICIOUS);
-    draw_roofs(&mut sheet, &plot, roofs, unit);
-    plot.end_labels(&mut sheet, &ends);
-    above.into_iter().take(2).for_each(|point| named(&mut sheet, &mut labels, point));
-    name_roofs(&mut sheet, &plot, roofs, unit, &mut labels);
+    above.into_iter().take(2).for_each(|point| named(sheet, &mut labels, point));
+    name_roofs(sheet, plot, roofs, unit, &mut labels);
     for point in points {
         let at = plot.at(point.intensity, point.ops_per_s / unit);
         let mark = mark(&point.timed.row.family);
@@ -240,9 +253,7 @@ fn draw(roofs: &Roofs, points: &[Point]) -> Sheet {
     }
     // The farthest from its roof and the closest first.
     below.sort_by(|a, b| (b.share - 0.5).abs().total_cmp(&(a.share - 0.5).abs()));
-    below.into_iter().take(MOST_NAMES).for_each(|point| named(&mut sheet, &mut labels, point));
-    sheet.set_height(area.bottom() + 54.0);
-    sheet
+    below.into_iter().take(MOST_NAMES).for_each(|point| named(sheet, &mut labels, point));
 }
 
 /// The ends of the memory roof: from the edge up to the highest arithmetic roof.
