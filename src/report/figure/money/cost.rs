@@ -25,6 +25,8 @@ const RIGHT: f64 = WIDTH - 10.0;
 const HEADING: f64 = 32.0;
 const ROW: f64 = 42.0;
 const BAR: f64 = 14.0;
+/// A part narrower than this is not drawn.
+const SEEN: f64 = 0.3;
 /// The axis ends at so many times the cost of the dearer kind's best size.
 const LONGEST: f64 = 3.0;
 
@@ -116,7 +118,7 @@ fn bars<'a>(verdict: &'a Verdict, spot: Option<&Verdict>, side: Side) -> Vec<Bar
 fn draw(axis: &Axis, sides: &[(Side, Vec<Bar>); 2], verdict: &Verdict) -> Sheet {
     let shown: Vec<&Bar> = sides.iter().flat_map(|(_, bars)| bars).collect();
     let there = || sides.iter().filter(|(_, bars)| !bars.is_empty());
-    let mut entries = fills(&shown);
+    let mut entries = fills(axis, &shown);
     entries.extend(marks(axis, &shown, verdict));
     let words: Vec<String> = entries.iter().map(|(words, _)| words.clone()).collect();
     let legend = flow(&words, 23.0, 2.0, |_, _, _| {});
@@ -190,7 +192,7 @@ fn stack(sheet: &mut Sheet, axis: &Axis, bar: &Bar, top: f64) {
     for ((_, usd), paint) in bar.parts.unwrap_or(undivided).named().iter().zip(PAINTS) {
         let (left, right) = (axis.x(from), axis.x(from + usd));
         from += usd;
-        if right - left >= 0.3 {
+        if right - left >= SEEN {
             sheet.rect(Area { x: left, y: top, width: right - left, height: BAR }, paint, 1.0);
         }
     }
@@ -272,11 +274,11 @@ fn swatch((x, y): Place) -> Area {
     Area { x, y: y - 6.0, width: 16.0, height: 12.0 }
 }
 
-/// The parts that are anywhere more than a trifle, and how the times are known.
-fn fills(bars: &[&Bar]) -> Vec<Entry> {
-    let share = |index: usize| {
-        let of = |bar: &&Bar| bar.parts.map_or(0.0, |parts| parts.named()[index].1 / bar.median);
-        bars.iter().map(of).fold(0.0, f64::max)
+/// The parts that can be seen anywhere, and how the times are known.
+fn fills(axis: &Axis, bars: &[&Bar]) -> Vec<Entry> {
+    let seen = |index: &usize| {
+        let usd = |bar: &Bar| bar.parts.map_or(0.0, |parts| parts.named()[*index].1);
+        bars.iter().any(|bar| axis.x(usd(bar)) - LEFT >= SEEN)
     };
     let names = CostParts::default().named();
     let part = |index: usize| -> Entry {
@@ -297,7 +299,7 @@ fn fills(bars: &[&Bar]) -> Vec<Entry> {
         (Origin::Prior, "dotted: prior"),
     ];
     let there = |one: &(Origin, &str)| bars.iter().any(|bar| bar.cost.origin == Some(one.0));
-    let parts = (0..PAINTS.len()).filter(|index| share(*index) >= 0.005).map(part);
+    let parts = (0..PAINTS.len()).filter(seen).map(part);
     parts.chain(origins.into_iter().filter(there).map(origin)).collect()
 }
 

@@ -27,8 +27,8 @@ const BANDS: [(f64, f64, Paint, f64); 8] = [
     (1.0, 2.0, Paint::Series(0), 0.62),
     (2.0, 99.0, Paint::Series(0), 0.95),
 ];
-/// What the borders between the bands mean, in times.
-const BORDERS: [&str; 7] = ["4×", "2×", "1.4×", "1×", "1.4×", "2×", "4×"];
+/// What the borders between the bands mean, in times; for those at 1.4× there is no room.
+const BORDERS: [&str; 7] = ["4×", "2×", "", "1×", "", "2×", "4×"];
 /// Marks of the factor on the GPUs' price.
 const FACTORS: [(f64, &str); 7] =
     [(-3.0, "⅛×"), (-2.0, "¼×"), (-1.0, "½×"), (0.0, "1×"), (1.0, "2×"), (2.0, "4×"), (3.0, "8×")];
