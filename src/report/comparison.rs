@@ -1,7 +1,7 @@
 //! Records side by side as a document and as rows for spreadsheets.
 
 use super::csv::word;
-use super::numbers::{UNKNOWN, count, ratio};
+use super::numbers::{UNKNOWN, count, percent, ratio};
 use super::{Document, Table, Tone};
 use crate::compare::{Case, Cell, Column, Comparison, Crossover, Ratio, Refusal, SlowNode};
 use crate::units::{seconds, si, thousands, usd};
@@ -30,11 +30,15 @@ pub fn document(all: &Comparison, cases: usize) -> Document {
     }
     trends(&mut document, all);
     section(&mut document, "Not compared", refusals(&all.refusals));
-    document.text(
-        "Speed is the base's time ÷ this time of one call, host memory to host memory, by the \
+    let options = &all.options;
+    document.text(format!(
+        "Prices: {}, {}, discount {}. Speed is the base's time ÷ this time of one call, host memory to host memory, by the \
          fastest verified implementation of each; cost is that of an item on a node that is never \
-         idle. Intervals are 90 %: the samples of both sides, and how much another run differs.",
-    );
+         idle. Intervals are 90 %: the samples of both sides, and how much another run differs (usually up to 1.10×).",
+        options.price_kind.name(),
+        options.region.as_deref().unwrap_or("each size's cheapest known region"),
+        percent(options.discount)
+    ));
     document
 }
 
@@ -91,34 +95,42 @@ pub fn range(of: Ratio) -> String {
 
 fn columns(document: &mut Document, all: &Comparison) {
     let mut table = Table::new(&[
-        "column", "device", "VM size", "measured", "commit", "against", ">USD/h", "price", ">±run",
+        "column", "device", "VM size", "measured", "commit", "against", ">USD/h", "priced",
     ]);
     for column in &all.columns {
         let base = column.base.map(|base| all.columns[base].label.clone());
-        let runs = match column.between_runs.runs {
-            0 => "usual".to_owned(),
-            runs => format!("{runs} runs"),
-        };
         table.row([
             label(column),
             column.device_name.clone(),
             column.sku.clone().unwrap_or_else(|| UNKNOWN.into()),
-            column.started_at.clone(),
+            minute(&column.started_at),
             commit(column),
             base.unwrap_or_else(|| "base".into()),
             column.usd_per_h.map_or_else(|| UNKNOWN.into(), usd),
             priced(column),
-            format!("{} ({runs})", ratio(column.between_runs.factor90)),
         ]);
     }
     document.heading(2, "Columns");
     document.table(table);
-    let alone = all.columns.iter().filter(|column| column.alone > 0);
-    document.list(
-        alone
-            .map(|c| format!("{}: {} that no other record has", c.label, count(c.alone, "case")))
-            .collect(),
-    );
+    document.list(all.columns.iter().filter_map(notes).collect());
+}
+
+/// An RFC 3339 time to the minute.
+fn minute(time: &str) -> String {
+    time.get(..16).unwrap_or(time).replace('T', " ")
+}
+
+/// What else a reader must know of a column.
+fn notes(column: &Column) -> Option<String> {
+    let runs = (column.between_runs.runs > 0).then(|| {
+        let (runs, factor) = (column.between_runs.runs, ratio(column.between_runs.factor90));
+        format!("{runs} runs of this environment: another differs by up to {factor}")
+    });
+    let alone = (column.alone > 0)
+        .then(|| format!("{} that no other record has", count(column.alone, "case")));
+    let parts: Vec<String> =
+        column.price_note.clone().into_iter().chain(runs).chain(alone).collect();
+    (!parts.is_empty()).then(|| format!("{}: {}", column.label, parts.join("; ")))
 }
 
 fn commit(column: &Column) -> String {
@@ -129,14 +141,16 @@ fn commit(column: &Column) -> String {
     )
 }
 
-/// Kind, region and date of the price, and what it takes for granted.
+/// Region and date of the price.
 fn priced(column: &Column) -> String {
-    let price = column.price.as_ref().filter(|_| column.usd_per_h.is_some()).map(|price| {
-        let stale = if column.price_stale { ", old" } else { "" };
-        format!("{} {} {}{stale}", price.kind.name(), price.region, price.as_of)
-    });
-    let parts: Vec<String> = price.into_iter().chain(column.price_note.clone()).collect();
-    if parts.is_empty() { UNKNOWN.into() } else { parts.join("; ") }
+    let price = column.price.as_ref().filter(|_| column.usd_per_h.is_some());
+    price.map_or_else(
+        || UNKNOWN.into(),
+        |price| {
+            let stale = if column.price_stale { ", old" } else { "" };
+            format!("{} {}{stale}", price.region, price.as_of)
+        },
+    )
 }
 
 fn slow_nodes(all: &Comparison) -> Vec<String> {
@@ -175,7 +189,7 @@ fn crossovers(all: &Comparison) -> Vec<String> {
     all.crossovers.iter().map(told).collect()
 }
 
-/// One line a case and column.
+/// One line a case and column; on a screen, the case is named once.
 fn table(all: &Comparison, cases: usize) -> Table {
     let mut table = Table::new(&[
         "case",
@@ -189,8 +203,12 @@ fn table(all: &Comparison, cases: usize) -> Table {
         ">cost",
     ]);
     for case in all.cases.iter().take(cases) {
-        for cell in &case.cells {
-            table.rows.push(cells(all, case, cell));
+        for (index, cell) in case.cells.iter().enumerate() {
+            let mut line = cells(all, case, cell);
+            if index > 0 && cases != usize::MAX {
+                line[0].clear();
+            }
+            table.rows.push(line);
             for other in &cell.others {
                 let slower = ratio(cell.call.median_s / other.median_s);
                 let mut line = vec![String::new(); table.columns.len()];
@@ -238,7 +256,7 @@ fn trends(document: &mut Document, all: &Comparison) {
             table.row([
                 format!("{} {}", trend.of, trend.device),
                 label(column),
-                column.started_at.clone(),
+                minute(&column.started_at),
                 commit(column),
                 point.speed.map_or(first, |speed| ratio(speed.value)),
                 point.speed.map_or_else(|| UNKNOWN.into(), range),

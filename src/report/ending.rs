@@ -16,6 +16,8 @@ const USUAL_WIDTH: usize = 100;
 /// Workloads whose bars are drawn, and rows of the chart of ratios.
 const BARS: usize = 8;
 const RATIOS: usize = 20;
+/// Characters of the longest bar, which is that of the dearer kind.
+const LONGEST_BAR: usize = 40;
 /// Longest name of a workload or column in a table; longer ones are cut in the middle.
 const LONGEST_NAME: usize = 28;
 
@@ -50,7 +52,13 @@ fn mark(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-/// How sure the verdict is; of `measure-first`, how sure its lean. Cut, not rounded, as in the text.
+/// The probability for people: cut, not rounded, as in the text.
+fn certainty(verdict: &Verdict) -> String {
+    let cut = |p: f64| format!("{:.2}", (p * 100.0).floor() / 100.0);
+    probability(verdict).map_or_else(|| UNKNOWN.into(), cut)
+}
+
+/// How sure the verdict is; of `measure-first`, how sure its lean.
 fn probability(verdict: &Verdict) -> Option<f64> {
     let (gpu, cpu) = (verdict.probability_gpu?, verdict.probability_cpu?);
     Some(match (verdict.verdict, verdict.lean) {
@@ -89,7 +97,6 @@ fn verdict_lines(verdicts: &[Verdict], width: usize, look: Look) -> Vec<String> 
         } else {
             format!("{cpu_origin}, {gpu_origin}")
         };
-        let p = probability(verdict).map(|p| format!("{:.2}", (p * 100.0).floor() / 100.0));
         table.row([
             format!("{} {}", mark(verdict.verdict).0, name(verdict.verdict)),
             cut(&verdict.workload, LONGEST_NAME),
@@ -97,7 +104,7 @@ fn verdict_lines(verdicts: &[Verdict], width: usize, look: Look) -> Vec<String> 
             cpu_size,
             gpu,
             gpu_size,
-            p.unwrap_or_else(|| UNKNOWN.into()),
+            certainty(verdict),
             origin,
         ]);
     }
@@ -105,18 +112,33 @@ fn verdict_lines(verdicts: &[Verdict], width: usize, look: Look) -> Vec<String> 
     if natural_width(&table) <= width {
         return marked(&table, &colours, look);
     }
-    let mut lines = Vec::new();
-    for (row, colour) in table.rows.iter().zip(colours) {
-        let [verdict, workload, cpu, cpu_size, gpu, gpu_size, p, origin] = &row[..] else {
-            continue;
-        };
-        let room = width.saturating_sub(verdict.chars().count() + 9);
-        let workload = cut(workload, room.max(8));
-        lines.push(format!("{}  {workload}  P {p}", painted(verdict, colour, look)));
-        let money = cpu.chars().count().max(gpu.chars().count());
-        lines.push(format!("  CPU {cpu:>money$} a month  {cpu_size}"));
-        lines.push(format!("  GPU {gpu:>money$} a month  {gpu_size}"));
-        lines.push(format!("  {}", cut(origin, width - 2)));
+    stacked_verdicts(verdicts, width, look)
+}
+
+/// Two lines a workload where both sides fit beside each other, else four.
+fn stacked_verdicts(verdicts: &[Verdict], width: usize, look: Look) -> Vec<String> {
+    let sides: Vec<[[String; 3]; 2]> =
+        verdicts.iter().map(|v| [side(v.best_cpu.as_ref()), side(v.best_gpu.as_ref())]).collect();
+    let widest = |of: &dyn Fn(&[[String; 3]; 2]) -> usize| sides.iter().map(of).max().unwrap_or(0);
+    let money = widest(&|sides| sides.iter().map(|s| s[0].chars().count()).max().unwrap_or(0));
+    let told = |[usd, size, origin]: &[String; 3]| format!("{usd:>money$} {size}, {origin}");
+    let cpu = widest(&|sides| told(&sides[0]).chars().count());
+    let gpu = widest(&|sides| told(&sides[1]).chars().count());
+    let beside = cpu + gpu + 12 <= width;
+    let mut lines = vec![cut("A month on the best size of each kind:", width)];
+    for (verdict, sides) in verdicts.iter().zip(&sides) {
+        let (glyph, colour) = mark(verdict.verdict);
+        let word = format!("{glyph} {}", name(verdict.verdict));
+        let p = certainty(verdict);
+        let room = width.saturating_sub(word.chars().count() + p.chars().count() + 6).max(8);
+        let workload = cut(&verdict.workload, room);
+        lines.push(format!("{}  {workload}  P {p}", painted(&word, colour, look)));
+        let [on_cpu, on_gpu] = [told(&sides[0]), told(&sides[1])];
+        if beside {
+            lines.push(format!("  CPU {on_cpu:<cpu$}  GPU {on_gpu}"));
+        } else {
+            lines.extend([format!("  CPU {on_cpu}"), format!("  GPU {on_gpu}")]);
+        }
     }
     lines
 }
@@ -143,15 +165,17 @@ fn bars(verdicts: &[Verdict], width: usize, look: Look) -> Vec<String> {
     let title = format!("USD a month on the best size of each kind{which}");
     let mut lines = vec![String::new()];
     lines.extend(super::text::wrapped(&title, "", look).lines().map(|l| painted(l, "1", look)));
+    let told =
+        |costs: &[Option<f64>; 2]| costs.map(|cost| cost.map_or_else(|| UNKNOWN.into(), usd));
+    let money = |costs| told(costs).iter().map(|t: &String| t.chars().count()).max().unwrap_or(0);
+    let money = drawn.iter().map(|(_, costs)| money(costs)).max().unwrap_or(0);
+    let room = width.saturating_sub(money + 8).min(LONGEST_BAR);
     for (verdict, costs) in drawn {
         lines.push(cut(&verdict.workload, width));
         let most = costs.iter().flatten().fold(0.0, |a: f64, b| a.max(*b));
-        let told = costs.map(|cost| cost.map_or_else(|| UNKNOWN.into(), usd));
-        let money = told.iter().map(|t| t.chars().count()).max().unwrap_or(0);
-        let room = width.saturating_sub(money + 8).min(60);
-        for (index, kind) in ["CPU", "GPU"].into_iter().enumerate() {
+        let told = told(&costs);
+        for (index, (kind, colour)) in [("CPU", "34"), ("GPU", "32")].into_iter().enumerate() {
             let share = costs[index].filter(|_| most > 0.0).map_or(0.0, |cost| cost / most);
-            let colour = if index == 0 { "34" } else { "32" };
             let drawing = painted(&bar(share, room, look.ascii), colour, look);
             lines.push(format!("  {kind} {:>money$} {drawing}", told[index]).trim_end().to_owned());
         }
@@ -169,48 +193,61 @@ fn judged(speed: Option<Ratio>) -> (&'static str, &'static str) {
     }
 }
 
-/// The means of all columns.
+/// The means of all columns: the widest table that fits, else a few lines each.
 fn mean_lines(all: &Comparison, width: usize, look: Look) -> Vec<String> {
-    let mut table = Table::new(&[
-        "",
-        "column",
-        "against",
-        ">speed",
-        ">90 % interval",
-        ">cases",
-        ">cost",
-        ">90 % interval",
-    ]);
-    let known = |r: Option<Ratio>| r.map_or_else(|| UNKNOWN.into(), |r| ratio(r.value));
-    let within = |r: Option<Ratio>| r.map_or_else(|| UNKNOWN.into(), range);
-    for mean in &all.means {
-        table.row([
-            judged(mean.speed).0.into(),
-            cut(&label(&all.columns[mean.column]), LONGEST_NAME),
-            cut(&label(&all.columns[mean.base]), LONGEST_NAME),
-            known(mean.speed),
-            within(mean.speed),
-            mean.speed_cases.to_string(),
-            known(mean.cost),
-            within(mean.cost),
-        ]);
-    }
     let colours: Vec<&str> = all.means.iter().map(|mean| judged(mean.speed).1).collect();
-    if natural_width(&table) <= width {
-        return marked(&table, &colours, look);
+    for columns in [MEANS, MEANS_NARROW] {
+        let titles: Vec<&'static str> = columns.iter().map(|(title, _)| *title).collect();
+        let mut table = Table::new(&titles);
+        let row = |mean| columns.iter().map(|(_, cell)| cell(all, mean)).collect();
+        table.rows = all.means.iter().map(row).collect();
+        if natural_width(&table) <= width {
+            return marked(&table, &colours, look);
+        }
     }
     let mut lines = Vec::new();
-    for (row, colour) in table.rows.iter().zip(colours) {
-        let [word, column, base, speed, interval, cases, cost, cost_interval] = &row[..] else {
-            continue;
-        };
-        let room = width.saturating_sub(word.chars().count() + 2).max(8);
-        lines.push(format!("{}  {}", painted(word, colour, look), cut(column, room)));
-        lines.push(format!("  against {}", cut(base, width.saturating_sub(10))));
-        lines.push(format!("  speed {speed:>6}  {interval}, {cases} cases"));
-        lines.push(format!("  cost  {cost:>6}  {cost_interval}"));
+    for (mean, colour) in all.means.iter().zip(colours) {
+        let word = judged(mean.speed).0;
+        let room = |taken: usize| width.saturating_sub(taken).max(8);
+        let column = cut(&label(&all.columns[mean.column]), room(word.chars().count() + 2));
+        lines.push(format!("{}  {column}", painted(word, colour, look)));
+        lines.push(format!("  against {}", cut(&label(&all.columns[mean.base]), room(10))));
+        let (cases, speed, cost) = (mean.speed_cases, known(mean.speed), known(mean.cost));
+        lines.push(format!("  speed {speed:>6}  {}, {}", within(mean.speed), count(cases, "case")));
+        lines.push(format!("  cost  {cost:>6}  {}", within(mean.cost)));
     }
     lines
+}
+
+/// A column of the means: its title and its cells.
+type MeanColumn = (&'static str, fn(&Comparison, &Mean) -> String);
+
+const MARK: MeanColumn = ("", |_, mean| judged(mean.speed).0.into());
+const COLUMN: MeanColumn =
+    ("column", |all, mean| cut(&label(&all.columns[mean.column]), LONGEST_NAME));
+const SPEED: MeanColumn = (">speed", |_, mean| known(mean.speed));
+const SPEED_WITHIN: MeanColumn = (">90 % interval", |_, mean| within(mean.speed));
+const CASES: MeanColumn = (">cases", |_, mean| mean.speed_cases.to_string());
+const COST: MeanColumn = (">cost", |_, mean| known(mean.cost));
+
+const MEANS: &[MeanColumn] = &[
+    MARK,
+    COLUMN,
+    ("against", |all, mean| cut(&label(&all.columns[mean.base]), LONGEST_NAME)),
+    SPEED,
+    SPEED_WITHIN,
+    CASES,
+    COST,
+    (">90 % interval", |_, mean| within(mean.cost)),
+];
+const MEANS_NARROW: &[MeanColumn] = &[MARK, COLUMN, SPEED, SPEED_WITHIN, CASES, COST];
+
+fn known(ratio_or_not: Option<Ratio>) -> String {
+    ratio_or_not.map_or_else(|| UNKNOWN.into(), |r| ratio(r.value))
+}
+
+fn within(ratio_or_not: Option<Ratio>) -> String {
+    ratio_or_not.map_or_else(|| UNKNOWN.into(), range)
 }
 
 /// Ratios with their intervals: the means, and single cases where these are few.

@@ -118,7 +118,10 @@ fn stacked(table: &Table, look: Look) -> String {
             if index == 0 {
                 lines.push(painted(&wrapped(&cell, "", look), "4", look));
             } else if !cell.is_empty() {
-                lines.push(wrapped(&format!("  {}: {cell}", column.title), "    ", look));
+                let narrower = look.width.map(|width| width - 2);
+                let look = Look { width: narrower, ..look };
+                let line = wrapped(&format!("{}: {cell}", column.title), "  ", look);
+                lines.push(format!("  {}", line.replace('\n', "\n  ")));
             }
         }
     }
@@ -149,7 +152,11 @@ fn longest_word(table: &Table, cells: &[Vec<String>], column: usize) -> u16 {
 
 /// `text` in an ANSI style, where colours are wanted.
 pub fn painted(text: &str, code: &str, look: Look) -> String {
-    if look.color && !code.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+    if look.color && !code.is_empty() && !text.is_empty() {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.into()
+    }
 }
 
 /// `text` broken at spaces to the terminal's width, later lines after `indent`.
