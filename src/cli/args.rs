@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod compare;
 mod money;
 
+pub use compare::CompareArgs;
 pub use money::*;
 
 /// Says whether a workload should run on GPU nodes: the same verified computation on CPU and
@@ -97,6 +99,8 @@ pub enum Command {
     Measure(super::program_args::ProgramArgs),
     /// Verdicts from records, without measuring
     Classify(ClassifyArgs),
+    /// Records side by side: speed, cost, crossovers, across devices, VM sizes, commits and time
+    Compare(CompareArgs),
     /// Report on records: text, Markdown, JSON, CSV, and with -o a page with pictures
     Report(ReportArgs),
     /// Show the prices that verdicts use, or read today's

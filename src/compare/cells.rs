@@ -80,7 +80,11 @@ fn refuse(key: &str, by_column: &[(usize, Rows)], columns: &[Column], into: &mut
             into.push(Refusal {
                 what: format!("{} in {}", row.implementation, columns[*column].label),
                 case_key: Some(key.to_owned()),
-                reason: format!("{status}: {reason}"),
+                // A family's own message may begin with the same words.
+                reason: match reason.strip_prefix(status) {
+                    Some(_) => reason.to_owned(),
+                    None => format!("{status}: {reason}"),
+                },
             });
         }
     }

@@ -254,12 +254,15 @@ pub fn remarks(columns: &[Column], records: &[(String, Record)], runs: &[usize])
         remarks
             .push(format!("{name} is incomplete ({reason}); its rows are compared, marked with *"));
     }
-    let sequential = columns.iter().find_map(|column| {
-        let base = &columns[column.base?];
-        let same = base.env_key == column.env_key && base.record_index != column.record_index;
-        let program = |c: &Column| (c.tool_version.clone(), c.commit.clone(), c.dirty);
-        (same && program(base) != program(column)).then_some((base, column))
-    });
+    let program = |c: &Column| (c.tool_version.clone(), c.commit.clone(), c.dirty);
+    let two_builds = |(at, column): (usize, &Column)| {
+        let same = |base: &&Column| {
+            let other_run = base.record_index != column.record_index;
+            base.env_key == column.env_key && other_run && program(base) != program(column)
+        };
+        Some((columns[..at].iter().find(same)?.clone(), column.clone()))
+    };
+    let sequential = columns.iter().enumerate().find_map(two_builds);
     if let Some((base, column)) = sequential {
         remarks.push(format!(
             "{} and {} are two builds measured one after the other in one environment: that is no \

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Content, Look, Table, records};
+use super::{Content, Look, Table, comparison, records};
 use crate::classify::{SkuCost, Verdict};
 use crate::cost::Estimate;
 use crate::record::{Record, Row, Time};
@@ -85,6 +85,12 @@ fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
             write_verdicts(&mut csv, dossier.judged.iter().map(|j| &j.verdict))?;
         }
         Content::Dossier(dossier) => write_records(&mut csv, dossier.records)?,
+        Content::Comparison(all) => {
+            csv.write_record(comparison::CSV_COLUMNS)?;
+            for row in comparison::csv_rows(all) {
+                csv.write_record(row)?;
+            }
+        }
         Content::Listing(listing) => {
             if let Some(table) = listing.document.tables().next() {
                 csv.write_record(table.columns.iter().map(|c| c.title))?;

@@ -27,6 +27,10 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
             serde_json::to_writer(&mut *out, &Whole::of(dossier)).map_err(io::Error::from)?;
             return writeln!(out);
         }
+        Content::Comparison(comparison) => json!({
+            "schema": { "name": "breakeven-comparison", "major": 1, "minor": 0 },
+            "comparison": comparison,
+        }),
         Content::Listing(listing) => listing.data.clone(),
     };
     serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;

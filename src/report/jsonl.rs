@@ -8,7 +8,7 @@ use super::Content;
 use super::Look;
 use crate::classify::Verdict;
 
-/// Writes a line a row, a verdict or, of a listing, the whole.
+/// Writes a line a row, a verdict, a case or, of a listing, the whole.
 pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<()> {
     match content {
         Content::Records(records) => {
@@ -27,6 +27,11 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
             }
             for (_, row) in dossier.rows() {
                 line(row, out)?;
+            }
+        }
+        Content::Comparison(comparison) => {
+            for case in &comparison.cases {
+                line(case, out)?;
             }
         }
         Content::Listing(listing) => line(&listing.data, out)?,

@@ -6,13 +6,17 @@
 use std::io::{self, Write};
 
 use crate::classify::Verdict;
+use crate::compare::Comparison;
 use crate::record::Record;
 
 mod brief;
 mod bundle;
+mod chart;
+mod comparison;
 mod csv;
 mod document;
 mod dossier;
+mod ending;
 pub mod figure;
 mod held_out;
 mod json;
@@ -45,6 +49,8 @@ pub enum Content<'a> {
     Verdicts(Verdicts<'a>),
     /// Verdicts and records as one report.
     Dossier(&'a Dossier<'a>),
+    /// Records side by side.
+    Comparison(&'a Comparison),
     /// A listing that the command line made itself: devices, families, suites, …
     Listing(&'a Listing),
 }
@@ -80,6 +86,8 @@ pub struct Look {
     pub color: bool,
     /// Columns of the terminal; `None` where the output is not one.
     pub width: Option<u16>,
+    /// Whether it shows ASCII only.
+    pub ascii: bool,
 }
 
 /// A form of output.
@@ -117,6 +125,10 @@ fn document(content: &Content, sizes: usize) -> Document {
         Content::Records(records) => records::document(records),
         Content::Verdicts(verdicts) => verdicts::document(verdicts, sizes),
         Content::Dossier(dossier) => brief::document(dossier),
+        Content::Comparison(comparison) => {
+            let cut = if sizes == usize::MAX { sizes } else { comparison::CASES_ON_A_SCREEN };
+            comparison::document(comparison, cut)
+        }
         Content::Listing(listing) => listing.document.clone(),
     }
 }

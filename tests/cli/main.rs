@@ -1,6 +1,7 @@
 //! The commands as a user meets them: exit codes, streams, messages, files.
 
 mod bad_input;
+mod compare;
 mod imported;
 mod init;
 mod many;
