@@ -207,6 +207,8 @@ impl<E> Steps<'_, E> {
         {
             recording.library.get_or_insert(library);
         }
+        #[cfg(feature = "inject-slowdown")]
+        let program = super::inject::slowed(program, &self.context.job.case_key);
         Ok(program)
     }
 

@@ -8,6 +8,8 @@ use crate::backend::{BackendError, Device, Mode};
 use crate::plan::Job;
 use crate::record::Row;
 
+#[cfg(feature = "inject-slowdown")]
+pub mod inject;
 mod job;
 mod row;
 mod run;
