@@ -6,6 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod formats;
+pub mod waiver;
+
 /// One of the two programs that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
