@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod gate_report;
 mod money;
+mod promote;
 
+pub use gate_report::*;
 pub use money::*;
+pub use promote::*;
 
 /// Says whether a workload should run on GPU nodes: the same verified computation on CPU and
 /// GPU, priced on real VM sizes.
@@ -96,6 +100,8 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Report on records: text, Markdown, JSON and CSV
     Report(ReportArgs),
+    /// Make a record part of the accepted baseline of `gate --accepted`
+    Promote(PromoteArgs),
     /// Show the prices that verdicts use, or read today's
     Prices(PricesArgs),
     /// Check measurements that others made, and convert them for `classify --imported`

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod formats;
+pub mod soft;
 pub mod waiver;
 
 /// One of the two programs that are compared.

@@ -7,6 +7,7 @@ mod many;
 mod measuring;
 mod output;
 mod own_program;
+mod promote;
 mod sharing;
 mod what_if;
 
