@@ -1,6 +1,8 @@
 //! The commands as a user meets them: exit codes, streams, messages, files.
 
 mod bad_input;
+mod ci_files;
+mod gate_findings;
 mod imported;
 mod init;
 mod many;
