@@ -4,6 +4,19 @@
 //! The independent unit is the round (one fresh process an arm), not the sample. A suspect of the
 //! screening rounds is judged by fresh rounds alone. See METHODOLOGY.md, "The gate".
 
+pub mod decide;
+mod detectable;
+mod judge;
+pub mod random;
+pub mod rules;
+pub mod schedule;
+
+pub use decide::suspects;
+pub use detectable::detectable;
+pub use judge::{Judgement, is_compared, judge, overall};
+pub use rules::{Machine, Rules};
+pub use schedule::{Round, schedule};
+
 use serde::{Deserialize, Serialize};
 
 pub mod formats;
@@ -118,7 +131,7 @@ pub enum RowVerdict {
     Regressed,
     /// A regression within a valid waiver.
     Waived,
-    /// On a GPU: slower in time, not in cycles; the clock moved.
+    /// On a GPU: slower or faster in time, not in cycles; the clock moved.
     ClockLimited,
     /// The control moved: nothing can be said of this run.
     Contaminated,
