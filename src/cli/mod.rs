@@ -11,7 +11,9 @@ mod classify;
 mod cotenants;
 mod devices;
 mod exit;
+mod gate;
 mod gate_report;
+mod gate_stored;
 mod import;
 mod imported;
 mod init;
@@ -66,6 +68,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Measure(args) => program::run(args, &cli.output),
         Command::Classify(args) => classify::run(args, &cli.output),
         Command::Report(args) => report::run(args, &cli.output),
+        Command::Gate(args) => gate::run(args, &cli.output),
         Command::Promote(args) => promote::run(args, &cli.output),
         Command::Prices(args) => prices::run(args, &cli.output),
         Command::Import(args) => import::run(args, &cli.output),

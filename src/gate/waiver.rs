@@ -4,7 +4,7 @@
 use jiff::civil::Date;
 use toml::{Table, Value};
 
-use super::{JudgedRow, Overall, Report, RowId, RowVerdict};
+use super::{JudgedRow, Overall, Report, RowId, RowVerdict, overall};
 
 /// Keys of a waiver, all required.
 const KEYS: [&str; 8] =
@@ -211,23 +211,20 @@ fn judged(row: &mut JudgedRow, waiver: &Waiver, today: Date) -> Use {
 fn conclude(report: &mut Report, waived: usize) {
     // The order of verdicts is that of severity; rows of one verdict keep their order.
     report.rows.sort_by_key(|row| row.verdict);
-    if report.overall != Overall::Regressed {
-        return;
-    }
+    report.overall = overall(&report.rows);
     let has = |verdict| report.rows.iter().filter(|row| row.verdict == verdict).count();
-    let (broken, regressed) = (has(RowVerdict::Broken), has(RowVerdict::Regressed));
+    let bad = has(RowVerdict::Broken) + has(RowVerdict::Regressed);
     let rows = report.rows.len();
-    report.headline = if broken + regressed > 0 {
-        format!(
-            "{} of {rows} rows regressed or broke beyond any waiver; {waived} waived",
-            broken + regressed
-        )
-    } else {
-        report.overall = match has(RowVerdict::Inconclusive) {
-            0 => Overall::Passed,
-            _ => Overall::Inconclusive,
-        };
-        format!("no row of {rows} regressed but those waived ({waived})")
+    report.headline = match report.overall {
+        Overall::Regressed => {
+            format!("{bad} of {rows} rows regressed or broke beyond any waiver; {waived} waived")
+        }
+        Overall::Uninterpretable => {
+            format!("{waived} of {rows} rows waived, and nothing can be said of the others")
+        }
+        Overall::Passed | Overall::Inconclusive => {
+            format!("no row of {rows} regressed but those waived ({waived})")
+        }
     };
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{Look, words};
 use crate::gate::{JudgedRow, Overall, Report, RowVerdict};
 
-/// Lines at most, the headline among them.
+/// Lines at most, the first of which tells of the whole run.
 const MOST: usize = 10;
 
 /// Characters of a line's text.
@@ -53,7 +53,7 @@ pub fn azure_summary(path: &str) -> String {
     format!("##vso[task.uploadsummary]{}", azure_data(path))
 }
 
-/// What is said, and how loud: the headline, then rows that must be looked at.
+/// What is said, and how loud: how the run ended, then the rows that must be looked at.
 fn lines(report: &Report, look: Look) -> Vec<(Level, String)> {
     let level = |row: &JudgedRow| match row.verdict {
         verdict if look.failing.contains(&verdict) => Some(Level::Error),
@@ -73,7 +73,11 @@ fn lines(report: &Report, look: Look) -> Vec<(Level, String)> {
         Overall::Passed => Level::Notice,
     };
     let shown = told.len().min(MOST - 1);
-    let mut headline = format!("{} ({})", report.headline, words::tally(report));
+    // The headline names the worst row, which has a line of its own.
+    let mut headline = words::tally(report);
+    if told.is_empty() || report.overall == Overall::Uninterpretable {
+        headline = format!("{}: {headline}", report.headline);
+    }
     if shown < told.len() {
         headline.push_str(&format!("; the worst {shown} of {} rows follow", told.len()));
     }

@@ -27,7 +27,8 @@ pub fn write(report: &Report, _look: Look, out: &mut dyn Write) -> io::Result<()
 }
 
 fn page(report: &Report) -> String {
-    let mut page = format!("### {}\n\n{}\n", verdict_line(report), words::tally(report));
+    let (word, tally) = (overall(report.overall), words::tally(report).replace('_', "\\_"));
+    let mut page = format!("### {word}: {tally}\n\n{}\n", sentence(&report.headline));
     let moved: Vec<&JudgedRow> = report.rows.iter().filter(|r| words::moved(r.verdict)).collect();
     let rest: Vec<&JudgedRow> = report.rows.iter().filter(|r| !words::moved(r.verdict)).collect();
     let mut left = MOST_BYTES - AROUND;
@@ -56,14 +57,13 @@ fn page(report: &Report) -> String {
     page
 }
 
-fn verdict_line(report: &Report) -> String {
-    let word = match report.overall {
+fn overall(overall: Overall) -> &'static str {
+    match overall {
         Overall::Passed => "✅ passed",
         Overall::Regressed => "❌ regressed",
         Overall::Uninterpretable => "⚠️ uninterpretable",
         Overall::Inconclusive => "❔ inconclusive",
-    };
-    format!("{word}: {}", sentence(&report.headline))
+    }
 }
 
 /// Rows as a table, as many as fit into `left` bytes, which are used up.

@@ -41,26 +41,32 @@ pub fn moved(verdict: RowVerdict) -> bool {
 /// A time ratio as a change: `+12.3 %`, `-4.0 %`.
 pub fn change(ratio: Option<f64>) -> String {
     match ratio.filter(|r| r.is_finite()) {
-        // Adding 0 turns a rounded −0 into 0.
-        Some(ratio) => format!("{:+.1} %", ((ratio - 1.0) * 1000.0).round() / 10.0 + 0.0),
+        Some(ratio) => format!("{} %", signed(ratio)),
         None => UNKNOWN.to_owned(),
     }
+}
+
+/// A time ratio as percents with a sign, to a tenth; a rounded −0 is +0.
+fn signed(ratio: f64) -> String {
+    format!("{:+.1}", ((ratio - 1.0) * 1000.0).round() / 10.0 + 0.0)
 }
 
 /// The interval of a row's change: `[+10.1, +14.0]`; empty where there is none.
 pub fn interval(row: &JudgedRow) -> String {
     match (row.ratio_lo.filter(|r| r.is_finite()), row.ratio_hi.filter(|r| r.is_finite())) {
-        (Some(lo), Some(hi)) => {
-            format!("[{:+.1}, {:+.1}]", (lo - 1.0) * 100.0, (hi - 1.0) * 100.0)
-        }
+        (Some(lo), Some(hi)) => format!("[{}, {}]", signed(lo), signed(hi)),
         _ => String::new(),
     }
 }
 
-/// A share: `5 %`, `7.1 %`.
+/// A share: `5 %` where that is exact, else to a tenth: `7.1 %`, `7.0 %`.
 pub fn percent(share: f64) -> String {
-    let value = (share * 1000.0).round() / 10.0;
-    if value.fract() == 0.0 { format!("{value:.0} %") } else { format!("{value:.1} %") }
+    let value = share * 100.0;
+    if (value - value.round()).abs() < 1e-9 {
+        format!("{value:.0} %")
+    } else {
+        format!("{value:.1} %")
+    }
 }
 
 /// The value of one arm: a time, or a plain number where the metric is exact.
