@@ -17,6 +17,12 @@ pub fn judged(path: &Path, rules: &Rules) -> Result<Report, Failure> {
     })?;
     let mut report = formats::read(&text)
         .map_err(|error| Failure::usage(format!("--judge {shown}: {error}")))?;
+    if report.mode != "paired" {
+        return Err(Failure::usage(format!(
+            "--judge {shown}: it holds no rounds, for it judged a record; give --record and \
+             --accepted again"
+        )));
+    }
     let judgement = gate::judge(&report.measured, rules);
     report.overall = judgement.overall;
     report.headline = judgement.headline;

@@ -12,6 +12,7 @@ mod cotenants;
 mod devices;
 mod exit;
 mod gate;
+mod gate_history;
 mod gate_report;
 mod gate_stored;
 mod import;

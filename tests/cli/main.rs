@@ -3,6 +3,7 @@
 mod bad_input;
 mod ci_files;
 mod gate_findings;
+mod gate_history;
 mod imported;
 mod init;
 mod many;

@@ -82,6 +82,6 @@ fn data(row: &JudgedRow) -> RowData {
 /// A round whose times differ from round to round by a thousandth.
 fn pair(round: u32, base: f64, ratio: f64) -> Pair {
     let base = base * (1.0 + f64::from(round) / 1000.0);
-    let first = if round % 2 == 0 { Arm::Base } else { Arm::Cand };
+    let first = if round.is_multiple_of(2) { Arm::Base } else { Arm::Cand };
     Pair { round, first, base, cand: base * ratio, cycles: None }
 }

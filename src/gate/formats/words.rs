@@ -140,10 +140,13 @@ pub fn floor(report: &Report) -> String {
     if unknown > 0 && !seen.is_empty() {
         text.push_str(&format!(", not known of {}", count(unknown, "row")));
     }
-    text.push_str(&format!(
-        ". Chance of any false alarm in this run: at most {}.",
-        percent(report.false_alarm)
-    ));
+    text.push('.');
+    if !report.rows.is_empty() {
+        text.push_str(&format!(
+            " Chance of any false alarm in this run: at most {}.",
+            percent(report.false_alarm)
+        ));
+    }
     if let Some(control) = report.control_ratio {
         text.push_str(&format!(" The control moved by {}.", change(Some(control))));
     }
