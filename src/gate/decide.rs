@@ -141,8 +141,11 @@ fn usable(value: f64) -> bool {
 
 /// Log ratios of the usable rounds.
 pub(super) fn log_ratios(pairs: &[Pair]) -> Vec<f64> {
-    let usable = pairs.iter().filter(|p| usable(p.base) && usable(p.cand));
-    usable.map(|p| (p.cand / p.base).ln()).collect()
+    let mut ratios = Vec::with_capacity(pairs.len());
+    for pair in pairs.iter().filter(|p| usable(p.base) && usable(p.cand)) {
+        ratios.push((pair.cand / pair.base).ln());
+    }
+    ratios
 }
 
 /// Log ratios in cycles, where every usable round has them.
@@ -157,7 +160,8 @@ fn cycle_ratios(pairs: &[Pair]) -> Option<Vec<f64>> {
 
 /// A row that statistics can judge.
 fn is_tested(row: &RowData) -> bool {
-    row.class != MetricClass::Exact && row.fault.is_none() && !log_ratios(&row.screen).is_empty()
+    let any = || row.screen.iter().any(|p| usable(p.base) && usable(p.cand));
+    row.class != MetricClass::Exact && row.fault.is_none() && any()
 }
 
 /// Number of rows over which the confirming level is shared.

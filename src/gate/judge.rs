@@ -1,7 +1,7 @@
 //! From decisions to a judgement that people read: words, order and result.
 
 use super::decide::{self, Control, Decision, Direction, Why, log_ratios};
-use super::detectable::detectable;
+use super::detectable::{detectable, noise_shape};
 use super::rules::Rules;
 use super::{Arm, Fault, JudgedRow, Measured, MetricClass, Overall, Pair, RowData, RowVerdict};
 use crate::stats::median;
@@ -30,9 +30,11 @@ pub struct Judgement {
 pub fn judge(measured: &Measured, rules: &Rules) -> Judgement {
     let tests = decide::tests(measured);
     let decisions = decide::decide(measured, rules);
+    let timed = measured.rows.iter().filter(|row| row.class != MetricClass::Exact);
+    let shape = noise_shape(&timed.map(stages).collect::<Vec<_>>());
     let pairs = measured.rows.iter().zip(&decisions);
     let mut rows: Vec<JudgedRow> =
-        pairs.map(|(row, decision)| judged(row, decision, tests, rules)).collect();
+        pairs.map(|(row, decision)| judged(row, decision, &shape, tests, rules)).collect();
     let size = |row: &JudgedRow| row.ratio.map_or(0.0, |r| r.ln());
     rows.sort_by(|a, b| {
         a.verdict.cmp(&b.verdict).then_with(|| size(b).abs().total_cmp(&size(a).abs()))
@@ -73,16 +75,26 @@ pub fn overall(rows: &[JudgedRow]) -> Overall {
     }
 }
 
-fn judged(row: &RowData, decision: &Decision, tests: usize, rules: &Rules) -> JudgedRow {
+/// Log ratios of both stages.
+fn stages(row: &RowData) -> [Vec<f64>; 2] {
+    [log_ratios(&row.screen), log_ratios(&row.confirm)]
+}
+
+fn judged(
+    row: &RowData,
+    decision: &Decision,
+    shape: &[f64],
+    tests: usize,
+    rules: &Rules,
+) -> JudgedRow {
     let margin = rules.margin(row.class);
     let deciding = if row.confirm.is_empty() { &row.screen } else { &row.confirm };
     let middle = |arm: fn(&Pair) -> f64| median(&deciding.iter().map(arm).collect::<Vec<_>>());
     let without_row = row.fault.is_some() || deciding.is_empty();
-    let stages = [log_ratios(&row.screen), log_ratios(&row.confirm)];
     let detectable = match row.class {
         _ if without_row || decision.verdict == RowVerdict::Contaminated => None,
         MetricClass::Exact => Some(0.0),
-        _ => detectable(&stages, rules, tests, margin),
+        _ => detectable(&stages(row), shape, rules, tests, margin),
     };
     let mut judged = JudgedRow {
         id: row.id.clone(),

@@ -6,17 +6,23 @@
 
 pub mod decide;
 mod detectable;
+mod history;
 mod judge;
 pub mod random;
 pub mod rules;
 pub mod schedule;
 
 pub use decide::suspects;
-pub use detectable::detectable;
+pub use detectable::{detectable, noise_shape};
+pub use history::history;
 pub use judge::{Judgement, is_compared, judge, overall};
 pub use rules::{Machine, Rules};
 pub use schedule::{Round, schedule};
 
+#[cfg(test)]
+mod tests;
+
+use breakeven_kernels::work::DeviceKind;
 use serde::{Deserialize, Serialize};
 
 pub mod formats;
@@ -49,6 +55,21 @@ pub enum MetricClass {
     EndToEnd,
     /// A whole program as a process.
     Command,
+}
+
+impl MetricClass {
+    /// The class of a mode of a record's rows: `kernel_warm`, `kernel_cold`, `end_to_end`,
+    /// `pipelined`.
+    pub fn of(implementation: &str, kind: DeviceKind, metric: &str) -> Self {
+        match (kind, metric) {
+            _ if implementation.starts_with("process/") => Self::Command,
+            (_, "end_to_end") => Self::EndToEnd,
+            (DeviceKind::Gpu, "kernel_cold") => Self::GpuCold,
+            (DeviceKind::Gpu, _) => Self::GpuWarm,
+            // A GPU in software computes on the CPU.
+            _ => Self::Cpu,
+        }
+    }
 }
 
 /// What one row compares. Unique in a gate run.

@@ -15,22 +15,20 @@
 /// By dynamic programming over the ranks. Every value is exact up to n = 53; beyond it carries
 /// rounding only.
 pub fn distribution(n: usize) -> Vec<f64> {
-    let doubled: Vec<usize> = (1..=n).map(|rank| 2 * rank).collect();
-    // Doubled ranks leave every odd sum impossible.
-    doubled_distribution(&doubled).into_iter().step_by(2).collect()
+    coin_sums(&(1..=n).collect::<Vec<_>>())
 }
 
-/// The same for any ranks, each given twice its size, because mean ranks of ties may end in ½.
-fn doubled_distribution(doubled: &[usize]) -> Vec<f64> {
-    let mut chance = vec![0.0; doubled.iter().sum::<usize>() + 1];
+/// Chance of every sum of `numbers`, each of which counts or not by a fair coin.
+fn coin_sums(numbers: &[usize]) -> Vec<f64> {
+    let mut chance = vec![0.0; numbers.iter().sum::<usize>() + 1];
     chance[0] = 1.0;
     let mut reach = 0;
-    for &rank in doubled {
-        reach += rank;
-        for sum in (0..=reach).rev() {
-            let with = if sum >= rank { chance[sum - rank] } else { 0.0 };
-            chance[sum] = 0.5 * (chance[sum] + with);
+    for &number in numbers {
+        reach += number;
+        for sum in (number..=reach).rev() {
+            chance[sum] = 0.5 * (chance[sum] + chance[sum - number]);
         }
+        chance[..number.min(reach + 1)].iter_mut().for_each(|c| *c *= 0.5);
     }
     chance
 }
@@ -90,7 +88,8 @@ pub fn signed_rank(values: &[f64]) -> Option<SignedRank> {
         doubled.extend(std::iter::repeat_n(rank, tied));
         doubled_plus += rank * sizes[first..first + tied].iter().filter(|v| **v > 0.0).count();
     }
-    let chance = doubled_distribution(&doubled);
+    // Mean ranks may end in ½, so their doubles are summed.
+    let chance = coin_sums(&doubled);
     let p_less = chance[..=doubled_plus].iter().sum::<f64>().min(1.0);
     let p_greater = chance[doubled_plus..].iter().rev().sum::<f64>().min(1.0);
     let p_two_sided = (2.0 * p_less.min(p_greater)).min(1.0);
