@@ -284,3 +284,7 @@ fn report(
         measured: Measured::default(),
     }
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use super::*;
 
 /// Cands as ratios to a base of 2 seconds; orders alternate.
 fn pairs(ratios: &[f64]) -> Vec<Pair> {
-    let first = |at: usize| if at % 2 == 0 { Arm::Base } else { Arm::Cand };
+    let first = |at: usize| if at.is_multiple_of(2) { Arm::Base } else { Arm::Cand };
     let pair = |(at, ratio): (usize, &f64)| Pair {
         round: at as u32 + 1,
         first: first(at),
