@@ -169,9 +169,18 @@ fn without_peers(row: &Row, candidates: &[Record], accepted: &[&Record], found: 
         find(record, row).is_some() && env_key(record, &row.device) != env_key(here, &row.device)
     });
     let had = format!("{found} accepted records of this environment have this row");
-    let Some(other) = other else { return had };
-    let fields = differences((&other.header.env, &row.device), (&here.header.env, &row.device));
-    format!("{had}; the latest is of another environment ({})", fields.join(", "))
+    let device = |record: &Record| {
+        let devices = &record.header.env.devices;
+        devices.iter().find(|d| d.info.id == row.device).map(|d| d.info.clone())
+    };
+    let Some((other, (before, now))) = other.and_then(|o| Some((o, (device(o)?, device(here)?))))
+    else {
+        return had;
+    };
+    let fields = differences((&before, &other.header.env), (&now, &here.header.env));
+    let told: Vec<String> =
+        fields.iter().map(|d| format!("{}: {} → {}", d.field, d.one, d.other)).collect();
+    format!("{had}; the latest is of another environment ({})", told.join(", "))
 }
 
 /// Fills in numbers, verdict and reason.

@@ -1,6 +1,6 @@
 //! The environment stamp: what this machine is, and a key per device over what affects results.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use breakeven_kernels::work::{DeviceInfo, DeviceKind};
 use serde_json::{Value, json};
@@ -162,24 +162,37 @@ fn affecting(info: &DeviceInfo, env: &Environment) -> BTreeMap<&'static str, Val
     facts
 }
 
-/// What sets the environments of two devices apart, by name: that of `(env, device)` before, then
-/// after. Empty where their keys agree; of a device that one of them lacks, that alone.
-pub fn differences(before: (&Environment, &str), after: (&Environment, &str)) -> Vec<String> {
-    let facts = |(env, id): (&Environment, &str)| {
-        let device = env.devices.iter().find(|d| d.info.id == id)?;
-        Some(affecting(&device.info, env))
-    };
-    let (Some(old), Some(new)) = (facts(before), facts(after)) else {
-        return vec![format!("device: {} is in one of them only", after.1)];
-    };
-    let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
-    let shown = |facts: &BTreeMap<&str, Value>, name: &str| match facts.get(name) {
+/// A fact that affects a device's results and differs between two environments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name: `cpu_model`, `driver`, …
+    pub field: &'static str,
+    /// What it is in the first, for people.
+    pub one: String,
+    /// What it is in the second.
+    pub other: String,
+}
+
+/// The facts under the `env_key` that differ between a device in `one` environment and one in the
+/// `other`, by name; a fact that only one of them has is among them.
+pub fn differences(
+    one: (&DeviceInfo, &Environment),
+    other: (&DeviceInfo, &Environment),
+) -> Vec<Difference> {
+    let (one, other) = (affecting(one.0, one.1), affecting(other.0, other.1));
+    let mut fields: Vec<&'static str> = one.keys().chain(other.keys()).copied().collect();
+    fields.sort_unstable();
+    fields.dedup();
+    let told = |value: Option<&Value>| match value {
         None | Some(Value::Null) => "unknown".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
     };
-    let differing = names.into_iter().filter(|name| old.get(name) != new.get(name));
-    differing.map(|name| format!("{name}: {} → {}", shown(&old, name), shown(&new, name))).collect()
+    let difference = |field: &'static str| {
+        let (one, other) = (one.get(field), other.get(field));
+        (one != other).then(|| Difference { field, one: told(one), other: told(other) })
+    };
+    fields.into_iter().filter_map(difference).collect()
 }
 
 /// Names of the fields that are null because they could not be found out.
@@ -244,21 +257,23 @@ mod tests {
         assert_ne!(old[1], new[1]);
         assert_eq!(old, keys("550.54", None));
         assert!(old[0].len() == 64 && old[0].chars().all(|c| c.is_ascii_hexdigit()));
-        let env = |driver| {
-            let sku = SkuSource { flag: Some("x".into()), metadata: false };
-            stamp(
-                &[info("cpu", DeviceKind::Cpu, driver), info("cuda:0", DeviceKind::Gpu, driver)],
-                &sku,
-            )
-        };
-        let (before, after) = (env("550.54"), env("560.28"));
-        assert_eq!(differences((&before, "cpu"), (&after, "cpu")), [""; 0]);
-        let told = differences((&before, "cuda:0"), (&after, "cuda:0"));
-        assert_eq!(told, ["driver: 550.54 → 560.28"]);
-        assert!(differences((&before, "cuda:0"), (&after, "cuda:1"))[0].contains("cuda:1"));
         // Another VM size is another environment for both.
         let moved = keys("550.54", Some("Standard_D4s_v5"));
         assert!(moved[0] != old[0] && moved[1] != old[1]);
+    }
+
+    #[test]
+    fn differences_name_the_facts_that_make_the_keys_differ() {
+        let stamped = |driver: &str, sku: &str| {
+            let devices = [info("cuda:0", DeviceKind::Gpu, driver)];
+            stamp(&devices, &SkuSource { flag: Some(sku.into()), metadata: false })
+        };
+        let (old, new) = (stamped("550.54", "small"), stamped("560.28", "large"));
+        let found = differences((&old.devices[0].info, &old), (&new.devices[0].info, &new));
+        let told: Vec<_> =
+            found.iter().map(|d| (d.field, d.one.as_str(), d.other.as_str())).collect();
+        assert_eq!(told, [("driver", "550.54", "560.28"), ("sku", "small", "large")]);
+        assert!(differences((&old.devices[0].info, &old), (&old.devices[0].info, &old)).is_empty());
     }
 
     #[test]
