@@ -102,11 +102,14 @@ fn has_key(record: &Record, key: &str) -> bool {
 /// What sets `device` apart from the latest accepted record that has one of its name.
 fn stranger(device: &DeviceEnv, record: &Record, baseline: &[Record]) -> Vec<String> {
     let id = device.info.id.as_str();
-    let has = |other: &&Record| other.header.env.devices.iter().any(|d| d.info.id == id);
-    let Some(other) = baseline.iter().rev().find(has) else {
+    let found = baseline.iter().rev().find_map(|other| {
+        let twin = other.header.env.devices.iter().find(|d| d.info.id == id)?;
+        Some((other, twin))
+    });
+    let Some((other, twin)) = found else {
         return vec![format!("{id}: no accepted record has such a device")];
     };
-    let found = differences((&other.header.env, id), (&record.header.env, id));
+    let found = differences((&twin.info, &other.header.env), (&device.info, &record.header.env));
     let of = &other.header.run.started_at;
     if found.is_empty() {
         return vec![format!(
@@ -114,9 +117,13 @@ fn stranger(device: &DeviceEnv, record: &Record, baseline: &[Record]) -> Vec<Str
              a new one"
         )];
     }
-    let told = found.iter().take(FIELDS);
-    let mut told: Vec<String> = told
-        .map(|field| format!("{id} differs from the accepted record of {of} in {field}"))
+    let mut told: Vec<String> = found
+        .iter()
+        .take(FIELDS)
+        .map(|d| {
+            let (field, here, there) = (d.field, &d.other, &d.one);
+            format!("{id}: {field} is {here}, in the accepted record of {of} {there}")
+        })
         .collect();
     if found.len() > FIELDS {
         told.push(format!("{id}: {} more fields differ", found.len() - FIELDS));
