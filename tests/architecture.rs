@@ -51,6 +51,7 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     // An imported workload is one stage without parameters.
     ("classify", &["params", "work"]),
     ("report", &["work"]),
+    ("gate", &["work"]),
     ("cli", &["work", "params", "FAMILIES", "family"]),
 ];
 

@@ -4,9 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod gate;
+mod gate_history;
+mod gate_report;
 mod money;
+mod promote;
 
+pub use gate::*;
+pub use gate_history::*;
+pub use gate_report::*;
 pub use money::*;
+pub use promote::*;
 
 /// Says whether a workload should run on GPU nodes: the same verified computation on CPU and
 /// GPU, priced on real VM sizes.
@@ -16,7 +24,8 @@ pub use money::*;
     version,
     max_term_width = 100,
     after_help = "exit codes: 0 done, 1 internal or I/O error, 2 usage or configuration, \
-                  3 expectation not met or wrong output, 4 nothing comparable, 130 interrupted"
+                  3 expectation not met or wrong output, 4 nothing comparable, 5 inconclusive, \
+                  130 interrupted"
 )]
 pub struct Cli {
     /// Where and how to write.
@@ -96,6 +105,10 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Report on records: text, Markdown, JSON and CSV
     Report(ReportArgs),
+    /// Say whether a change made a program slower, for CI
+    Gate(GateArgs),
+    /// Make a record part of the accepted baseline of `gate --accepted`
+    Promote(PromoteArgs),
     /// Show the prices that verdicts use, or read today's
     Prices(PricesArgs),
     /// Check measurements that others made, and convert them for `classify --imported`

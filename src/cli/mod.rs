@@ -11,6 +11,10 @@ mod classify;
 mod cotenants;
 mod devices;
 mod exit;
+mod gate;
+mod gate_history;
+mod gate_report;
+mod gate_stored;
 mod import;
 mod imported;
 mod init;
@@ -27,6 +31,7 @@ mod program_args;
 mod program_report;
 mod program_workload;
 mod progress;
+mod promote;
 mod reference;
 mod report;
 mod run;
@@ -64,6 +69,8 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Measure(args) => program::run(args, &cli.output),
         Command::Classify(args) => classify::run(args, &cli.output),
         Command::Report(args) => report::run(args, &cli.output),
+        Command::Gate(args) => gate::run(args, &cli.output),
+        Command::Promote(args) => promote::run(args, &cli.output),
         Command::Prices(args) => prices::run(args, &cli.output),
         Command::Import(args) => import::run(args, &cli.output),
     }
