@@ -1,7 +1,7 @@
 //! Printing of quantities and money for people: three significant digits and a prefix.
 
 /// A number with three significant digits: `1.23`, `12.3`, `123`, `1230`.
-fn three_digits(value: f64) -> String {
+pub fn three_digits(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude >= 99.95 || magnitude == 0.0 {
         format!("{value:.0}")

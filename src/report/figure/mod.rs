@@ -1,5 +1,17 @@
 //! Figures: each answers one question, is drawn as SVG, says its finding in a sentence, and carries
 //! the numbers that it is drawn from.
+//!
+//! `sheet`, `scale`, `plot` and `paint` are what to draw with; `records` is what is drawn of records.
+
+mod paint;
+mod plot;
+mod records;
+mod scale;
+mod sheet;
+mod standalone;
+mod text;
+
+pub use records::of_records;
 
 use super::Table;
 
@@ -18,4 +30,12 @@ pub struct Figure {
     pub svg: String,
     /// The numbers, for those who cannot or do not want to see the picture.
     pub table: Table,
+}
+
+impl Figure {
+    /// The picture as a file of its own: colours written out, which programs that know no CSS
+    /// variables need, lightened on a painted dark ground where the reader prefers that.
+    pub fn standalone(&self) -> String {
+        standalone::file(&self.svg)
+    }
 }
