@@ -37,6 +37,8 @@ pub(super) struct Candidate<'a> {
     /// Nodes through the day at the demand, by medians.
     pub day: Option<Fleet>,
     pub standing: Standing,
+    /// How it would stand if its price were known.
+    pub standing_if_priced: Standing,
     pub reasons: Vec<Reason>,
     /// How nodes of this kind are kept for the demand.
     pub rules: &'a Rules,
@@ -122,6 +124,7 @@ pub(super) fn candidate<'a>(
         job: None,
         day: None,
         standing: Standing::Eligible,
+        standing_if_priced: Standing::Eligible,
         reasons: Vec::new(),
         rules: if sku.has_gpu() { &rules.gpu } else { &rules.cpu },
         jobs_per_day: workload.demand.jobs_per_day,
@@ -149,6 +152,7 @@ pub(super) fn candidate<'a>(
             c.reasons.push(reason(code, text));
         }
     }
+    c.standing_if_priced = c.standing;
     if price.is_none() {
         c.lower(Standing::Unknown);
         c.reasons.push(price_unknown(sku, options, os));

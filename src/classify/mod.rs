@@ -12,6 +12,7 @@ mod explain;
 mod imported;
 mod judge;
 mod limits;
+pub mod live;
 mod measure_next;
 mod offer;
 mod own_programs;

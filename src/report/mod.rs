@@ -15,6 +15,7 @@ mod held_out;
 mod json;
 mod jsonl;
 mod leave_one_out;
+pub mod live;
 mod markdown;
 mod numbers;
 mod packing;
