@@ -18,6 +18,7 @@ pub mod record;
 
 pub mod catalog;
 pub mod classify;
+pub mod compare;
 pub mod cost;
 pub mod prices;
 pub mod report;

@@ -25,14 +25,16 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("prices", &["catalog"]),
     ("cost", &["record", "import", "catalog", "workload", "stats", "units"]),
     ("classify", &["cost", "record", "import", "catalog", "workload", "stats", "units"]),
-    ("report", &["classify", "cost", "record", "workload", "stats", "units"]),
+    // Records side by side: prices join here, kinds of devices are read from the records.
+    ("compare", &["record", "catalog", "stats", "units"]),
+    ("report", &["classify", "compare", "cost", "record", "workload", "stats", "units"]),
     // A sink beside the report: paired rounds and records in, a judgement out.
     ("gate", &["record", "stats", "units"]),
     (
         "cli",
         &[
             "units", "host", "stats", "suite", "workload", "plan", "backend", "measure", "record",
-            "catalog", "import", "cost", "classify", "report", "gate", "prices",
+            "catalog", "import", "cost", "classify", "compare", "report", "gate", "prices",
         ],
     ),
 ];
@@ -50,6 +52,7 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("cost", &["params", "work"]),
     // An imported workload is one stage without parameters.
     ("classify", &["params", "work"]),
+    ("compare", &["work"]),
     ("report", &["work"]),
     ("gate", &["work"]),
     ("cli", &["work", "params", "FAMILIES", "family"]),

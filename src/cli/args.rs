@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod compare;
 mod gate;
 mod gate_history;
 mod gate_report;
 mod money;
 mod promote;
 
+pub use compare::CompareArgs;
 pub use gate::*;
 pub use gate_history::*;
 pub use gate_report::*;
@@ -103,6 +105,8 @@ pub enum Command {
     Measure(super::program_args::ProgramArgs),
     /// Verdicts from records, without measuring
     Classify(ClassifyArgs),
+    /// Records side by side: speed, cost, crossovers, across devices, VM sizes, commits and time
+    Compare(CompareArgs),
     /// Report on records: text, Markdown, JSON and CSV
     Report(ReportArgs),
     /// Say whether a change made a program slower, for CI

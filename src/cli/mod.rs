@@ -8,6 +8,7 @@ use clap::Parser;
 mod advise;
 mod args;
 mod classify;
+mod compare;
 mod cotenants;
 mod devices;
 mod exit;
@@ -68,6 +69,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Run(args) => run::run(args, &cli.output),
         Command::Measure(args) => program::run(args, &cli.output),
         Command::Classify(args) => classify::run(args, &cli.output),
+        Command::Compare(args) => compare::run(args, &cli.output),
         Command::Report(args) => report::run(args, &cli.output),
         Command::Gate(args) => gate::run(args, &cli.output),
         Command::Promote(args) => promote::run(args, &cli.output),

@@ -91,7 +91,14 @@ pub fn look(output: &OutputArgs) -> Look {
     let terminal = io::stdout().is_terminal();
     let objected = output.no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let width = terminal.then(terminal_width).flatten();
-    Look { color: terminal && !objected, width }
+    let encoding = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).ok());
+    Look { color: terminal && !objected, width, ascii: terminal && !is_utf8(&encoding) }
+}
+
+/// Whether the locale is of UTF-8: the first variable that is set and not empty decides.
+fn is_utf8(variables: &[Option<String>]) -> bool {
+    let set = variables.iter().flatten().find(|value| !value.is_empty());
+    set.is_some_and(|value| value.to_ascii_lowercase().replace('-', "").contains("utf8"))
 }
 
 /// Columns of the terminal on standard output.
@@ -106,6 +113,13 @@ fn form(name: &str) -> Result<&'static Format, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_locale_variable_that_is_set_decides() {
+        let of = |values: [&str; 3]| is_utf8(&values.map(|v| Some(v.to_owned())));
+        assert!(of(["", "", "de_DE.UTF-8"]) && of(["C.utf8", "", ""]));
+        assert!(!of(["C", "", "de_DE.UTF-8"]) && !is_utf8(&[None, None, None]));
+    }
 
     #[test]
     fn runs_of_one_second_have_folders_of_their_own() {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::exit::Failure;
 use crate::record::{self, Record};
 
@@ -48,10 +50,13 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
                 path.display()
             )));
         }
-        for file in files {
-            let record = record::read(&file).map_err(|error| Failure::usage(error.to_string()))?;
-            records.push((file.display().to_string(), record));
-        }
+        let read = |file: &PathBuf| {
+            let record = record::read(file).map_err(|error| Failure::usage(error.to_string()))?;
+            Ok((file.display().to_string(), record))
+        };
+        // Parsing takes the time, so all threads do it; the first file that fails is told.
+        let read: Vec<Result<_, Failure>> = files.par_iter().map(read).collect();
+        records.extend(read.into_iter().collect::<Result<Vec<_>, _>>()?);
     }
     Ok(records)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Content, Look, records};
+use super::{Content, Look, comparison, records};
 use crate::classify::{SkuCost, Verdict};
 use crate::cost::Estimate;
 use crate::record::{Record, Row, Time};
@@ -93,6 +93,12 @@ fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
                 for cost in &verdict.ranking {
                     csv.write_record(cost_cells(verdict, cost))?;
                 }
+            }
+        }
+        Content::Comparison(all) => {
+            csv.write_record(comparison::CSV_COLUMNS)?;
+            for row in comparison::csv_rows(all) {
+                csv.write_record(row)?;
             }
         }
         Content::Listing(listing) => {

@@ -20,6 +20,10 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
             "records": verdicts.records.iter().map(record_id).collect::<Vec<_>>(),
             "prices": verdicts.prices,
         }),
+        Content::Comparison(comparison) => json!({
+            "schema": { "name": "breakeven-comparison", "major": 1, "minor": 0 },
+            "comparison": comparison,
+        }),
         Content::Listing(listing) => listing.data.clone(),
     };
     serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;

@@ -8,7 +8,7 @@ use super::Content;
 use super::Look;
 use crate::classify::Verdict;
 
-/// Writes a line a row, a verdict or, of a listing, the whole.
+/// Writes a line a row, a verdict, a case or, of a listing, the whole.
 pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<()> {
     match content {
         Content::Records(records) => {
@@ -19,6 +19,11 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
         Content::Verdicts(verdicts) => {
             for verdict in verdicts.verdicts {
                 verdict_line(verdict, out)?;
+            }
+        }
+        Content::Comparison(comparison) => {
+            for case in &comparison.cases {
+                line(case, out)?;
             }
         }
         Content::Listing(listing) => line(&listing.data, out)?,

@@ -6,10 +6,14 @@
 use std::io::{self, Write};
 
 use crate::classify::Verdict;
+use crate::compare::Comparison;
 use crate::record::Record;
 
+mod chart;
+mod comparison;
 mod csv;
 mod document;
+mod ending;
 pub mod figure;
 mod held_out;
 mod json;
@@ -37,6 +41,8 @@ pub enum Content<'a> {
     Records(&'a [(String, Record)]),
     /// Verdicts with the records they rest on.
     Verdicts(Verdicts<'a>),
+    /// Records side by side.
+    Comparison(&'a Comparison),
     /// A listing that the command line made itself: devices, families, suites, …
     Listing(&'a Listing),
 }
@@ -72,6 +78,8 @@ pub struct Look {
     pub color: bool,
     /// Columns of the terminal; `None` where the output is not one.
     pub width: Option<u16>,
+    /// Whether it shows ASCII only.
+    pub ascii: bool,
 }
 
 /// A form of output.
@@ -107,6 +115,10 @@ fn document(content: &Content, sizes: usize) -> Document {
     match content {
         Content::Records(records) => records::document(records),
         Content::Verdicts(verdicts) => verdicts::document(verdicts, sizes),
+        Content::Comparison(comparison) => {
+            let cut = if sizes == usize::MAX { sizes } else { comparison::CASES_ON_A_SCREEN };
+            comparison::document(comparison, cut)
+        }
         Content::Listing(listing) => listing.document.clone(),
     }
 }

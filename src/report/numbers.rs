@@ -15,13 +15,17 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// A ratio: `12×`, `2.8×`, `1.05×`, `0.42×`.
+/// A ratio: `12×`, `2.8×`, `1.05×`, `0.42×`, `0.027×`.
 pub fn ratio(value: f64) -> String {
     match value {
         v if v >= 99.5 => format!("{}×", thousands(v)),
         v if v >= 9.95 => format!("{v:.0}×"),
         v if v >= 1.995 => format!("{v:.1}×"),
-        v => format!("{v:.2}×"),
+        v if v >= 0.0995 || v <= 0.0 => format!("{v:.2}×"),
+        v => {
+            let decimals = (1.0 - v.log10().floor()).min(9.0) as usize;
+            format!("{v:.decimals$}×")
+        }
     }
 }
 
@@ -39,6 +43,7 @@ mod tests {
         assert_eq!(percent(0.1), "10 %");
         assert_eq!(percent(0.0042), "0.4 %");
         assert_eq!(ratio(0.42), "0.42×");
+        assert_eq!(ratio(0.0271), "0.027×");
         assert_eq!(ratio(1.05), "1.05×");
         assert_eq!(ratio(2.84), "2.8×");
         assert_eq!(ratio(1234.0), "1,234×");

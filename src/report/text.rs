@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets};
 
-use super::{Align, Block, Column, Content, Look, Table, Tone, document};
+use super::{Align, Block, Column, Content, Look, Table, Tone, document, ending};
 
 /// VM sizes of each kind shown a workload: a screen's worth; the other forms have all.
 const SIZES: usize = 3;
@@ -12,8 +12,18 @@ const SIZES: usize = 3;
 /// Characters of a word that a narrow terminal does not break.
 const LONGEST_WORD: u16 = 26;
 
-/// Writes headings, paragraphs and tables; tables are cut to the terminal's width.
+/// Writes headings, paragraphs and tables, cut to the terminal's width; what to see first stands
+/// last.
 pub fn write(content: &Content, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    if !look.ascii {
+        return shown(content, look, out);
+    }
+    let mut text = Vec::new();
+    shown(content, look, &mut text)?;
+    out.write_all(plain(&String::from_utf8_lossy(&text)).as_bytes())
+}
+
+fn shown(content: &Content, look: Look, out: &mut dyn Write) -> io::Result<()> {
     for (index, block) in document(content, SIZES).blocks.iter().enumerate() {
         match block {
             Block::Heading(_, text) => {
@@ -36,11 +46,41 @@ pub fn write(content: &Content, look: Look, out: &mut dyn Write) -> io::Result<(
             Block::Table(table) => writeln!(out, "{}", drawn(table, look))?,
         }
     }
-    Ok(())
+    ending::lines(content, look).iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
-/// The table in columns two spaces apart, under a line.
-fn drawn(table: &Table, look: Look) -> String {
+/// `text` for a terminal that shows ASCII only; each character becomes one, so columns stay.
+fn plain(text: &str) -> String {
+    let ascii = |c: char| match c {
+        '×' => 'x',
+        '–' | '−' | '─' => '-',
+        'µ' => 'u',
+        '±' => '~',
+        '…' => '.',
+        '▲' => '^',
+        '△' => '*',
+        '▼' => 'v',
+        '●' => '=',
+        '◌' => '?',
+        '²' => '2',
+        c if c.is_ascii() => c,
+        _ => '?',
+    };
+    text.chars().map(ascii).collect()
+}
+
+/// The table in columns two spaces apart, under a line; where the terminal is too narrow for them,
+/// a line a cell.
+pub fn drawn(table: &Table, look: Look) -> String {
+    let cells: Vec<Vec<String>> = table.rows.iter().map(|row| unbroken(table, row)).collect();
+    let least: Vec<u16> = (0..table.columns.len())
+        .map(|index| {
+            longest_word(table, &cells, index).min(LONGEST_WORD) + 1 + u16::from(index > 0)
+        })
+        .collect();
+    if look.width.is_some_and(|width| least.iter().sum::<u16>() > width + 1) {
+        return stacked(table, look);
+    }
     let mut drawing = comfy_table::Table::new();
     drawing.load_style(presets::NOTHING);
     drawing.force_no_tty();
@@ -49,15 +89,13 @@ fn drawn(table: &Table, look: Look) -> String {
         drawing.set_width(width);
     }
     drawing.set_header(table.columns.iter().map(|column| column.title));
-    let cells: Vec<Vec<String>> = table.rows.iter().map(|row| unbroken(table, row)).collect();
     drawing.add_rows(&cells);
     for (index, column) in table.columns.iter().enumerate() {
         let Some(drawn) = drawing.column_mut(index) else { continue };
         let left = if index == 0 { 0 } else { 1 };
         drawn.set_padding((left, 1));
         // Words stay whole; only where a column holds a very long one is it broken.
-        let least = longest_word(table, &cells, index).min(LONGEST_WORD) + left + 1;
-        drawn.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        drawn.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least[index])));
         drawn.set_cell_alignment(match column.align {
             Align::Left => CellAlignment::Left,
             Align::Right => CellAlignment::Right,
@@ -71,16 +109,38 @@ fn drawn(table: &Table, look: Look) -> String {
     lines.join("\n")
 }
 
+/// Each row as its first cell and a line for each other that says something.
+fn stacked(table: &Table, look: Look) -> String {
+    let mut lines = Vec::new();
+    for row in &table.rows {
+        for (index, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
+            let cell = unbroken_cell(cell, column);
+            if index == 0 {
+                lines.push(painted(&wrapped(&cell, "", look), "4", look));
+            } else if !cell.is_empty() {
+                let narrower = look.width.map(|width| width - 2);
+                let look = Look { width: narrower, ..look };
+                let line = wrapped(&format!("{}: {cell}", column.title), "  ", look);
+                lines.push(format!("  {}", line.replace('\n', "\n  ")));
+            }
+        }
+    }
+    lines.join("\n").replace(NO_BREAK, " ")
+}
+
 /// Stands for a space inside a number, so that `12.0 ms` is not broken after `12.0`.
 const NO_BREAK: char = '\u{a0}';
 
 /// The cells of a row, numbers in one piece.
 fn unbroken(table: &Table, row: &[String]) -> Vec<String> {
-    let cell = |(cell, column): (&String, &Column)| match column.align {
+    row.iter().zip(&table.columns).map(|(cell, column)| unbroken_cell(cell, column)).collect()
+}
+
+fn unbroken_cell(cell: &str, column: &Column) -> String {
+    match column.align {
         Align::Left => clean(cell),
         Align::Right => clean(cell).replace(' ', &NO_BREAK.to_string()),
-    };
-    row.iter().zip(&table.columns).map(cell).collect()
+    }
 }
 
 /// Characters of the longest word in a column.
@@ -91,19 +151,27 @@ fn longest_word(table: &Table, cells: &[Vec<String>], column: usize) -> u16 {
 }
 
 /// `text` in an ANSI style, where colours are wanted.
-fn painted(text: &str, code: &str, look: Look) -> String {
-    if look.color && !code.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+pub fn painted(text: &str, code: &str, look: Look) -> String {
+    if look.color && !code.is_empty() && !text.is_empty() {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.into()
+    }
 }
 
 /// `text` broken at spaces to the terminal's width, later lines after `indent`.
-fn wrapped(text: &str, indent: &str, look: Look) -> String {
+pub fn wrapped(text: &str, indent: &str, look: Look) -> String {
     let Some(width) = look.width.map(usize::from) else { return text.to_owned() };
     let mut out = String::new();
     let mut column = indent.chars().count();
-    for word in text.split(' ') {
+    let words: Vec<&str> = text.split(' ').collect();
+    for (index, word) in words.iter().enumerate() {
         let length = word.chars().count();
         if !out.is_empty() {
-            if column + 1 + length > width {
+            // A number stays with its unit.
+            let unit = words.get(index + 1).filter(|next| measures(word, next));
+            let whole = length + unit.map_or(0, |unit| 1 + unit.chars().count());
+            if column + 1 + whole > width {
                 out.push('\n');
                 out.push_str(indent);
                 column = indent.chars().count();
@@ -118,8 +186,17 @@ fn wrapped(text: &str, indent: &str, look: Look) -> String {
     out
 }
 
+/// Whether `next` is the unit of the number that `word` ends in.
+fn measures(word: &str, next: &str) -> bool {
+    const UNITS: [&str; 12] =
+        ["%", "ns", "µs", "ms", "s", "min", "h", "B", "KiB", "MiB", "GiB", "TiB"];
+    let unit = next.trim_end_matches([',', ';', '.', ')', ':']);
+    let number = word.ends_with(|c: char| c.is_ascii_digit());
+    number && (UNITS.contains(&unit) || (unit.ends_with("/s") && unit.len() < 14))
+}
+
 /// Names come from files that others wrote: no control character of theirs reaches the terminal.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
@@ -156,7 +233,7 @@ mod tests {
     fn paragraphs_fit_the_terminal() {
         let mut document = Document::default();
         document.list(vec!["one two three four".into()]);
-        let look = Look { color: false, width: Some(13) };
+        let look = Look { width: Some(13), ..Look::default() };
         assert_eq!(written(&document, look), "  - one two\n    three\n    four\n");
     }
 }

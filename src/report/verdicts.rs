@@ -12,7 +12,8 @@ pub fn document(all: &Verdicts, rows: usize) -> Document {
     let mut document = Document::default();
     document.heading(1, "Verdicts");
     all.remarks.iter().for_each(|remark| document.text(remark.clone()));
-    if all.verdicts.len() > 1 {
+    // On a screen the same stands at the end.
+    if all.verdicts.len() > 1 && rows == usize::MAX {
         summary(&mut document, all.verdicts);
     }
     for verdict in all.verdicts {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod ci_files;
+mod compare;
 mod gate_findings;
 mod gate_history;
 mod imported;

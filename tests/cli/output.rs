@@ -8,7 +8,7 @@ use super::{breakeven, fixture, folder, message, names, run, stdout};
 #[test]
 fn every_command_explains_itself() {
     let folder = folder();
-    for command in ["advise", "init", "devices", "list", "run", "classify", "report"] {
+    for command in ["advise", "init", "devices", "list", "run", "classify", "compare", "report"] {
         let text = stdout(&run(folder.path(), &[command, "--help"], 0));
         names(&text, &[command, "--format", "--quiet", "--no-color", "-o, --output"]);
     }

@@ -152,7 +152,7 @@ pub struct PricesRefreshArgs {
 }
 
 /// A share from 0 up to, not including, 1.
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
         _ => Err("must be a share from 0 to less than 1, for example 0.12 for 12 %".into()),
