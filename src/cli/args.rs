@@ -191,6 +191,9 @@ pub struct RunArgs {
     /// Show what would be measured and what skipped, and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Measure as the order in the file says, and answer in lines: how `gate` runs an arm
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub round: Option<PathBuf>,
 }
 
 /// What commands that measure share.

@@ -1,9 +1,9 @@
 //! `gate`.
 
 use super::args::{GateArgs, OutputArgs};
-use super::exit::{Failure, Outcome};
+use super::exit::Outcome;
 use super::gate_report::Findings;
-use super::{gate_history, gate_stored};
+use super::{gate_history, gate_stored, paired};
 use crate::gate::{Machine, Rules};
 
 /// Compares and holds the findings to the caller's rules.
@@ -17,5 +17,5 @@ pub fn run(args: &GateArgs, output: &OutputArgs) -> Outcome {
         let (report, environment) = gate_history::judged(record, accepted, &rules)?;
         return findings.finish(report, environment);
     }
-    Err(Failure::usage("gate: give --judge FILE"))
+    paired::run(args, &findings, output, &rules)
 }

@@ -25,6 +25,7 @@ mod machines;
 mod many;
 mod measuring;
 mod output;
+mod paired;
 mod prices;
 mod pricing;
 mod program;
