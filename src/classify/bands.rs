@@ -15,7 +15,7 @@ const MAX_BANDS: usize = 9;
 
 /// A size that may be chosen.
 #[derive(Clone, Copy)]
-struct Size<'a> {
+pub(super) struct Size<'a> {
     usd_per_h: f64,
     pace: Pace,
     rules: &'a Rules,
@@ -43,7 +43,7 @@ impl Size<'_> {
 }
 
 /// USD a month of the cheapest of `sizes`, which stand in the order of their cost at full load.
-fn cheapest(sizes: &[Size], jobs_per_day: f64) -> f64 {
+pub(super) fn cheapest(sizes: &[Size], jobs_per_day: f64) -> f64 {
     sizes.iter().fold(f64::INFINITY, |best, size| {
         if size.least_usd_per_month(jobs_per_day) >= best {
             return best;
@@ -83,7 +83,7 @@ pub(super) fn of(candidates: &[Candidate], jobs_per_day: f64) -> Vec<DemandBand>
 }
 
 /// The sizes of a side that some demand may make the cheapest.
-fn side<'a>(candidates: &'a [Candidate<'a>], side: Side) -> Vec<Size<'a>> {
+pub(super) fn side<'a>(candidates: &'a [Candidate<'a>], side: Side) -> Vec<Size<'a>> {
     let own = |c: &&Candidate| c.standing == Standing::Eligible && c.shared.is_none();
     let sizes = candidates.iter().filter(own).filter(|c| c.side == side);
     let mut kept: Vec<Size> = Vec::new();

@@ -6,6 +6,7 @@ use super::candidate::Candidate;
 use super::share::Shared;
 use crate::cost::fleet::{Fleet, Objective, Pace};
 use crate::cost::node::JobOn;
+use crate::cost::parts::CostParts;
 use crate::cost::{Estimate, Level, money, spot};
 
 /// Orders candidates by their monthly cost in USD; costs that agree in seven digits are a tie, which
@@ -103,6 +104,19 @@ impl<'a> Candidate<'a> {
     pub fn usd_per_month(&self) -> Option<Estimate> {
         let at = |l| self.usd_per_month_at(self.jobs_per_day, l, l);
         Some(Estimate { median: at(Level::Mid)?, lo90: at(Level::Lo)?, hi90: at(Level::Hi)? })
+    }
+
+    /// USD a job at the demand; `None` without jobs.
+    pub fn usd_per_job(&self) -> Option<Estimate> {
+        let jobs_per_month = money::DAYS_PER_MONTH * self.jobs_per_day;
+        let month = self.usd_per_month().filter(|_| jobs_per_month > 0.0)?;
+        Some(month.map(|usd| usd / jobs_per_month))
+    }
+
+    /// The same by what it is spent on, by medians.
+    pub fn usd_per_job_parts(&self) -> Option<CostParts> {
+        let (at_demand, full_load) = (self.usd_per_job()?, self.usd_per_job_full_load()?);
+        Some(CostParts::of(self.job.as_ref()?, at_demand.median, full_load.median))
     }
 
     /// USD a job at full load.

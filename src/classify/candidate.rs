@@ -1,10 +1,10 @@
 //! A workload on one VM size: whether the size may be chosen, and why not.
 
 use crate::catalog::{Aks, Catalog, Gpu, Os, Price, PriceKind, Sku};
+use crate::cost::Resource;
 use crate::cost::evidence::MeasuredDevice;
 use crate::cost::fleet::{Fleet, Rules};
 use crate::cost::node::{self, JobOn, Obstacle};
-use crate::cost::{Resource, money};
 use crate::workload::{ResolvedWorkload, Stage, Workload};
 
 use super::limits::Limit;
@@ -314,7 +314,6 @@ impl Candidate<'_> {
         let job = self.job.as_ref();
         let throughput = self.throughput();
         let binding = self.binding();
-        let jobs_per_day = self.jobs_per_day;
         let month = self.usd_per_month();
         let fleet = self.fleet().filter(|_| self.shared.is_none());
         let nodes = self.nodes();
@@ -352,10 +351,9 @@ impl Candidate<'_> {
             node_hours_per_day: fleet.map(|f| f.node_hours),
             latency_at_percentile_s: self.latency_at_percentile().map(|(s, _)| s),
             utilisation: nodes.map(|(_, used)| used),
-            usd_per_job: month
-                .filter(|_| jobs_per_day > 0.0)
-                .map(|m| m.map(|usd| usd / money::DAYS_PER_MONTH / jobs_per_day)),
+            usd_per_job: self.usd_per_job(),
             usd_per_job_full_load: self.usd_per_job_full_load(),
+            usd_per_job_parts: self.usd_per_job_parts(),
             usd_per_month: month,
             energy_j_per_job: job.and_then(JobOn::energy_j),
             binding,

@@ -94,7 +94,8 @@ impl Contest {
         p * self.cpu_in_time
     }
 
-    fn probability_either(&self) -> f64 {
+    /// P that neither is cheaper by the margin (and both are in time).
+    pub fn probability_either(&self) -> f64 {
         let inside = self.above(-self.log_margin) - self.above(self.log_margin);
         let inside = inside.min(self.stays_above(-self.log_margin));
         inside.min(self.stays_below(self.log_margin)) * self.gpu_in_time * self.cpu_in_time

@@ -9,6 +9,8 @@ mod could_share;
 #[cfg(test)]
 mod evidence_tests;
 mod explain;
+mod headline;
+mod heat;
 mod imported;
 mod judge;
 mod limits;
@@ -32,6 +34,7 @@ mod unshared;
 mod verdict;
 mod words;
 
+pub use heat::{HeatMap, Place, heat_map};
 pub use imported::classify_imported;
 pub use limits::all_too_slow;
 pub use pack::{Group, Packing, pack};
@@ -127,7 +130,7 @@ fn verdict(workload: &ResolvedWorkload, candidates: &[Candidate], basis: &Basis)
         workload: workload.workload.name.clone(),
         summary: workload.workload.summary.clone(),
         verdict: outcome.verdict,
-        headline: words::headline(&outcome) + &against_today,
+        headline: headline::headline(&outcome, &break_even.demand_bands) + &against_today,
         sentences,
         lean: outcome.contest.map(|c| c.lean()),
         probability_gpu: outcome.contest.map(|c| c.probability_gpu()),

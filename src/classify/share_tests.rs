@@ -68,8 +68,8 @@ fn seven_tenants_fill_a_gpu_that_none_of_them_would_take_alone() {
     assert_eq!(v.verdict, Kind::SharedGpu, "{}", v.headline);
     assert!(
         v.headline.starts_with(
-            "shared-gpu: 1g.2gb ×7 on G8 beside b1, b2, b3, b4, b5 and b6 at $417 a month instead \
-             of $625 on C8 shared with"
+            "shared-gpu: $417 a month for its part of 1g.2gb ×7 on G8 beside b1, b2, b3, b4, b5 and \
+             b6 against $625 for its part of C8 shared with"
         ),
         "{}",
         v.headline

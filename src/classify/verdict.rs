@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Price, PriceKind};
 use crate::cost::fleet::Settings;
+use crate::cost::parts::CostParts;
 use crate::cost::{Estimate, Origin, Resource};
 
 /// What to target.
@@ -158,6 +159,9 @@ pub struct SkuCost {
     pub usd_per_job: Option<Estimate>,
     /// USD per job at full load.
     pub usd_per_job_full_load: Option<Estimate>,
+    /// The median of `usd_per_job` by what it is spent on; `None` where that is.
+    #[serde(default)]
+    pub usd_per_job_parts: Option<CostParts>,
     /// USD per month (30.4 days) at the demand.
     pub usd_per_month: Option<Estimate>,
     /// Joules of a job's compute stages by the devices' counters; `None` where a stage was not

@@ -2,7 +2,7 @@
 
 use super::candidate::{Candidate, GPU_UNUSED, Standing, reason};
 use super::judge::Outcome;
-use super::{Kind, Reason, Side, limits};
+use super::{Reason, Side, limits};
 use crate::cost::{Origin, Resource};
 pub(super) use crate::units::{thousands as whole, usd as dollars};
 
@@ -60,107 +60,14 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A probability cut, not rounded, to two places, so that 0.949 is not shown as the needed 0.95.
-fn chance(p: f64) -> String {
+pub(super) fn chance(p: f64) -> String {
     if p > 0.99 { "P > 0.99".into() } else { format!("P = {:.2}", (p * 100.0).floor() / 100.0) }
 }
 
-fn month(candidate: Option<&Candidate>) -> Option<f64> {
-    candidate?.median_usd_per_month()
-}
-
-fn side_name(side: Side) -> &'static str {
+pub(super) fn side_name(side: Side) -> &'static str {
     match side {
         Side::Gpu => "GPU",
         Side::Cpu => "CPU",
-    }
-}
-
-/// The first sentence: verdict, money, probability.
-pub(super) fn headline(outcome: &Outcome) -> String {
-    let name = |c: Option<&Candidate>| c.map_or_else(|| "no size".into(), Candidate::title);
-    let (gpu, cpu) = (name(outcome.gpu), name(outcome.cpu));
-    let Some((contest, g, c)) = outcome
-        .contest
-        .zip(month(outcome.gpu).zip(month(outcome.cpu)))
-        .map(|(contest, (g, c))| (contest, g, c))
-    else {
-        return one_sided(outcome, &gpu, &cpu);
-    };
-    let saves = |winner: &str, from: f64, to: f64, loser: &str| {
-        format!(
-            "{winner} at {} a month instead of {} on {loser} saves {}",
-            dollars(to),
-            dollars(from),
-            dollars(from - to)
-        )
-    };
-    match outcome.verdict {
-        Kind::Gpu => {
-            format!("gpu: {} ({})", saves(&gpu, c, g, &cpu), chance(contest.probability_gpu()))
-        }
-        Kind::SharedGpu => format!(
-            "shared-gpu: {} ({}); a whole GPU would not",
-            saves(&gpu, c, g, &cpu),
-            chance(contest.probability_gpu())
-        ),
-        Kind::Cpu => {
-            format!("cpu: {} ({})", saves(&cpu, g, c, &gpu), chance(contest.probability_cpu()))
-        }
-        Kind::Either => format!(
-            "either: {gpu} at {} and {cpu} at {} a month are within the margin",
-            dollars(g),
-            dollars(c)
-        ),
-        Kind::MeasureFirst => {
-            let lean = contest.lean();
-            let p = match lean {
-                Side::Gpu => contest.probability_gpu(),
-                Side::Cpu => contest.probability_cpu(),
-            };
-            format!(
-                "measure first: leans {}, which would save about {} a month ({gpu} {}, {cpu} {}; \
-                 {} that it saves the margin asked for)",
-                side_name(lean).to_lowercase(),
-                dollars((g - c).abs()),
-                dollars(g),
-                dollars(c),
-                chance(p),
-            )
-        }
-    }
-}
-
-fn one_sided(outcome: &Outcome, gpu: &str, cpu: &str) -> String {
-    if outcome.idle {
-        let idle = [(gpu, month(outcome.gpu)), (cpu, month(outcome.cpu))];
-        let told: Vec<String> = idle
-            .iter()
-            .filter_map(|(name, usd)| Some(format!("{name} {} a month", dollars((*usd)?))))
-            .collect();
-        let told = if told.is_empty() { "at an unknown cost".into() } else { told.join(", ") };
-        return format!("measure first: no jobs a day, so a node would only stand idle: {told}");
-    }
-    match (outcome.verdict, month(outcome.gpu), month(outcome.cpu)) {
-        (Kind::Gpu, Some(g), _) => {
-            format!("gpu: no CPU size can do it; {gpu} costs {} a month", dollars(g))
-        }
-        (Kind::Cpu, _, Some(c)) => {
-            let why = if outcome.gpu_unused {
-                "no stage would use a GPU"
-            } else {
-                "no GPU size can do it"
-            };
-            format!("cpu: {why}; {cpu} costs {} a month", dollars(c))
-        }
-        (_, Some(g), None) => format!(
-            "measure first: {gpu} would cost {} a month; no CPU size can be judged",
-            dollars(g)
-        ),
-        (_, None, Some(c)) => format!(
-            "measure first: {cpu} would cost {} a month; no GPU size can be judged",
-            dollars(c)
-        ),
-        _ => "measure first: no size of either kind can be judged".into(),
     }
 }
 

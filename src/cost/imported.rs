@@ -190,6 +190,7 @@ pub fn job_on(workload: &str, rate: &SizeRate, units_per_job: f64, sku: &Sku) ->
         launch_s: 0.0,
         link_in_s: Estimate::exact(0.0),
         link_out_s: Estimate::exact(0.0),
+        beyond_kernel_s: 0.0,
         host_cpu_s: 0.0,
         energy_j: None,
         // The measurement is of the whole VM, so its GPUs count as one.

@@ -17,6 +17,7 @@ pub mod leave_one_out;
 pub mod money;
 pub mod node;
 pub mod opaque;
+pub mod parts;
 pub mod peaks;
 pub mod predict;
 pub mod prior;

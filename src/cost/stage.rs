@@ -40,6 +40,9 @@ pub struct StageOn {
     pub link_in_s: Estimate,
     /// Seconds of the link from the device.
     pub link_out_s: Estimate,
+    /// Part of `device_s` that a measurement on the size has beyond the kernels' own time: transfers
+    /// and packing that overlapping does not hide.
+    pub beyond_kernel_s: f64,
     /// Thread-seconds of the host while the GPU works.
     pub host_cpu_s: f64,
     /// Joules of one call; `None` where the case was not measured there with a counter of energy.
@@ -119,6 +122,7 @@ pub fn on_cpu(
         launch_s: 0.0,
         link_in_s: Estimate::exact(0.0),
         link_out_s: Estimate::exact(0.0),
+        beyond_kernel_s: 0.0,
         host_cpu_s: 0.0,
         energy_j,
         gpus_per_job: 0.0,
@@ -160,13 +164,16 @@ pub fn on_gpu(
     }
     let mut link = Link::new(asked, sku, gpu, count.min(1.0) * instance_share(gpu, catalog));
     let (kernel, latency_s, launch_s, host_cpu_s);
+    let mut beyond_kernel_s = 0.0;
     let energy_j = here.as_ref().and_then(|timed| timed.energy_j);
     if let Some(timed) = here {
         host_cpu_s = timed.host_cpu_s;
         let resident = asked.stage.transfer == Transfer::Resident;
         let latency = if resident { timed.kernel_s } else { timed.end_to_end_s };
         let mode = if resident { Mode::Kernel } else { Mode::Pipelined };
+        let kernel_s = timed.kernel_s.median;
         kernel = measured(timed, asked.case, target.as_ref(), mode);
+        beyond_kernel_s = (kernel.time_s.median - kernel_s).max(0.0);
         link = link.beside_a_measurement(asked);
         latency_s = latency.plus(&link.in_s);
         launch_s = 0.0;
@@ -192,6 +199,7 @@ pub fn on_gpu(
         launch_s,
         link_in_s: link.in_s,
         link_out_s: link.out_s,
+        beyond_kernel_s,
         // One thread waits for the GPU by spinning unless the measurement says otherwise.
         host_cpu_s: host_cpu_s.unwrap_or(latency_s.median),
         energy_j,

@@ -222,7 +222,10 @@ fn records_of_two_sizes_and_the_written_workload_give_a_verdict() {
     let (first, both) = judged(folder.path(), spin, "gpu");
     names(&first, &["measure-first", "no GPU size can be judged", "--sku Standard_NC4as_T4_v3"]);
     names(&first, &["measured there", "time-unknown", "only where it ran"]);
-    names(&both, &["gpu: Standard_NC4as_T4_v3", "only where it was measured", "images"]);
+    names(
+        &both,
+        &["gpu: $", "× Standard_NC4as_T4_v3 against", "only where it was measured", "images"],
+    );
     assert!(!both.contains("NaN") && !both.contains("$0.00 "), "{both}");
 }
 

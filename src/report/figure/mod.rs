@@ -1,8 +1,10 @@
 //! Figures: each answers one question, is drawn as SVG, says its finding in a sentence, and carries
 //! the numbers that it is drawn from.
 //!
-//! `sheet`, `scale`, `plot` and `paint` are what to draw with; `records` is what is drawn of records.
+//! `sheet`, `scale`, `plot` and `paint` are what to draw with; `records` is what is
+//! drawn of records, `money` of verdicts.
 
+mod money;
 mod paint;
 mod plot;
 mod records;
@@ -11,6 +13,7 @@ mod sheet;
 mod standalone;
 mod text;
 
+pub use money::of_verdict;
 pub use records::of_records;
 
 use super::Table;

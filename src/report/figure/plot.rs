@@ -205,7 +205,12 @@ pub fn area_legend(sheet: &mut Sheet, top: f64, entries: &[(Paint, &str)]) -> f6
 }
 
 /// Sets words in lines, each with `before` in front of it for a sign; tells `place` where.
-fn flow(words: &[String], before: f64, top: f64, mut place: impl FnMut(usize, f64, f64)) -> f64 {
+pub fn flow(
+    words: &[String],
+    before: f64,
+    top: f64,
+    mut place: impl FnMut(usize, f64, f64),
+) -> f64 {
     let (left, right) = (6.0, WIDTH - 6.0);
     let (mut x, mut y) = (left, top + LINE / 2.0);
     for (n, words) in words.iter().enumerate() {
@@ -254,11 +259,18 @@ impl Labels {
             (-w - 9.0, -22.0),
             (-w - 9.0, 6.0),
         ];
-        let area = |(dx, dy): (f64, f64)| Area { x: x + dx, y: y + dy, width: w, height: 17.0 };
+        self.set(sheet, &beside.map(|(dx, dy)| (x + dx, y + dy)), name)
+    }
+
+    /// Sets a name with its upper left corner at the first of the places where there is room; whether
+    /// there was.
+    pub fn set(&mut self, sheet: &mut Sheet, places: &[Place], name: &str) -> bool {
+        let w = width(name, TEXT);
+        let area = |(x, y): &Place| Area { x: *x, y: *y, width: w, height: 17.0 };
         let free = |area: &Area| {
             self.inside.holds(area) && !self.taken.iter().any(|taken| taken.meets(area))
         };
-        let Some(area) = beside.into_iter().map(area).find(free) else { return false };
+        let Some(area) = places.iter().map(area).find(free) else { return false };
         let at = (area.x, area.y + area.height / 2.0);
         sheet.text(at, Anchor::Start, TEXT, Paint::Ink.with(Look::Halo), name);
         self.taken.push(area);
