@@ -47,16 +47,20 @@ wheels=(
   nvidia-cuda-nvrtc-cu12==12.4.127 nvidia-cuda-nvcc-cu12==12.4.131
 )
 
+# Only for the axe.min.js in it: what it depends on is not needed.
+axe=axe-playwright-python==0.1.8
+
 install_wheels() {
   local venv=$PWD/target/test-python stamp
-  stamp=$(printf '%s\n' "${wheels[@]}")
+  stamp=$(printf '%s\n' "${wheels[@]}" "$axe")
   if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$stamp" ]; then
     say "installing Python packages into target/test-python: ${wheels[*]}"
     rm -rf "$venv"
-    if python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "${wheels[@]}"; then
+    if python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "${wheels[@]}" &&
+      "$venv/bin/pip" install -q --disable-pip-version-check --no-deps "$axe"; then
       printf '%s\n' "$stamp" >"$venv/stamp"
     else
-      missing+=("${wheels[@]}")
+      missing+=("${wheels[@]}" "$axe")
     fi
   fi
   export BREAKEVEN_TEST_PYTHON=$venv/bin/python

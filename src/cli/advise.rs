@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::args::{AdviseArgs, OutputArgs};
 use super::classify::{self, Loaded};
+use super::dossier::{Parts, Sources};
 use super::exit::{DONE, Failure, INTERRUPTED, Outcome};
 use super::measuring::{self, Measured, Prepared, Sinks};
 use super::{machines, output, pricing, reference};
 use crate::plan;
 use crate::record::Record;
-use crate::report::{Content, Verdicts};
+use crate::report::{Content, Verdicts, pictured};
 use crate::suite::{self, FolderFiles, Suite};
 use crate::workload::Workload;
 
@@ -38,7 +39,9 @@ pub fn run(args: &AdviseArgs, output: &OutputArgs) -> Outcome {
         output::save(&Content::Records(std::slice::from_ref(own)), &folder, "measurements")?;
     }
     records.extend(reference::built_in()?);
-    let verdicts = classify::judge(&workloads, &records, &priced.catalog, &args.price, false)?;
+    let sources = Sources { records: &records, priced: &priced, price: &args.price };
+    let parts = Parts::new(&workloads, &sources, false)?;
+    let verdicts = parts.verdicts();
     let remarks = [format!("Devices: {gpus}.")];
     let shown = Verdicts {
         verdicts: &verdicts,
@@ -49,8 +52,17 @@ pub fn run(args: &AdviseArgs, output: &OutputArgs) -> Outcome {
     };
     let content = Content::Verdicts(shown);
     output::save(&content, &folder, "report")?;
+    output::write_all(&folder, &pictured(&parts.dossier(&sources, &remarks)))?;
     output::print(&content, output)?;
-    output::remark(output, &format!("record and reports are in {}", folder.display()));
+    let page = folder.join("report.html");
+    output::remark(
+        output,
+        &format!(
+            "record and reports are in {}; the page to read is {}",
+            folder.display(),
+            page.display()
+        ),
+    );
     let end = end?;
     classify::comparable(&verdicts).map(|()| end)
 }

@@ -73,6 +73,8 @@ pub enum FormatArg {
     Markdown,
     /// For spreadsheets.
     Csv,
+    /// For a browser: one page that needs no network.
+    Html,
 }
 
 impl FormatArg {
@@ -84,6 +86,7 @@ impl FormatArg {
             Self::Jsonl => "jsonl",
             Self::Markdown => "markdown",
             Self::Csv => "csv",
+            Self::Html => "html",
         }
     }
 }
@@ -107,7 +110,7 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Records side by side: speed, cost, crossovers, across devices, VM sizes, commits and time
     Compare(CompareArgs),
-    /// Report on records: text, Markdown, JSON and CSV
+    /// Report on records: text, Markdown, JSON, CSV, and with -o a page with pictures
     Report(ReportArgs),
     /// Say whether a change made a program slower, for CI
     Gate(GateArgs),
@@ -363,6 +366,13 @@ pub struct ReportArgs {
     /// Records (.jsonl) or folders of records
     #[arg(value_name = "RECORD", required = true)]
     pub records: Vec<PathBuf>,
+    /// Judge this workload by them: a file, a folder or a built-in name (repeatable); without any,
+    /// -o judges the built-in workloads that the records say something about
+    #[arg(long, value_name = "WORKLOAD")]
+    pub workload: Vec<String>,
+    /// How to price.
+    #[command(flatten)]
+    pub price: PriceArgs,
 }
 
 /// A finite number above zero.

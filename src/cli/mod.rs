@@ -11,6 +11,7 @@ mod classify;
 mod compare;
 mod cotenants;
 mod devices;
+mod dossier;
 mod exit;
 mod gate;
 mod gate_history;

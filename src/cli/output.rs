@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::OutputArgs;
 use super::exit::Failure;
-use crate::report::{self, Content, Format, Look};
+use crate::report::{self, Content, File as Written, Format, Look};
 
 /// Writes `content` to standard output in the form that `--format` names.
 pub fn print(content: &Content, output: &OutputArgs) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ pub fn print_as(content: &Content, format: &str, output: &OutputArgs) -> Result<
 
 /// Writes `stem`.md, `stem`.json and `stem`.csv into `folder`, which must exist.
 pub fn save(content: &Content, folder: &Path, stem: &str) -> Result<(), Failure> {
-    let kept = |format: &&Format| !["text", "jsonl"].contains(&format.name);
+    let kept = |format: &&Format| !["text", "jsonl", "html"].contains(&format.name);
     for format in report::FORMATS.iter().filter(kept) {
         let path = folder.join(format!("{stem}.{}", format.extension));
         File::create(&path)
@@ -36,6 +36,25 @@ pub fn save(content: &Content, folder: &Path, stem: &str) -> Result<(), Failure>
             .map_err(|error| Failure::write(&path, &error))?;
     }
     Ok(())
+}
+
+/// Writes `files` below `folder`, which is made if it is not there.
+pub fn write_all(folder: &Path, files: &[Written]) -> Result<(), Failure> {
+    make_folder(folder)?;
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            make_folder(parent)?;
+        }
+        fs::write(&path, bytes).map_err(|error| Failure::write(&path, &error))?;
+    }
+    Ok(())
+}
+
+/// The command line that this is, program first; a word that is not UTF-8 is told as far as it is.
+pub fn command() -> Vec<String> {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("breakeven".to_owned()).chain(words).collect()
 }
 
 /// Prints `content` and, where `-o` was given, saves it there.

@@ -1,11 +1,16 @@
-//! `report`: records as text, Markdown, JSON and CSV.
+//! `report`: records and what follows from them as text, Markdown, JSON, CSV and, with `-o`, as a
+//! page with pictures.
 
-use super::args::{OutputArgs, ReportArgs};
+use super::args::{FormatArg, OutputArgs, ReportArgs};
+use super::dossier::{Parts, Sources};
 use super::exit::{DONE, Failure, Outcome};
-use super::{output, reference};
-use crate::report::Content;
+use super::{classify, output, pricing, reference};
+use crate::report::{Content, bundle};
 
-/// Reads the records and writes the report.
+/// Records up to which the text beside a written report shows every row; of more, the short form.
+const ONE_BY_ONE: usize = 3;
+
+/// Reads the records, judges the workloads and writes the report.
 pub fn run(args: &ReportArgs, output: &OutputArgs) -> Outcome {
     let records = reference::load(&args.records)?;
     if records.iter().all(|(_, record)| record.rows.is_empty()) {
@@ -13,6 +18,27 @@ pub fn run(args: &ReportArgs, output: &OutputArgs) -> Outcome {
             "the records hold no rows; measure with `breakeven run`",
         ));
     }
-    output::emit(&Content::Records(&records), output, "report")?;
+    let asked = !args.workload.is_empty();
+    if output.folder.is_none() && !asked && output.format != FormatArg::Html {
+        output::print(&Content::Records(&records), output)?;
+        return Ok(DONE);
+    }
+    let workloads = classify::load(&args.workload)?;
+    let priced = pricing::catalog(&args.price.prices)?;
+    let sources = Sources { records: &records, priced: &priced, price: &args.price };
+    let parts = Parts::new(&workloads, &sources, !asked)?;
+    let dossier = parts.dossier(&sources, &[]);
+    if let Some(folder) = &output.folder {
+        let files = bundle(&dossier).map_err(|error| Failure::internal(error.to_string()))?;
+        output::write_all(folder, &files)?;
+        let told = folder.join("report");
+        output::remark(
+            output,
+            &format!("wrote {}.{{html,md,json,csv}} and figures", told.display()),
+        );
+    }
+    let in_short = asked || records.len() > ONE_BY_ONE || output.format == FormatArg::Html;
+    let content = if in_short { Content::Dossier(&dossier) } else { Content::Records(&records) };
+    output::print(&content, output)?;
     Ok(DONE)
 }

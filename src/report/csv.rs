@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Content, Look, comparison, records};
+use super::{Content, Look, Table, comparison, records};
 use crate::classify::{SkuCost, Verdict};
 use crate::cost::Estimate;
 use crate::record::{Record, Row, Time};
@@ -79,21 +79,10 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
 fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     match content {
-        Content::Records(list) => {
-            csv.write_record(RECORD_COLUMNS)?;
-            for (name, record) in *list {
-                for row in &record.rows {
-                    write_row(&mut csv, name, record, row)?;
-                }
-            }
-        }
-        Content::Verdicts(verdicts) => {
-            csv.write_record(VERDICT_COLUMNS)?;
-            for verdict in verdicts.verdicts {
-                for cost in &verdict.ranking {
-                    csv.write_record(cost_cells(verdict, cost))?;
-                }
-            }
+        Content::Records(list) => write_records(&mut csv, list)?,
+        Content::Verdicts(verdicts) => write_verdicts(&mut csv, verdicts.verdicts.iter())?,
+        Content::Dossier(dossier) if dossier.records.is_empty() => {
+            write_verdicts(&mut csv, dossier.judged.iter().map(|j| &j.verdict))?;
         }
         Content::Comparison(all) => {
             csv.write_record(comparison::CSV_COLUMNS)?;
@@ -101,6 +90,7 @@ fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
                 csv.write_record(row)?;
             }
         }
+        Content::Dossier(dossier) => write_records(&mut csv, dossier.records)?,
         Content::Listing(listing) => {
             if let Some(table) = listing.document.tables().next() {
                 csv.write_record(table.columns.iter().map(|c| c.title))?;
@@ -111,6 +101,32 @@ fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
         }
     }
     Ok(csv.flush()?)
+}
+
+fn write_records<W: Write>(
+    csv: &mut csv::Writer<W>,
+    records: &[(String, Record)],
+) -> csv::Result<()> {
+    csv.write_record(RECORD_COLUMNS)?;
+    for (name, record) in records {
+        for row in &record.rows {
+            write_row(csv, name, record, row)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_verdicts<'v, W: Write>(
+    csv: &mut csv::Writer<W>,
+    verdicts: impl Iterator<Item = &'v Verdict>,
+) -> csv::Result<()> {
+    csv.write_record(VERDICT_COLUMNS)?;
+    for verdict in verdicts {
+        for cost in &verdict.ranking {
+            csv.write_record(cost_cells(verdict, cost))?;
+        }
+    }
+    Ok(())
 }
 
 /// The modes of a row that were measured, or one line without times.
@@ -204,6 +220,17 @@ fn cost_cells(verdict: &Verdict, cost: &SkuCost) -> [String; 30] {
         cost.binding.map(|b| word(&b)).unwrap_or_default(),
         cost.shared_with.join(" "),
     ]
+}
+
+/// A table with its titles as CSV.
+pub fn text(table: &Table) -> String {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    // A vector takes everything.
+    let _ = csv.write_record(table.columns.iter().map(|c| c.title));
+    for row in &table.rows {
+        let _ = csv.write_record(row);
+    }
+    csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// The word that a value has in the record's JSON.

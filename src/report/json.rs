@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Content, Look};
-use crate::record::Record;
+use super::{Content, Dossier, Look};
+use crate::classify::Verdict;
+use crate::compare::Comparison;
+use crate::record::{Footer, Header, Record, Row};
 
-/// Writes one indented value.
+/// Writes one indented value; of a dossier, whose rankings are long, one without indentation.
 pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<()> {
     let value = match content {
         Content::Records(records) => json!({
@@ -24,10 +27,58 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
             "schema": { "name": "breakeven-comparison", "major": 1, "minor": 0 },
             "comparison": comparison,
         }),
+        Content::Dossier(dossier) => {
+            serde_json::to_writer(&mut *out, &Whole::of(dossier)).map_err(io::Error::from)?;
+            return writeln!(out);
+        }
         Content::Listing(listing) => listing.data.clone(),
     };
     serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;
     writeln!(out)
+}
+
+/// Records up to which a dossier's JSON repeats their rows; of more, the comparison has what was
+/// joined, and the records themselves are the data.
+const WITH_ROWS: usize = 8;
+
+/// A dossier, written as it is read, for it may be long.
+#[derive(Serialize)]
+struct Whole<'a> {
+    schema: Value,
+    verdicts: Vec<&'a Verdict>,
+    records: Vec<Recorded<'a>>,
+    comparison: Option<&'a Comparison>,
+    prices: &'a [String],
+    command: &'a [String],
+}
+
+/// A record of a dossier; `rows` is null where they stand in the record called `name` alone.
+#[derive(Serialize)]
+struct Recorded<'a> {
+    name: &'a str,
+    header: &'a Header,
+    rows: Option<&'a [Row]>,
+    footer: Option<&'a Footer>,
+}
+
+impl<'a> Whole<'a> {
+    fn of(dossier: &'a Dossier) -> Self {
+        let rows = dossier.records.len() <= WITH_ROWS;
+        let record = |(name, record): &'a (String, Record)| Recorded {
+            name,
+            header: &record.header,
+            rows: rows.then_some(record.rows.as_slice()),
+            footer: record.footer.as_ref(),
+        };
+        Self {
+            schema: json!({ "name": "breakeven-report", "major": 1, "minor": 1 }),
+            verdicts: dossier.judged.iter().map(|judged| &judged.verdict).collect(),
+            records: dossier.records.iter().map(record).collect(),
+            comparison: dossier.comparison.and_then(|compared| compared.as_ref().ok()),
+            prices: dossier.prices,
+            command: dossier.command,
+        }
+    }
 }
 
 fn record_value((name, record): &(String, Record)) -> Value {

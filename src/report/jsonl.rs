@@ -26,6 +26,14 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
                 line(case, out)?;
             }
         }
+        Content::Dossier(dossier) => {
+            for judged in dossier.judged {
+                verdict_line(&judged.verdict, out)?;
+            }
+            for (_, row) in dossier.rows() {
+                line(row, out)?;
+            }
+        }
         Content::Listing(listing) => line(&listing.data, out)?,
     }
     Ok(())

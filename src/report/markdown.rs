@@ -2,11 +2,67 @@
 
 use std::io::{self, Write};
 
+use super::brief::{self, Part};
+use super::numbers::count;
 use super::{Align, Block, Content, Look, Table, Tone, document};
 
-/// Writes headings, paragraphs and pipe tables.
+/// Bytes that a report may have: more is refused by the places that job summaries and issues go to.
+const MOST_BYTES: usize = 60_000;
+
+/// Writes headings, paragraphs and pipe tables; of a dossier, its parts folded, as many as fit.
 pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<()> {
-    for (index, block) in document(content, usize::MAX).blocks.iter().enumerate() {
+    if let Content::Dossier(dossier) = content {
+        return write_parts(&brief::parts(dossier), out);
+    }
+    write_blocks(&document(content, usize::MAX).blocks, out)
+}
+
+/// Writes the parts; one that does not fit is named instead.
+fn write_parts(parts: &[Part], out: &mut dyn Write) -> io::Result<()> {
+    let mut written = 0;
+    let mut left_out = Vec::new();
+    for part in parts {
+        let mut text = Vec::new();
+        match &part.fold {
+            Some(title) => {
+                let title = html(title);
+                writeln!(text, "\n<details><summary>{title}</summary>\n")?;
+                write_blocks(&part.document.blocks, &mut text)?;
+                writeln!(text, "\n</details>")?;
+            }
+            None => {
+                if written > 0 {
+                    writeln!(text)?;
+                }
+                write_blocks(&part.document.blocks, &mut text)?;
+            }
+        }
+        if written + text.len() > MOST_BYTES - ROOM_TO_TELL {
+            left_out.push(part.fold.as_deref().unwrap_or("how to do it again"));
+            continue;
+        }
+        written += text.len();
+        out.write_all(&text)?;
+    }
+    if let Some(first) = left_out.first() {
+        let first: String = escaped(first).chars().take(100).collect();
+        let number = count(left_out.len(), "part");
+        writeln!(out, "\n{number} left out for length, from \"{first}\" on; see report.html.")?;
+    }
+    Ok(())
+}
+
+/// Bytes kept for saying what was left out.
+const ROOM_TO_TELL: usize = 1_000;
+
+/// A fold's title: HTML, in which Markdown is not read.
+fn html(text: &str) -> String {
+    let cut: String = text.chars().take(200).collect();
+    cut.replace('&', "&amp;").replace('<', "&lt;").replace(char::is_control, " ")
+}
+
+fn write_blocks(blocks: &[Block], out: &mut dyn Write) -> io::Result<()> {
+    for (index, block) in blocks.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
         }

@@ -9,10 +9,13 @@ use crate::classify::Verdict;
 use crate::compare::Comparison;
 use crate::record::Record;
 
+mod brief;
+mod bundle;
 mod chart;
 mod comparison;
 mod csv;
 mod document;
+mod dossier;
 mod ending;
 pub mod figure;
 mod held_out;
@@ -23,11 +26,14 @@ pub mod live;
 mod markdown;
 mod numbers;
 mod packing;
+mod page;
 mod records;
 mod text;
 mod verdicts;
 
+pub use bundle::{File, bundle, pictured};
 pub use document::{Align, Block, Column, Document, Table, Tone};
+pub use dossier::{Dossier, Judged};
 pub use held_out::held_out;
 pub use jsonl::verdict_line;
 pub use leave_one_out::leave_one_out;
@@ -43,6 +49,8 @@ pub enum Content<'a> {
     Verdicts(Verdicts<'a>),
     /// Records side by side.
     Comparison(&'a Comparison),
+    /// Verdicts and records as one report.
+    Dossier(&'a Dossier<'a>),
     /// A listing that the command line made itself: devices, families, suites, …
     Listing(&'a Listing),
 }
@@ -102,6 +110,7 @@ pub static FORMATS: &[Format] = &[
     Format { name: "jsonl", extension: "jsonl", write: jsonl::write },
     Format { name: "markdown", extension: "md", write: markdown::write },
     Format { name: "csv", extension: "csv", write: csv::write },
+    Format { name: "html", extension: "html", write: page::write },
 ];
 
 /// The form called `name`.
@@ -119,6 +128,7 @@ fn document(content: &Content, sizes: usize) -> Document {
             let cut = if sizes == usize::MAX { sizes } else { comparison::CASES_ON_A_SCREEN };
             comparison::document(comparison, cut)
         }
+        Content::Dossier(dossier) => brief::document(dossier),
         Content::Listing(listing) => listing.document.clone(),
     }
 }

@@ -94,7 +94,8 @@ pub fn verified(record: &Record) -> usize {
     record.rows.iter().filter(|row| row.status == Status::Ok).count()
 }
 
-fn short(commit: &str) -> &str {
+/// The first characters of a commit.
+pub fn short(commit: &str) -> &str {
     commit.get(..9).unwrap_or(commit)
 }
 
@@ -112,7 +113,7 @@ pub fn device_cells(info: &DeviceInfo) -> [String; 6] {
 }
 
 /// `cpu`, `gpu`, `software gpu`.
-fn kind_name(kind: DeviceKind) -> &'static str {
+pub fn kind_name(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Cpu => "cpu",
         DeviceKind::Gpu => "gpu",
@@ -191,6 +192,15 @@ pub fn noise(record: &Record) -> Option<String> {
 
 /// The fastest CPU row of each case beside the fastest GPU row.
 fn comparison(document: &mut Document, record: &Record) {
+    let table = cpu_against_gpu(record);
+    if !table.rows.is_empty() {
+        document.heading(2, "CPU against GPU, each by its fastest verified implementation");
+        document.table(table);
+    }
+}
+
+/// The fastest CPU row of each case beside the fastest GPU row, where there are both.
+pub fn cpu_against_gpu(record: &Record) -> Table {
     let mut table = Table::new(&[
         "case",
         "fastest on CPU",
@@ -222,10 +232,7 @@ fn comparison(document: &mut Document, record: &Record) {
             ),
         ]);
     }
-    if !table.rows.is_empty() {
-        document.heading(2, "CPU against GPU, each by its fastest verified implementation");
-        document.table(table);
-    }
+    table
 }
 
 /// One line a case and device: the fastest verified implementation.
@@ -268,6 +275,15 @@ fn case_keys(record: &Record) -> Vec<&str> {
 
 /// One table a family with every row that ran.
 fn measured(document: &mut Document, record: &Record) {
+    for (family, table) in by_family(record) {
+        document.heading(2, family);
+        document.table(table);
+    }
+}
+
+/// Every row that ran, a table a family.
+pub fn by_family(record: &Record) -> Vec<(String, Table)> {
+    let mut tables = Vec::new();
     let mut families: Vec<&str> = Vec::new();
     for row in record.rows.iter().filter(|row| row.status == Status::Ok) {
         if !families.contains(&row.family.as_str()) {
@@ -307,9 +323,9 @@ fn measured(document: &mut Document, record: &Record) {
             cells.push(row.check.as_ref().map_or_else(|| UNKNOWN.into(), |c| c.method.clone()));
             table.rows.push(cells);
         }
-        document.heading(2, family);
-        document.table(table);
+        tables.push((family.to_owned(), table));
     }
+    tables
 }
 
 /// Half of the 95 % interval of the median, as a share of the median.

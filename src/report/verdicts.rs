@@ -128,7 +128,7 @@ const RANKING: &[RankingColumn] = &[
 ];
 
 /// Nodes, from the emptiest to the fullest hour where these differ.
-fn nodes(cost: &SkuCost) -> String {
+pub fn nodes(cost: &SkuCost) -> String {
     let Some(most) = cost.nodes else { return UNKNOWN.into() };
     let most_told = thousands(most as f64);
     match cost.fewest_nodes.filter(|fewest| *fewest != most) {
@@ -140,6 +140,36 @@ fn nodes(cost: &SkuCost) -> String {
 /// The best sizes of each side with what they cost.
 fn ranking(document: &mut Document, verdict: &Verdict, rows: usize, full: bool) {
     let hidden = if rows == usize::MAX { Shown::Screen } else { Shown::Full };
+    let (table, cut) = ranked(verdict, rows, hidden);
+    document.table(table);
+    let groups = excluded(verdict);
+    let mut remarks: Vec<String> = Vec::new();
+    if cut > 0 {
+        remarks.push(format!("{} more can do it, for more money", count(cut, "VM size")));
+    }
+    if full {
+        remarks.extend(groups.iter().map(exclusion));
+    } else if !groups.is_empty() {
+        let told: Vec<String> =
+            groups.iter().map(|(code, costs)| format!("{} {code}", costs.len())).collect();
+        remarks.push(format!("left out: {} (see --explain)", told.join(", ")));
+    }
+    document.list(remarks);
+}
+
+/// The best `rows` sizes of each side with what a screen has room for, and how many more there are.
+pub fn best_sizes(verdict: &Verdict, rows: usize) -> (Table, usize) {
+    ranked(verdict, rows, Shown::Full)
+}
+
+/// Why sizes cannot be chosen, one line a reason.
+pub fn exclusions(verdict: &Verdict) -> Vec<String> {
+    excluded(verdict).iter().map(exclusion).collect()
+}
+
+/// The best `rows` sizes of each side without the columns that are `hidden`, and how many more
+/// there are.
+fn ranked(verdict: &Verdict, rows: usize, hidden: Shown) -> (Table, usize) {
     let columns = RANKING.iter().filter(|(_, shown, _)| *shown != hidden);
     let columns: Vec<&RankingColumn> = columns.collect();
     let titles: Vec<&'static str> = columns.iter().map(|(title, _, _)| *title).collect();
@@ -157,20 +187,7 @@ fn ranking(document: &mut Document, verdict: &Verdict, rows: usize, full: bool) 
         *shown += 1;
         table.rows.push(columns.iter().map(|(_, _, cell)| cell(cost)).collect());
     }
-    document.table(table);
-    let groups = excluded(verdict);
-    let mut remarks: Vec<String> = Vec::new();
-    if cut > 0 {
-        remarks.push(format!("{} more can do it, for more money", count(cut, "VM size")));
-    }
-    if full {
-        remarks.extend(groups.iter().map(exclusion));
-    } else if !groups.is_empty() {
-        let told: Vec<String> =
-            groups.iter().map(|(code, costs)| format!("{} {code}", costs.len())).collect();
-        remarks.push(format!("left out: {} (see --explain)", told.join(", ")));
-    }
-    document.list(remarks);
+    (table, cut)
 }
 
 /// Device and the implementations whose times were used.
@@ -199,7 +216,7 @@ fn priced(cost: &SkuCost) -> String {
 }
 
 /// Whether the times were measured, predicted or guessed from priors.
-fn origin(cost: &SkuCost) -> String {
+pub fn origin(cost: &SkuCost) -> String {
     cost.origin.map_or_else(|| UNKNOWN.into(), |origin| word(&origin))
 }
 
@@ -238,7 +255,8 @@ fn exclusion((code, costs): &Exclusion) -> String {
     format!("left out: {}, {code} ({told})", count(names.len(), "VM size"))
 }
 
-fn break_even(verdict: &Verdict) -> Vec<String> {
+/// What would turn the verdict, one line a figure, each after its name: `price: …`.
+pub fn break_even(verdict: &Verdict) -> Vec<String> {
     let turn = &verdict.break_even;
     let mut lines = Vec::new();
     if let (Some(needed), Some(speedup)) = (turn.needed_speedup, turn.speedup) {
@@ -296,7 +314,7 @@ fn price(verdict: &Verdict) -> Option<String> {
 }
 
 /// Cut, not rounded, so that 0.949 is not shown as the 0.95 that a clear verdict needs.
-fn probability(p: f64) -> String {
+pub fn probability(p: f64) -> String {
     format!("{:.2}", (p * 100.0).floor() / 100.0)
 }
 
@@ -332,14 +350,14 @@ fn demand(verdict: &Verdict) -> Option<String> {
     ))
 }
 
-fn side_name(side: Side) -> &'static str {
+pub fn side_name(side: Side) -> &'static str {
     match side {
         Side::Gpu => "GPU",
         Side::Cpu => "CPU",
     }
 }
 
-fn suggestion(suggestion: &Suggestion) -> String {
+pub fn suggestion(suggestion: &Suggestion) -> String {
     let money = suggestion.usd.map_or_else(|| "price unknown".into(), usd);
     format!(
         "on {}: `{}` ({:.0} min, {money}): {}",
@@ -420,12 +438,12 @@ fn evidence(document: &mut Document, all: &Verdicts) {
     document.list(used.collect());
 }
 
-fn median(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
+pub fn median(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
     estimate.map_or_else(|| UNKNOWN.into(), |e| print(e.median))
 }
 
 /// The 90 % interval; `same` where whole nodes leave it no width.
-fn interval(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
+pub fn interval(estimate: Option<Estimate>, print: fn(f64) -> String) -> String {
     match estimate.map(|e| (print(e.lo90), print(e.hi90))) {
         Some((lo, hi)) if lo != hi => format!("{lo} to {hi}"),
         Some(_) => "same".into(),

@@ -3,6 +3,7 @@
 
 mod harness;
 mod live;
+mod page;
 
 use serde_json::json;
 

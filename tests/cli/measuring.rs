@@ -246,10 +246,11 @@ fn advise_goes_from_a_workload_file_to_a_verdict() {
     );
     let arguments = ["advise", &workload, "--mock", "cpu", "-o", "out"];
     let assert = run(folder.path(), &arguments, 0);
-    names(&stderr(&assert), &["no GPU here"]);
+    names(&stderr(&assert), &["no GPU here", "the page to read is out/report.html"]);
     names(&stdout(&assert), &["Verdicts", "no GPU here", "reads: ", "out/record.jsonl"]);
     names(&stdout(&assert), &["Measured here", "pairs=200", "cpu/simd"]);
-    for name in ["record.jsonl", "report.md", "report.json", "report.csv", "measurements.md"] {
+    let kept = ["record.jsonl", "report.md", "report.json", "report.csv", "measurements.md"];
+    for name in kept.into_iter().chain(["report.html"]) {
         assert!(folder.path().join("out").join(name).exists(), "{name}");
     }
     let again = ["classify", &workload, "--records", "out", "--format", "json"];

@@ -109,6 +109,35 @@ fn a_report_is_printed_and_saved_in_every_form() {
 }
 
 #[test]
+fn a_report_with_workloads_is_a_page_with_its_pictures_and_its_numbers() {
+    let folder = folder();
+    let record = fixture("record.jsonl");
+    let arguments = ["report", &record, "--workload", "image-classification", "-o", "out"];
+    let assert = run(folder.path(), &arguments, 0);
+    names(&stdout(&assert), &["image-classification", "How to do it again", &record]);
+    let out = folder.path().join("out");
+    for name in ["report.html", "report.md", "report.csv", "report.json", "verdicts.csv"] {
+        let text = std::fs::read_to_string(out.join(name)).expect(name);
+        names(&text, &["Tesla T4", "T4"][usize::from(name == "verdicts.csv")..]);
+    }
+    let pictures = std::fs::read_dir(out.join("figures")).expect("a folder of pictures");
+    assert!(pictures.count() >= 4);
+    let page = std::fs::read(out.join("report.html")).expect("the page");
+    run(folder.path(), &arguments, 0);
+    assert_eq!(std::fs::read(out.join("report.html")).expect("the page"), page, "the same bytes");
+}
+
+#[test]
+fn a_page_may_go_to_standard_output() {
+    let folder = folder();
+    let record = fixture("record.jsonl");
+    let text = stdout(&run(folder.path(), &["report", &record, "--format", "html"], 0));
+    names(&text, &["<!doctype html>", "Content-Security-Policy", "Tesla T4"]);
+    let text = stdout(&run(folder.path(), &["list", "families", "--format", "html"], 0));
+    names(&text, &["<!doctype html>", "matmul"]);
+}
+
+#[test]
 fn every_listing_can_be_saved() {
     let folder = folder();
     run(folder.path(), &["list", "skus", "-o", "out"], 0);

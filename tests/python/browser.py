@@ -11,16 +11,19 @@ Reads a list of visits and writes a list of what was seen, one a visit:
         {"click": "#css"},                        a click
         {"open": "file:///…"},                    another address in the same tab
         {"wait": "return …"},                     until a script says true, at most 10 s
+        {"axe": "document"},                      what axe-core finds to mend there
         {"screenshot": "/path/x.png"}]}           the whole page as an image
 
     {"results": [one a step, null where there is none],
      "console": ["SEVERE …" and other lines of the console],
      "requests": ["https://…", …]}                all that was asked for but pages of file:, data: and blob:
 
-Needs Debian's packages chromium and chromium-driver and the wheel selenium.
+Needs Debian's packages chromium and chromium-driver and the wheels selenium and
+axe-playwright-python (of which only its axe.min.js is used).
 """
 
 import base64
+import importlib.util
 import json
 import pathlib
 import re
@@ -64,6 +67,18 @@ def screenshot(driver, path):
     pathlib.Path(path).write_bytes(base64.b64decode(image["data"]))
 
 
+def violations(driver):
+    """Every rule that is broken, with where and why."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    script = pathlib.Path(found.submodule_search_locations[0], "axe.min.js")
+    driver.set_script_timeout(120)
+    driver.execute_script(script.read_text())
+    return driver.execute_async_script(
+        "const done = arguments[0];"
+        "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => done(violations.map("
+        "(v) => [v.id, v.help, ...v.nodes.slice(0, 3).map((n) => `${n.target}: ${n.failureSummary}`)])))")
+
+
 def step(driver, what):
     if "script" in what:
         return driver.execute_script(what["script"], *what.get("given", []))
@@ -75,6 +90,8 @@ def step(driver, what):
         driver.get(what["open"])
     elif "wait" in what:
         WebDriverWait(driver, 10).until(lambda d: d.execute_script(what["wait"]))
+    elif "axe" in what:
+        return violations(driver)
     elif "screenshot" in what:
         screenshot(driver, what["screenshot"])
     else:
