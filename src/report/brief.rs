@@ -2,10 +2,12 @@
 
 use super::dossier::{Dossier, Judged};
 use super::numbers::{UNKNOWN, count};
+use super::page::measured::{ONE_BY_ONE, overview};
 use super::page::{provenance, words};
 use super::{Block, Document, Table, Tone, records, verdicts};
 use crate::classify::SkuCost;
 use crate::compare::Comparison;
+use crate::record::Record;
 use crate::units::usd;
 
 /// Sizes of each side in a brief's ranking.
@@ -33,17 +35,15 @@ pub fn parts(dossier: &Dossier) -> Vec<Part> {
             .iter()
             .map(|judged| folded(&judged.verdict.workload, |d| workload(d, judged))),
     );
-    parts.extend(dossier.records.iter().take(CASES).map(|(label, record)| {
-        folded(&format!("Measured: {label}"), |d| {
-            d.text(format!("{}, suite {}.", records::machine(record), record.header.run.suite));
-            let mut table = records::cpu_against_gpu(record);
-            if table.rows.is_empty() {
-                table = records::fastest_table(record);
-            }
-            table.rows.truncate(CASES);
-            d.table(table);
-        })
-    }));
+    if dossier.records.len() <= ONE_BY_ONE {
+        parts.extend(
+            dossier.records.iter().map(|(label, record)| {
+                folded(&format!("Measured: {label}"), |d| measured(d, record))
+            }),
+        );
+    } else {
+        parts.push(folded("The records", |d| d.table(overview(dossier))));
+    }
     if let Some(Ok(comparison)) = dossier.comparison {
         parts.push(folded("Records side by side", |d| together(d, comparison)));
     }
@@ -116,6 +116,16 @@ fn answer(dossier: &Dossier) -> Part {
     document.text(format!("{}.", words::stamps(dossier).join("; ")));
     document.list([dossier.remarks, &provenance::totals(dossier)[..]].concat());
     Part { fold: None, document }
+}
+
+fn measured(document: &mut Document, record: &Record) {
+    document.text(format!("{}, suite {}.", records::machine(record), record.header.run.suite));
+    let mut table = records::cpu_against_gpu(record);
+    if table.rows.is_empty() {
+        table = records::fastest_table(record);
+    }
+    table.rows.truncate(CASES);
+    document.table(table);
 }
 
 fn workload(document: &mut Document, judged: &Judged) {

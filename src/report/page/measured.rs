@@ -36,7 +36,7 @@ pub fn section(dossier: &Dossier, figures: &[Figure]) -> String {
 }
 
 /// One line a record.
-fn overview(dossier: &Dossier) -> Table {
+pub fn overview(dossier: &Dossier) -> Table {
     let mut table = Table::new(&[
         "record",
         "machine",

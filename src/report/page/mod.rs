@@ -9,7 +9,7 @@ mod csp;
 mod escape;
 mod html;
 mod many;
-mod measured;
+pub(super) mod measured;
 pub(super) mod provenance;
 pub(super) mod words;
 mod workload;
