@@ -54,6 +54,7 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("classify", &["params", "work"]),
     ("compare", &["work"]),
     ("report", &["work"]),
+    ("gate", &["work"]),
     ("cli", &["work", "params", "FAMILIES", "family"]),
 ];
 

@@ -157,3 +157,17 @@ fn colours_only_where_they_are_wanted() {
     assert!(colored.contains("\x1b["));
     assert!(!written(&content, "text", Look::default()).contains('\x1b'));
 }
+
+#[test]
+fn a_gate_in_every_form() {
+    use breakeven::gate::formats;
+    let text = std::fs::read_to_string(fixture("gate/regression.json")).expect("a fixture");
+    let report = formats::read(&text).expect("a gate report");
+    for format in formats::FORMATS.iter().filter(|format| format.name != "json") {
+        let mut out = Vec::new();
+        let look = formats::Look { width: Some(120), ..formats::Look::default() };
+        (format.write)(&report, look, &mut out).expect("a vector takes everything");
+        let text = String::from_utf8(out).expect("UTF-8");
+        insta::assert_snapshot!(format!("gate_{}", format.name), text);
+    }
+}

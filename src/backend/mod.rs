@@ -257,6 +257,9 @@ pub enum BackendError {
         /// What the driver said.
         message: String,
     },
+    /// A program was stopped at its time limit.
+    #[error("{0}")]
+    TimedOut(String),
     /// The program itself failed.
     #[error("{0}")]
     Run(String),

@@ -5,10 +5,18 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod compare;
+mod gate;
+mod gate_history;
+mod gate_report;
 mod money;
+mod promote;
 
 pub use compare::CompareArgs;
+pub use gate::*;
+pub use gate_history::*;
+pub use gate_report::*;
 pub use money::*;
+pub use promote::*;
 
 /// Says whether a workload should run on GPU nodes: the same verified computation on CPU and
 /// GPU, priced on real VM sizes.
@@ -18,7 +26,8 @@ pub use money::*;
     version,
     max_term_width = 100,
     after_help = "exit codes: 0 done, 1 internal or I/O error, 2 usage or configuration, \
-                  3 expectation not met or wrong output, 4 nothing comparable, 130 interrupted"
+                  3 expectation not met or wrong output, 4 nothing comparable, 5 inconclusive, \
+                  130 interrupted"
 )]
 pub struct Cli {
     /// Where and how to write.
@@ -103,6 +112,10 @@ pub enum Command {
     Compare(CompareArgs),
     /// Report on records: text, Markdown, JSON, CSV, and with -o a page with pictures
     Report(ReportArgs),
+    /// Say whether a change made a program slower, for CI
+    Gate(GateArgs),
+    /// Make a record part of the accepted baseline of `gate --accepted`
+    Promote(PromoteArgs),
     /// Show the prices that verdicts use, or read today's
     Prices(PricesArgs),
     /// Check measurements that others made, and convert them for `classify --imported`
@@ -181,6 +194,9 @@ pub struct RunArgs {
     /// Show what would be measured and what skipped, and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Measure as the order in the file says, and answer in lines: how `gate` runs an arm
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub round: Option<PathBuf>,
 }
 
 /// What commands that measure share.

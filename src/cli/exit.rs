@@ -13,6 +13,8 @@ pub const USAGE: u8 = 2;
 pub const EXPECTATION: u8 = 3;
 /// Nothing could be compared: no rows, no device.
 pub const INCOMPARABLE: u8 = 4;
+/// Not settled, where `--fail-on inconclusive` wants to know.
+pub const INCONCLUSIVE: u8 = 5;
 /// Stopped by Ctrl-C; what was measured is on disk in a valid record marked incomplete.
 pub const INTERRUPTED: u8 = 130;
 

@@ -79,6 +79,19 @@ pub fn prepare(
 }
 
 impl Prepared {
+    /// Measures `plan` on the devices of this machine, into no record.
+    ///
+    /// # Errors
+    /// The observer's own.
+    pub fn measure<E>(
+        &self,
+        plan: &Plan,
+        options: &mut Options<'_>,
+        observe: &mut dyn FnMut(Event) -> Result<(), E>,
+    ) -> Result<measure::Outcome, E> {
+        measure::run(plan, &mut |id| self.machines.open(id), options, observe, interrupt::flag())
+    }
+
     /// Why no job is left: the first few different reasons.
     pub fn why_empty(&self) -> String {
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
@@ -145,6 +158,7 @@ pub fn measure(
         seed: prepared.seed,
         max_seconds: prepared.max_seconds,
         keep: sinks.keep.is_some().then_some(&mut keep_for),
+        sampling: None,
     };
     let interrupted = interrupt::flag();
     let progress = Progress::new(output, prepared.plan.jobs.len());

@@ -13,6 +13,10 @@ mod cotenants;
 mod devices;
 mod dossier;
 mod exit;
+mod gate;
+mod gate_history;
+mod gate_report;
+mod gate_stored;
 mod import;
 mod imported;
 mod init;
@@ -22,6 +26,7 @@ mod machines;
 mod many;
 mod measuring;
 mod output;
+mod paired;
 mod prices;
 mod pricing;
 mod program;
@@ -29,6 +34,7 @@ mod program_args;
 mod program_report;
 mod program_workload;
 mod progress;
+mod promote;
 mod reference;
 mod report;
 mod run;
@@ -67,6 +73,8 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Classify(args) => classify::run(args, &cli.output),
         Command::Compare(args) => compare::run(args, &cli.output),
         Command::Report(args) => report::run(args, &cli.output),
+        Command::Gate(args) => gate::run(args, &cli.output),
+        Command::Promote(args) => promote::run(args, &cli.output),
         Command::Prices(args) => prices::run(args, &cli.output),
         Command::Import(args) => import::run(args, &cli.output),
     }

@@ -106,7 +106,7 @@ pub fn remark(output: &OutputArgs, message: &str) {
 }
 
 /// Colours only on a terminal, and only where nobody objects.
-fn look(output: &OutputArgs) -> Look {
+pub fn look(output: &OutputArgs) -> Look {
     let terminal = io::stdout().is_terminal();
     let objected = output.no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let width = terminal.then(terminal_width).flatten();

@@ -4,12 +4,16 @@ use super::args::{FormatArg, OutputArgs, RunArgs};
 use super::exit::{DONE, Failure, Outcome};
 use super::measuring::{self, Prepared, Sinks};
 use super::output;
+use super::paired::round;
 use crate::plan::Plan;
 use crate::report::{Content, Document, Listing, Table};
 use crate::suite::{self, FolderFiles};
 
 /// Measures; with `--dry-run` only says what would be measured.
 pub fn run(args: &RunArgs, output: &OutputArgs) -> Outcome {
+    if let Some(order) = &args.round {
+        return round::run(order, args, output);
+    }
     let suite = suite::load(&args.suite).map_err(|error| Failure::usage(error.to_string()))?;
     let files = FolderFiles::new(suite.folder.clone());
     let prepared = measuring::prepare(&suite, &files, &args.measure, &args.implementation, output)?;

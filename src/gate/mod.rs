@@ -4,7 +4,30 @@
 //! The independent unit is the round (one fresh process an arm), not the sample. A suspect of the
 //! screening rounds is judged by fresh rounds alone. See METHODOLOGY.md, "The gate".
 
+pub mod decide;
+mod detectable;
+mod history;
+mod judge;
+pub mod random;
+pub mod rules;
+pub mod schedule;
+
+pub use decide::suspects;
+pub use detectable::{detectable, noise_shape};
+pub use history::history;
+pub use judge::{Judgement, is_compared, judge, overall};
+pub use rules::{Machine, Rules};
+pub use schedule::{Round, schedule};
+
+#[cfg(test)]
+mod tests;
+
+use breakeven_kernels::work::DeviceKind;
 use serde::{Deserialize, Serialize};
+
+pub mod formats;
+pub mod soft;
+pub mod waiver;
 
 /// One of the two programs that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +55,21 @@ pub enum MetricClass {
     EndToEnd,
     /// A whole program as a process.
     Command,
+}
+
+impl MetricClass {
+    /// The class of a mode of a record's rows: `kernel_warm`, `kernel_cold`, `end_to_end`,
+    /// `pipelined`.
+    pub fn of(implementation: &str, kind: DeviceKind, metric: &str) -> Self {
+        match (kind, metric) {
+            _ if implementation.starts_with("process/") => Self::Command,
+            (_, "end_to_end") => Self::EndToEnd,
+            (DeviceKind::Gpu, "kernel_cold") => Self::GpuCold,
+            (DeviceKind::Gpu, _) => Self::GpuWarm,
+            // A GPU in software computes on the CPU.
+            _ => Self::Cpu,
+        }
+    }
 }
 
 /// What one row compares. Unique in a gate run.
@@ -114,7 +152,7 @@ pub enum RowVerdict {
     Regressed,
     /// A regression within a valid waiver.
     Waived,
-    /// On a GPU: slower in time, not in cycles; the clock moved.
+    /// On a GPU: slower or faster in time, not in cycles; the clock moved.
     ClockLimited,
     /// The control moved: nothing can be said of this run.
     Contaminated,

@@ -8,11 +8,15 @@ use crate::backend::{BackendError, Device, Mode};
 use crate::plan::Job;
 use crate::record::Row;
 
+mod fixed;
+#[cfg(feature = "inject-slowdown")]
+pub mod inject;
 mod job;
 mod row;
 mod run;
 mod sample;
 
+pub use fixed::{Counts, Sampling};
 pub use run::run;
 
 /// Opens a device by id.
@@ -20,6 +24,9 @@ pub type Open<'a> = dyn FnMut(&str) -> Result<Box<dyn Device>, BackendError> + '
 
 /// Gives the place where inputs and outputs of a job are kept.
 pub type KeepFor<'a> = dyn FnMut(&Job) -> io::Result<Box<dyn Keep>> + 'a;
+
+/// Says how a job is to be sampled, where that was decided beforehand.
+pub type SamplingFor<'a> = dyn Fn(&Job) -> Option<Sampling> + 'a;
 
 /// How to measure.
 #[derive(Default)]
@@ -30,6 +37,8 @@ pub struct Options<'a> {
     pub max_seconds: Option<f64>,
     /// Where to keep inputs and outputs.
     pub keep: Option<&'a mut KeepFor<'a>>,
+    /// Jobs whose sampling is not to be decided here.
+    pub sampling: Option<&'a SamplingFor<'a>>,
 }
 
 /// What an observer is told.
@@ -50,6 +59,9 @@ pub enum Event {
     },
     /// The running job reached a stage.
     Stage(Stage),
+    /// The running job's outputs are right; their SHA-256. Told only where the sampling was decided
+    /// beforehand.
+    Verified(String),
     /// Inputs and outputs of the running job were kept.
     Kept,
     /// Inputs and outputs could not be kept.

@@ -76,7 +76,9 @@ pub fn run<E>(
             }
             None => continue,
         };
-        let context = job::Context { job, input: &**made, deadline: &deadline, interrupted };
+        let sampling = options.sampling.and_then(|sampling| sampling(job));
+        let context =
+            job::Context { job, input: &**made, deadline: &deadline, interrupted, sampling };
         let end = job::measure(&context, device, options, tell.observer)?;
         match end {
             End::Row(row) => tell.row(row)?,

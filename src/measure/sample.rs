@@ -247,7 +247,7 @@ impl Sampler<'_> {
 
 impl Sampled {
     /// Adds one sample; host seconds are summed until the end.
-    fn push(&mut self, timing: &Timing) {
+    pub(super) fn push(&mut self, timing: &Timing) {
         let each = f64::from(self.iterations);
         self.samples_s.push(timing.total_s / each);
         self.host_cpu_s += timing.host_cpu_s;

@@ -162,6 +162,39 @@ fn affecting(info: &DeviceInfo, env: &Environment) -> BTreeMap<&'static str, Val
     facts
 }
 
+/// A fact that affects a device's results and differs between two environments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name: `cpu_model`, `driver`, …
+    pub field: &'static str,
+    /// What it is in the first, for people.
+    pub one: String,
+    /// What it is in the second.
+    pub other: String,
+}
+
+/// The facts under the `env_key` that differ between a device in `one` environment and one in the
+/// `other`, by name; a fact that only one of them has is among them.
+pub fn differences(
+    one: (&DeviceInfo, &Environment),
+    other: (&DeviceInfo, &Environment),
+) -> Vec<Difference> {
+    let (one, other) = (affecting(one.0, one.1), affecting(other.0, other.1));
+    let mut fields: Vec<&'static str> = one.keys().chain(other.keys()).copied().collect();
+    fields.sort_unstable();
+    fields.dedup();
+    let told = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => "unknown".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    };
+    let difference = |field: &'static str| {
+        let (one, other) = (one.get(field), other.get(field));
+        (one != other).then(|| Difference { field, one: told(one), other: told(other) })
+    };
+    fields.into_iter().filter_map(difference).collect()
+}
+
 /// Names of the fields that are null because they could not be found out.
 fn unknown(env: &Environment) -> Vec<String> {
     // No quota is a fact; the source of an unknown size is nothing apart.
@@ -227,6 +260,20 @@ mod tests {
         // Another VM size is another environment for both.
         let moved = keys("550.54", Some("Standard_D4s_v5"));
         assert!(moved[0] != old[0] && moved[1] != old[1]);
+    }
+
+    #[test]
+    fn differences_name_the_facts_that_make_the_keys_differ() {
+        let stamped = |driver: &str, sku: &str| {
+            let devices = [info("cuda:0", DeviceKind::Gpu, driver)];
+            stamp(&devices, &SkuSource { flag: Some(sku.into()), metadata: false })
+        };
+        let (old, new) = (stamped("550.54", "small"), stamped("560.28", "large"));
+        let found = differences((&old.devices[0].info, &old), (&new.devices[0].info, &new));
+        let told: Vec<_> =
+            found.iter().map(|d| (d.field, d.one.as_str(), d.other.as_str())).collect();
+        assert_eq!(told, [("driver", "550.54", "560.28"), ("sku", "small", "large")]);
+        assert!(differences((&old.devices[0].info, &old), (&old.devices[0].info, &old)).is_empty());
     }
 
     #[test]

@@ -84,13 +84,13 @@ fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
         Content::Dossier(dossier) if dossier.records.is_empty() => {
             write_verdicts(&mut csv, dossier.judged.iter().map(|j| &j.verdict))?;
         }
-        Content::Dossier(dossier) => write_records(&mut csv, dossier.records)?,
         Content::Comparison(all) => {
             csv.write_record(comparison::CSV_COLUMNS)?;
             for row in comparison::csv_rows(all) {
                 csv.write_record(row)?;
             }
         }
+        Content::Dossier(dossier) => write_records(&mut csv, dossier.records)?,
         Content::Listing(listing) => {
             if let Some(table) = listing.document.tables().next() {
                 csv.write_record(table.columns.iter().map(|c| c.title))?;

@@ -23,14 +23,14 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
             "records": verdicts.records.iter().map(record_id).collect::<Vec<_>>(),
             "prices": verdicts.prices,
         }),
-        Content::Dossier(dossier) => {
-            serde_json::to_writer(&mut *out, &Whole::of(dossier)).map_err(io::Error::from)?;
-            return writeln!(out);
-        }
         Content::Comparison(comparison) => json!({
             "schema": { "name": "breakeven-comparison", "major": 1, "minor": 0 },
             "comparison": comparison,
         }),
+        Content::Dossier(dossier) => {
+            serde_json::to_writer(&mut *out, &Whole::of(dossier)).map_err(io::Error::from)?;
+            return writeln!(out);
+        }
         Content::Listing(listing) => listing.data.clone(),
     };
     serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;

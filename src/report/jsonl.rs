@@ -21,17 +21,17 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
                 verdict_line(verdict, out)?;
             }
         }
+        Content::Comparison(comparison) => {
+            for case in &comparison.cases {
+                line(case, out)?;
+            }
+        }
         Content::Dossier(dossier) => {
             for judged in dossier.judged {
                 verdict_line(&judged.verdict, out)?;
             }
             for (_, row) in dossier.rows() {
                 line(row, out)?;
-            }
-        }
-        Content::Comparison(comparison) => {
-            for case in &comparison.cases {
-                line(case, out)?;
             }
         }
         Content::Listing(listing) => line(&listing.data, out)?,

@@ -47,10 +47,10 @@ pub enum Content<'a> {
     Records(&'a [(String, Record)]),
     /// Verdicts with the records they rest on.
     Verdicts(Verdicts<'a>),
-    /// Verdicts and records as one report.
-    Dossier(&'a Dossier<'a>),
     /// Records side by side.
     Comparison(&'a Comparison),
+    /// Verdicts and records as one report.
+    Dossier(&'a Dossier<'a>),
     /// A listing that the command line made itself: devices, families, suites, …
     Listing(&'a Listing),
 }
@@ -124,11 +124,11 @@ fn document(content: &Content, sizes: usize) -> Document {
     match content {
         Content::Records(records) => records::document(records),
         Content::Verdicts(verdicts) => verdicts::document(verdicts, sizes),
-        Content::Dossier(dossier) => brief::document(dossier),
         Content::Comparison(comparison) => {
             let cut = if sizes == usize::MAX { sizes } else { comparison::CASES_ON_A_SCREEN };
             comparison::document(comparison, cut)
         }
+        Content::Dossier(dossier) => brief::document(dossier),
         Content::Listing(listing) => listing.document.clone(),
     }
 }

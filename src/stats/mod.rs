@@ -1,4 +1,8 @@
-//! Summaries of samples: medians and their order-statistic intervals. Pure arithmetic.
+//! Summaries of samples: medians and their order-statistic intervals; exact tests of paired
+//! rounds; intervals of proportions. Pure arithmetic.
+
+pub mod proportion;
+pub mod signed_rank;
 
 /// What is known about a set of samples, in the unit of the samples.
 #[derive(Debug, Clone, Copy, PartialEq)]

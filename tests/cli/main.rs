@@ -1,13 +1,17 @@
 //! The commands as a user meets them: exit codes, streams, messages, files.
 
 mod bad_input;
+mod ci_files;
 mod compare;
+mod gate_findings;
+mod gate_history;
 mod imported;
 mod init;
 mod many;
 mod measuring;
 mod output;
 mod own_program;
+mod promote;
 mod sharing;
 mod what_if;
 

@@ -11,12 +11,15 @@ use breakeven_kernels::work::{DeviceInfo, DeviceKind, Language, Program};
 use super::{Backend, BackendError, Device, Probe, Session};
 
 mod launch;
+mod once;
 mod output;
 mod run;
 mod session;
 #[cfg(test)]
 mod tests;
 mod wait;
+
+pub use once::{Ended, once};
 
 /// The name of this backend, and what its devices' ids begin with.
 pub const NAME: &str = "process";

@@ -63,7 +63,8 @@ enum Stopped {
 /// killed then.
 ///
 /// # Errors
-/// [`BackendError::Run`] where it cannot be started, was stopped, or its pipes fail.
+/// [`BackendError::TimedOut`] at its time limit; [`BackendError::Run`] where it cannot be started,
+/// Ctrl-C stopped it, or its pipes fail.
 pub(super) fn run(
     launch: &Launch,
     input: Option<File>,
@@ -164,13 +165,14 @@ fn watch(
 
 fn failed(stopped: Stopped, launch: &Launch, limits: &Limits<'_>) -> BackendError {
     let name = &launch.name;
-    BackendError::Run(match stopped {
-        Stopped::Interrupt => format!("{name} was stopped by Ctrl-C"),
-        Stopped::TimeLimit => format!(
-            "{name} was stopped after its time limit of {} s; give it more with time_limit_s (--time-limit)",
+    match stopped {
+        Stopped::Interrupt => BackendError::Run(format!("{name} was stopped by Ctrl-C")),
+        Stopped::TimeLimit => BackendError::TimedOut(format!(
+            "{name} was stopped after its time limit of {} s; give it more with time_limit_s \
+             (--time-limit)",
             limits.time_s
-        ),
-    })
+        )),
+    }
 }
 
 /// How a run ended, where it was not with status 0: in words, with what it said last.
