@@ -119,7 +119,17 @@ fn answer(dossier: &Dossier) -> Part {
 }
 
 fn measured(document: &mut Document, record: &Record) {
-    document.text(format!("{}, suite {}.", records::machine(record), record.header.run.suite));
+    let run = &record.header.run;
+    document.text(format!(
+        "{}, suite {}, measured {} by breakeven {}.",
+        records::machine(record),
+        run.suite,
+        run.started_at,
+        run.tool_version
+    ));
+    let mut devices = Table::new(&["device", "kind", "name", ">memory", "driver", "libraries"]);
+    record.header.env.devices.iter().for_each(|d| devices.row(records::device_cells(&d.info)));
+    document.table(devices);
     let mut table = records::cpu_against_gpu(record);
     if table.rows.is_empty() {
         table = records::fastest_table(record);

@@ -29,11 +29,11 @@ pub fn section(dossier: &Dossier, figures: &[Figure]) -> String {
         }
     }
     let pictures = html::figures(figures);
-    if dossier.records.len() > ONE_BY_ONE {
-        out += &html::folded(&count(figures.len(), "picture"), &pictures);
-    } else if !figures.is_empty() {
+    if !figures.is_empty() {
         out += "<h3>Pictures of the measurements</h3>\n";
-        out += &pictures;
+        let many = dossier.records.len() > ONE_BY_ONE;
+        let told = count(figures.len(), "picture");
+        out += &if many { html::folded(&told, &pictures) } else { pictures };
     }
     out + "</section>\n"
 }
