@@ -49,11 +49,10 @@ pub fn ratio(value: f64, over: Widths, under: Widths, runs: [BetweenRuns; 2]) ->
 /// Sets how much runs differ: by the repeats of a column's environment and program, where there are
 /// some.
 pub fn set_between_runs(columns: &mut [Column], cases: &[Case]) {
-    let mut groups: HashMap<(&str, &str, Option<&str>, Option<bool>), Vec<usize>> = HashMap::new();
+    let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
     for (index, column) in columns.iter().enumerate() {
-        let program = (column.tool_version.as_str(), column.commit.as_deref(), column.dirty);
-        let key = (column.env_key.as_str(), program.0, program.1, program.2);
-        groups.entry(key).or_default().push(index);
+        let build = (&column.tool_version, &column.commit, column.dirty);
+        groups.entry((&column.env_key, build)).or_default().push(index);
     }
     let repeated: Vec<Vec<usize>> = groups.into_values().filter(|g| g.len() > 1).collect();
     for group in repeated {

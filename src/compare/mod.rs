@@ -347,7 +347,7 @@ pub fn compare(
         columns.iter().map(|c| records[c.record_index].1.header.run.seed).collect();
     let refused = ratios::set_ratios(&mut cases, &columns, &seeds);
     let means = ratios::means(&cases, &columns);
-    if means.iter().all(|mean| mean.speed.is_none()) && !any_ratio(&cases) {
+    if !across_records(&cases, &columns) {
         return Err(CompareError::Nothing(nearest::why_nothing_compares(&refused)));
     }
     refusals.extend(refused);
@@ -365,8 +365,14 @@ pub fn compare(
     })
 }
 
-fn any_ratio(cases: &[Case]) -> bool {
-    cases.iter().flat_map(|case| &case.cells).any(|cell| cell.speed.is_some())
+/// Whether any cell is compared with one of another record.
+fn across_records(cases: &[Case], columns: &[Column]) -> bool {
+    let record = |column: usize| columns[column].record_index;
+    let other = |cell: &Cell| {
+        let base = columns[cell.column].base.map(record);
+        cell.speed.is_some() && base != Some(record(cell.column))
+    };
+    cases.iter().flat_map(|case| &case.cells).any(other)
 }
 
 impl Case {

@@ -28,7 +28,7 @@ fn shown(content: &Content, look: Look, out: &mut dyn Write) -> io::Result<()> {
         match block {
             Block::Heading(_, text) => {
                 let gap = if index == 0 { "" } else { "\n" };
-                writeln!(out, "{gap}{}", painted(&clean(text), "1", look))?;
+                writeln!(out, "{gap}{}", painted(&wrapped(&clean(text), "", look), "1", look))?;
             }
             Block::Text(tone, text) => {
                 let code = match tone {
@@ -118,10 +118,8 @@ fn stacked(table: &Table, look: Look) -> String {
             if index == 0 {
                 lines.push(painted(&wrapped(&cell, "", look), "4", look));
             } else if !cell.is_empty() {
-                let narrower = look.width.map(|width| width - 2);
-                let look = Look { width: narrower, ..look };
-                let line = wrapped(&format!("{}: {cell}", column.title), "  ", look);
-                lines.push(format!("  {}", line.replace('\n', "\n  ")));
+                let line = wrapped(&format!("{}: {cell}", column.title), "    ", look);
+                lines.push(format!("  {line}"));
             }
         }
     }
@@ -227,6 +225,33 @@ mod tests {
         let mut document = Document::default();
         document.text("evil\x1b[2Jname");
         assert_eq!(written(&document, Look::default()), "evil\u{fffd}[2Jname\n");
+    }
+
+    #[test]
+    fn numbers_are_not_parted_from_their_units() {
+        let mut document = Document::default();
+        document.text("it takes 12.0 ms, or 9 %");
+        let look = Look { width: Some(14), ..Look::default() };
+        assert_eq!(written(&document, look), "it takes\n12.0 ms, or\n9 %\n");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_is_a_line_a_cell() {
+        let mut table = Table::new(&["name", ">takes", "on"]);
+        table.row(["a".into(), "12.0 ms".into(), "one two three".into()]);
+        let mut document = Document::default();
+        document.table(table);
+        let narrow = Look { width: Some(18), ..Look::default() };
+        let expected = "a\n  takes: 12.0 ms\n  on: one two\n    three\n";
+        assert_eq!(written(&document, narrow), expected);
+    }
+
+    #[test]
+    fn a_terminal_without_utf8_gets_one_ascii_character_for_each() {
+        let mut document = Document::default();
+        document.text("2.8× ±5 % – ü");
+        let look = Look { ascii: true, ..Look::default() };
+        assert_eq!(written(&document, look), "2.8x ~5 % - ?\n");
     }
 
     #[test]
