@@ -41,6 +41,7 @@ pub struct MeasuredDevice<'a> {
     /// The record behind each row.
     headers: Vec<&'a Header>,
     known: Vec<Known<'a>>,
+    fastest: Vec<&'a Row>,
     by_case: HashMap<&'a str, Vec<usize>>,
     by_series: HashMap<&'a str, Vec<usize>>,
 }
@@ -159,13 +160,44 @@ impl<'a> MeasuredDevice<'a> {
             env_key,
             headers,
             known: Vec::new(),
+            fastest: Vec::new(),
             by_case: HashMap::new(),
             by_series: HashMap::new(),
         });
     }
 
+    /// How efficiency is timed on this device: of a GPU the kernel, of a CPU the whole call.
+    pub fn efficiency_mode(&self) -> Mode {
+        if self.info.kind == DeviceKind::Gpu { Mode::Kernel } else { Mode::Pipelined }
+    }
+
+    /// Of the rows of one case, implementation and amount of work, the one that is fastest in
+    /// [`Self::efficiency_mode`].
+    pub fn fastest_rows(&self) -> &[&'a Row] {
+        &self.fastest
+    }
+
+    fn index_fastest(&mut self) {
+        let mode = self.efficiency_mode();
+        let mut at: HashMap<(&str, &str, u64), usize> = HashMap::new();
+        let time_s = |row| time_of(row, mode).map(|time| time.median_s);
+        for row in &self.rows {
+            let Some(time) = time_s(row) else { continue };
+            let key = (row.case_key.as_str(), row.implementation.as_str(), row.work.ops.to_bits());
+            match at.get(&key).map(|at| &mut self.fastest[*at]) {
+                Some(best) if time_s(best).is_some_and(|best| best <= time) => {}
+                Some(best) => *best = row,
+                None => {
+                    at.insert(key, self.fastest.len());
+                    self.fastest.push(row);
+                }
+            }
+        }
+    }
+
     /// Makes one of the rows that are of one case and implementation.
     fn index(&mut self) {
+        self.index_fastest();
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut at: HashMap<(&str, &str), usize> = HashMap::new();
         for (number, row) in self.rows.iter().enumerate() {

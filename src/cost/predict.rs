@@ -1,7 +1,7 @@
 //! Time of a case on a device where it was not measured: the roofline of the device at the
 //! efficiency of the nearest measured one, else a prior.
 
-use super::evidence::{self, MeasuredDevice, Mode, Timed, time_of};
+use super::evidence::{self, MeasuredDevice, Timed, time_of};
 use super::peaks::{Bound, Peaks};
 use super::stage::{Asked, NoTime};
 use super::{Estimate, Origin, Z95, prior};
@@ -195,9 +195,9 @@ fn source<'a>(asked: Asked, target: &Peaks, device: &'a MeasuredDevice<'a>) -> O
         });
     }
     let work = &asked.case.work;
-    let mode = if target.gpu { Mode::Kernel } else { Mode::Pipelined };
+    let mode = device.efficiency_mode();
     let nearest = device
-        .rows
+        .fastest_rows()
         .iter()
         .filter(|r| &r.family == family && r.work.op_kind == work.op_kind)
         .filter_map(|r| {
