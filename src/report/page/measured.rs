@@ -28,9 +28,12 @@ pub fn section(dossier: &Dossier, figures: &[Figure]) -> String {
             out += &one(label, record, dossier.records.len() > 1);
         }
     }
-    if !figures.is_empty() {
+    let pictures = html::figures(figures);
+    if dossier.records.len() > ONE_BY_ONE {
+        out += &html::folded(&count(figures.len(), "picture"), &pictures);
+    } else if !figures.is_empty() {
         out += "<h3>Pictures of the measurements</h3>\n";
-        out += &html::figures(figures);
+        out += &pictures;
     }
     out + "</section>\n"
 }

@@ -40,8 +40,15 @@ pub fn page(dossier: &Dossier, figures: &Figures) -> String {
         main += &workload::section(index + 1, of, judged, drawn, "");
     }
     main += &live::section(dossier.models, &[]);
-    main += &measured::section(dossier, &figures.records);
-    main += &many::section(dossier);
+    let measured = measured::section(dossier, &figures.records);
+    // Of many records, what they have in common comes first.
+    if dossier.records.len() > measured::ONE_BY_ONE {
+        main += &many::section(dossier);
+        main += &measured;
+    } else {
+        main += &measured;
+        main += &many::section(dossier);
+    }
     main += &provenance::section(dossier);
     let body = format!(
         "{}<div class=body>{}<main id=main tabindex=-1>\n{main}</main></div>",
@@ -70,11 +77,13 @@ fn contents(dossier: &Dossier) -> String {
     if !dossier.models.is_empty() {
         links.push(("live".into(), "What if?".into()));
     }
-    if !dossier.records.is_empty() {
-        links.push(("measured".into(), "Measurements".into()));
-    }
-    if dossier.comparison.is_some() {
-        links.push(("together".into(), "Records side by side".into()));
+    let together = dossier.comparison.map(|_| ("together".into(), "Records side by side".into()));
+    let measured = ("measured".into(), "Measurements".into());
+    let measured = (!dossier.records.is_empty()).then_some(measured);
+    if dossier.records.len() > measured::ONE_BY_ONE {
+        links.extend(together.into_iter().chain(measured));
+    } else {
+        links.extend(measured.into_iter().chain(together));
     }
     links.push(("provenance".into(), "Provenance".into()));
     let links: String =

@@ -77,7 +77,18 @@ fn measured(dossier: &Dossier) -> String {
     let cases = count(keys.len(), "case");
     match dossier.records {
         [(_, record)] => format!("{cases} on {}", records::machine(record)),
-        records => format!("{cases} in {}", count(records.len(), "record")),
+        records => {
+            let slow = match dossier.comparison {
+                Some(Ok(all)) => all.slow_nodes.len(),
+                _ => 0,
+            };
+            let told = match slow {
+                0 => String::new(),
+                1 => "; 1 node is slower than its siblings".into(),
+                n => format!("; {n} nodes are slower than their siblings"),
+            };
+            format!("{cases} in {}{told}", count(records.len(), "record"))
+        }
     }
 }
 
