@@ -55,7 +55,8 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("compare", &["work"]),
     ("report", &["work"]),
     ("gate", &["work"]),
-    ("cli", &["work", "params", "FAMILIES", "family"]),
+    // A gate starts commands that no family makes: the arms themselves.
+    ("cli", &["work", "params", "process", "FAMILIES", "family"]),
 ];
 
 /// What kernels/ must not know: clocks, files, paths, devices, prices, printing.

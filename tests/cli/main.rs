@@ -5,6 +5,7 @@ mod ci_files;
 mod compare;
 mod gate_findings;
 mod gate_history;
+mod gate_paired;
 mod imported;
 mod init;
 mod many;

@@ -353,14 +353,13 @@ fn read(
     let usage = |arm: Arm, problem: String| {
         Failure::usage(format!("the {}'s command: {problem}", super::bench::word(arm)))
     };
-    let family = &breakeven_kernels::command::Command;
+    let family = breakeven_kernels::family("command")
+        .ok_or_else(|| Failure::internal("no family `command` is built in"))?;
     let case = |arm: Arm| -> Result<Box<dyn Case>, Failure> {
-        use breakeven_kernels::work::Family;
         let case = family.case(&asked.params[place(arm)], files);
         case.map_err(|error| usage(arm, error.to_string()))
     };
     let cases = [case(Arm::Base)?, case(Arm::Cand)?];
-    use breakeven_kernels::work::Family;
     for implementation in family.implementations() {
         for device in devices {
             if cases.iter().any(|case| case.supports(implementation, device).is_err()) {

@@ -56,7 +56,8 @@ fn rows(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
             i = widths[2],
             t = widths[3],
         )?;
-        if words::moved(row.verdict) {
+        // Without numbers only the reason says anything.
+        if words::moved(row.verdict) || row.ratio.is_none() {
             let reason = words::inert(&words::cut(&row.reason, 4 * LONGEST_NAME));
             writeln!(out, "    {}", wrapped(&reason, "    ", look))?;
         }
