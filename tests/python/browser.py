@@ -106,7 +106,7 @@ def requests(driver):
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
             url = message["params"]["request"]["url"]
-            if not url.startswith(("file:", "data:", "blob:", "chrome:", "about:")):
+            if not url.startswith(("file:", "data:", "blob:", "chrome:", "chrome-untrusted:", "about:")):
                 asked.append(url)
     return asked
 
