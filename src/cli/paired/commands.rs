@@ -6,6 +6,7 @@ use breakeven_kernels::work::{Case, DeviceInfo, Files, Implementation, Input, Pr
 use serde_json::json;
 
 use super::bench::{Got, Name, Tools, Trouble, Unit, Value, other, place};
+use super::stop;
 use crate::backend::process::{self, Process};
 use crate::backend::{Backend, BackendError, Mode, Session};
 use crate::cli::exit::Failure;
@@ -184,7 +185,14 @@ impl Commands {
             runs
         });
         command.agreed = judge.agreed;
-        runs.unwrap_or_else(|trouble| vec![Err(trouble)])
+        let mut runs = runs.unwrap_or_else(|trouble| vec![Err(trouble)]);
+        // What was stopped because the time is over has not failed.
+        if stop::now()
+            && let Some(last) = runs.last_mut().filter(|run| run.is_err())
+        {
+            *last = Err(Trouble::Cut);
+        }
+        runs
     }
 
     /// One round: both arms of a command next to each other in time, run by run.

@@ -42,6 +42,9 @@ struct Job {
     method: [Option<String>; 2],
 }
 
+/// A job's place, and what it gave or why it did not.
+type Ended = (usize, Result<Done, Trouble>);
+
 /// Two executables and a suite.
 pub struct Executables {
     arms: [Executable; 2],
@@ -291,7 +294,7 @@ impl Executables {
         arm: Arm,
         indices: &[usize],
         tools: &mut Tools,
-    ) -> Result<Vec<(usize, Result<Done, Trouble>)>, Failure> {
+    ) -> Result<Vec<Ended>, Failure> {
         let mut left = indices.to_vec();
         let mut got = Vec::new();
         while !left.is_empty() {

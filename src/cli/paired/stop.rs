@@ -11,6 +11,11 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Set when nothing more may run; programs that run then are stopped.
 static STOP: AtomicBool = AtomicBool::new(false);
 
+/// Whether everything must stop now.
+pub fn now() -> bool {
+    STOP.load(Ordering::SeqCst)
+}
+
 /// Watches for both.
 pub struct Stop {
     start: Instant,
@@ -40,7 +45,7 @@ impl Stop {
 
     /// Whether everything must stop now.
     pub fn now(&self) -> bool {
-        STOP.load(Ordering::SeqCst)
+        now()
     }
 
     /// Whether Ctrl-C was pressed.
