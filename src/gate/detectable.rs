@@ -7,6 +7,11 @@ use crate::stats::signed_rank::{Walsh, critical};
 
 /// Imagined runs. Their share that sees the effect is known to ± 1 percentage point.
 const RUNS: usize = 1000;
+/// With hundreds of rounds fewer have to do, or imagining takes longer than measuring: the work
+/// of a run grows with the square of its rounds.
+const LEAST_RUNS: usize = 200;
+/// Pairs of rounds looked at in all runs together, at most, as long as enough runs remain.
+const MOST_PAIRS: usize = 10_000_000;
 /// Share of imagined runs that must see it: more than the promised 0.9, because eight rounds of
 /// ten rows do not know all that happens; so chosen that simulation finds 0.9 (METHODOLOGY.md).
 const POWER: f64 = 0.93;
@@ -44,8 +49,10 @@ pub fn detectable(
     let screen = critical(first, rules.alpha_screen)?;
     let confirm = critical(second, rules.alpha_confirm / tests.max(1) as f64)?;
     let mut random = Random::new(0);
-    let mut thresholds = Vec::with_capacity(RUNS);
-    for _ in 0..RUNS {
+    let pairs = (first * (first + 1) + second * (second + 1)) / 2;
+    let runs = (MOST_PAIRS / pairs.max(1)).clamp(LEAST_RUNS, RUNS);
+    let mut thresholds = Vec::with_capacity(runs);
+    for _ in 0..runs {
         let chi_squared: f64 = (0..freedom).map(|_| random.normal().powi(2)).sum();
         let spread = spread * (freedom as f64 / chi_squared).sqrt();
         let mut stage = |n: usize| {
@@ -59,7 +66,7 @@ pub fn detectable(
         let suspected = (-screening.lower_at(screen)).max(margin / 2.0 - screening.estimate());
         thresholds.push(suspected.max(margin - confirming.lower_at(confirm)));
     }
-    let rank = (POWER * RUNS as f64).ceil() as usize;
+    let rank = (POWER * runs as f64).ceil() as usize;
     let (_, threshold, _) = thresholds.select_nth_unstable_by(rank, f64::total_cmp);
     Some(threshold.exp_m1()).filter(|share| share.is_finite())
 }

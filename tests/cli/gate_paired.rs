@@ -116,7 +116,7 @@ fn time_is_bounded_and_foretold() {
     let start = Instant::now();
     let short = breakeven(folder.path())
         .args(arguments)
-        .args(["--rounds", "400,16", "--max-wall", "5", "-o", "out"])
+        .args(["--rounds", "60,16", "--max-wall", "5", "-o", "out"])
         .assert();
     assert!(start.elapsed().as_secs_f64() < 8.0, "{:?}", start.elapsed());
     // Whether a few rounds can be judged depends on how fast the machine is.
