@@ -12,6 +12,9 @@ const STEPS_PER_DECADE: i32 = 40;
 const STEPS_OF_NODES: usize = 400;
 /// More bands than this are merged from the narrowest on.
 const MAX_BANDS: usize = 9;
+/// Bands that end below so many times their beginning are merged whatever their number: nobody
+/// knows a demand that well.
+const NARROW: f64 = 1.02;
 
 /// A size that may be chosen.
 #[derive(Clone, Copy)]
@@ -130,15 +133,18 @@ fn demands(sizes: &[Size], jobs_per_day: f64) -> Vec<f64> {
 /// A step function crosses more often than anybody reads: the narrowest inner bands go first, but
 /// never the one that `jobs_per_day` lies in, nor the last crossing.
 fn merge(mut bands: Vec<DemandBand>, jobs_per_day: f64) -> Vec<DemandBand> {
-    while bands.len() > MAX_BANDS {
+    loop {
         let width = |b: &DemandBand| b.to_jobs_per_day.unwrap_or(f64::MAX) / b.from_jobs_per_day;
         let asked = bands.iter().rposition(|b| b.from_jobs_per_day <= jobs_per_day);
-        let Some(narrowest) = (1..bands.len() - 2)
+        let Some(narrowest) = (1..bands.len().saturating_sub(2))
             .filter(|i| Some(*i) != asked)
             .min_by(|a, b| width(&bands[*a]).total_cmp(&width(&bands[*b])))
         else {
             break;
         };
+        if bands.len() <= MAX_BANDS && width(&bands[narrowest]) >= NARROW {
+            break;
+        }
         let after = bands.remove(narrowest + 1);
         bands.remove(narrowest);
         bands[narrowest - 1].to_jobs_per_day = after.to_jobs_per_day;
@@ -149,6 +155,30 @@ fn merge(mut bands: Vec<DemandBand>, jobs_per_day: f64) -> Vec<DemandBand> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slivers_are_merged_but_not_the_one_asked_for() {
+        let band = |(from, to, cheaper)| DemandBand {
+            from_jobs_per_day: from,
+            to_jobs_per_day: to,
+            cheaper,
+        };
+        let (cpu, gpu) = (Side::Cpu, Side::Gpu);
+        let crossing = || {
+            let bands = [
+                (0.0, Some(1000.0), cpu),
+                (1000.0, Some(1010.0), gpu),
+                (1010.0, Some(5000.0), cpu),
+                (5000.0, None, gpu),
+            ];
+            bands.map(band).to_vec()
+        };
+        let starts = |bands: Vec<DemandBand>| -> Vec<f64> {
+            bands.iter().map(|band| band.from_jobs_per_day).collect()
+        };
+        assert_eq!(starts(merge(crossing(), 300.0)), [0.0, 5000.0]);
+        assert_eq!(starts(merge(crossing(), 1005.0)), [0.0, 1000.0, 1010.0, 5000.0]);
+    }
 
     #[test]
     fn merging_spares_the_band_asked_for() {

@@ -53,7 +53,7 @@ pub(super) fn headline(outcome: &Outcome, bands: &[DemandBand]) -> String {
             format!(
                 "measure first: leans {}, as {money} would save about {saved}, {} that it saves the \
                  margin asked for{from}{times}",
-                side_name(winner).to_lowercase(),
+                side_name(winner),
                 chance(p)
             )
         }
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_lean_and_a_tie_keep_their_words() {
         let told = run(0.1, 0.05, 3.0, [1.0, 1.0], 1e6).headline;
-        assert!(told.starts_with("measure first: leans gpu, as $"), "{told}");
+        assert!(told.starts_with("measure first: leans GPU, as $"), "{told}");
         assert!(told.contains(" would save about $"), "{told}");
         assert!(told.contains(" that it saves the margin asked for"), "{told}");
         // $1 and $1.02 an hour: 30.4 · 24 · 1.02 = $744.19.

@@ -133,7 +133,7 @@ fn close_costs_are_either_and_wide_ones_measure_first() {
     let v = run(0.1, 0.05, 3.0, 1.0, 1.0, 1e6);
     assert_eq!(v.verdict, Kind::MeasureFirst);
     assert_eq!(v.lean, Some(Side::Gpu));
-    assert!(v.headline.contains("leans gpu"), "{}", v.headline);
+    assert!(v.headline.contains("leans GPU"), "{}", v.headline);
 }
 
 #[test]

@@ -234,7 +234,7 @@ fn a_cpu_command_that_leaves_threads_idle_loses_nothing_for_sure() {
     let folder = folder();
     // It sleeps: dear as it stands, but many copies might sleep on one node.
     let (_, both) = judged(folder.path(), "sleep 0.2; echo hello", "measure-first");
-    names(&both, &["leans gpu", "only where it was measured"]);
+    names(&both, &["leans GPU", "only where it was measured"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 const STEPS_PER_DECADE = 40;
 const STEPS_OF_NODES = 400;
 const MAX_BANDS = 9;
+const NARROW = 1.02;
 
 // Size::beaten_by.
 function beatenBy(one, other) {
@@ -89,10 +90,10 @@ function bands(sizes, jobsPerDay) {
   return merge(found, jobsPerDay);
 }
 
-// The narrowest inner bands go first, never the one asked about nor the last crossing.
+// The narrowest inner bands go first, and slivers in any case, never the one asked about nor the last crossing.
 function merge(found, jobsPerDay) {
   const width = ([from, to]) => (to ?? Number.MAX_VALUE) / from;
-  while (found.length > MAX_BANDS) {
+  for (;;) {
     const asked = found.findLastIndex(([from]) => from <= jobsPerDay);
     let narrowest = null;
     for (let i = 1; i < found.length - 2; i += 1) {
@@ -101,6 +102,7 @@ function merge(found, jobsPerDay) {
       }
     }
     if (narrowest === null) break;
+    if (found.length <= MAX_BANDS && width(found[narrowest]) >= NARROW) break;
     found[narrowest - 1][1] = found[narrowest + 1][1];
     found.splice(narrowest, 2);
   }
