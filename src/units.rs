@@ -60,6 +60,16 @@ pub fn thousands(value: f64) -> String {
     if value < 0.0 { format!("-{out}") } else { out }
 }
 
+/// A number of jobs a day: whole ones, below ten with three significant digits (`0.14`).
+pub fn jobs(value: f64) -> String {
+    if value <= 0.0 || value >= 10.0 || value.fract() == 0.0 {
+        return thousands(value);
+    }
+    let decimals = (2.0 - value.log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{value:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// US dollars: `$1,234`, `$12.30`, below ten cents three significant digits (`$0.00123`); with an
 /// exponent only where these would be lost among zeros or the whole digits beyond counting.
 pub fn usd(value: f64) -> String {
@@ -92,6 +102,12 @@ pub fn plural(unit: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_jobs_a_day_keep_their_digits() {
+        let told = [0.0, 0.14, 1.0, 2.5, 0.000_012_34, 9.999, 12.4, 5e6].map(jobs);
+        assert_eq!(told, ["0", "0.14", "1", "2.5", "0.0000123", "10", "12", "5,000,000"]);
+    }
 
     #[test]
     fn money_shows_cents_where_they_matter_and_digits_where_cents_are_not_enough() {

@@ -1,6 +1,7 @@
 //! Records that are read: from files and folders, or those that the binary carries.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -40,13 +41,14 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
             find(path, &mut files).map_err(|error| {
                 Failure::usage(format!("{}: {error}; give a readable folder", path.display()))
             })?;
+            files.retain(|file| !foreign(file));
             files.sort();
         } else {
             files.push(path.clone());
         }
         if files.is_empty() {
             return Err(Failure::incomparable(format!(
-                "{}: no .jsonl file in this folder; give a record that `breakeven run` wrote",
+                "{}: no record (.jsonl) in this folder; give a record that `breakeven run` wrote",
                 path.display()
             )));
         }
@@ -59,6 +61,15 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
         records.extend(read.into_iter().collect::<Result<Vec<_>, _>>()?);
     }
     Ok(records)
+}
+
+/// Whether a file holds lines of another kind, such as a gate's rounds. What cannot be read is left
+/// to those who say why.
+fn foreign(path: &Path) -> bool {
+    let mut line = String::new();
+    let read = fs::File::open(path).and_then(|file| BufReader::new(file).read_line(&mut line));
+    let value = serde_json::from_str::<serde_json::Value>(&line);
+    read.is_ok() && value.is_ok_and(|value| value.get("schema").is_none())
 }
 
 /// All `.jsonl` files below `folder`. Links to folders are not followed, so there is no loop.

@@ -127,6 +127,7 @@ fn column(label: &str, name: &str, run: usize, record: &Record, device: &DeviceE
         tool_version: run_facts.tool_version.clone(),
         commit: run_facts.tool_commit.clone(),
         dirty: run_facts.tool_dirty,
+        seed: run_facts.seed,
         env_key: device.env_key.clone(),
         complete: record.footer.as_ref().is_some_and(|footer| footer.complete),
         base: None,

@@ -7,7 +7,7 @@ use super::ratios::{comparable, speed};
 use super::{Case, Column, Crossover, Mode, Ratio};
 
 /// Every series along every pair of CPU and GPU columns that has a case in common.
-pub fn crossovers(cases: &[Case], columns: &[Column], seeds: &[u64]) -> Vec<Crossover> {
+pub fn crossovers(cases: &[Case], columns: &[Column]) -> Vec<Crossover> {
     let pairs = pairs(columns);
     let mut order: Vec<(&str, &str)> = Vec::new();
     let mut series: HashMap<(&str, &str), Vec<(f64, &Case)>> = HashMap::new();
@@ -25,7 +25,7 @@ pub fn crossovers(cases: &[Case], columns: &[Column], seeds: &[u64]) -> Vec<Cros
         let Some(points) = series.get_mut(&key) else { continue };
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         for &(cpu, gpu) in &pairs {
-            let ratio = |case: &Case| gpu_over_cpu(case, cpu, gpu, columns, seeds);
+            let ratio = |case: &Case| gpu_over_cpu(case, cpu, gpu, columns);
             let ratios: Vec<(f64, Ratio)> =
                 points.iter().filter_map(|(value, case)| Some((*value, ratio(case)?))).collect();
             let (Some(first), Some(last)) = (ratios.first(), ratios.last()) else { continue };
@@ -46,15 +46,9 @@ pub fn crossovers(cases: &[Case], columns: &[Column], seeds: &[u64]) -> Vec<Cros
 }
 
 /// Time of the CPU ÷ time of the GPU, end to end.
-fn gpu_over_cpu(
-    case: &Case,
-    cpu: usize,
-    gpu: usize,
-    columns: &[Column],
-    seeds: &[u64],
-) -> Option<Ratio> {
+fn gpu_over_cpu(case: &Case, cpu: usize, gpu: usize, columns: &[Column]) -> Option<Ratio> {
     let (cpu, gpu) = (case.cell(cpu)?, case.cell(gpu)?);
-    let whole = cpu.call.mode == Mode::EndToEnd && comparable(case, cpu, gpu, seeds).is_ok();
+    let whole = cpu.call.mode == Mode::EndToEnd && comparable(case, cpu, gpu, columns).is_ok();
     speed(cpu, gpu, columns).filter(|_| whole)
 }
 

@@ -52,7 +52,8 @@ pub fn set_between_runs(columns: &mut [Column], cases: &[Case]) {
     let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
     for (index, column) in columns.iter().enumerate() {
         let build = (&column.tool_version, &column.commit, column.dirty);
-        groups.entry((&column.env_key, build)).or_default().push(index);
+        // Two GPUs of one machine are not two runs.
+        groups.entry((&column.env_key, &column.device, build)).or_default().push(index);
     }
     let repeated: Vec<Vec<usize>> = groups.into_values().filter(|g| g.len() > 1).collect();
     for group in repeated {

@@ -93,6 +93,18 @@ pub struct Comparison {
     pub options: Options,
 }
 
+impl Comparison {
+    /// Whether two cells of a case are of the same computation, timed in the same way.
+    pub fn same_computation(&self, case: &Case, a: &Cell, b: &Cell) -> bool {
+        ratios::comparable(case, a, b, &self.columns).is_ok()
+    }
+
+    /// Groups of siblings that are large enough to tell a slow node in.
+    pub fn sibling_groups(&self) -> usize {
+        siblings::judged_groups(&self.columns)
+    }
+}
+
 /// One device of one record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Column {
@@ -122,6 +134,8 @@ pub struct Column {
     pub commit: Option<String>,
     /// Whether the sources had local changes.
     pub dirty: Option<bool>,
+    /// Seed of the run's inputs.
+    pub seed: u64,
     /// Same key, same environment.
     pub env_key: String,
     /// Whether the run came to its end.
@@ -343,9 +357,7 @@ pub fn compare(
         return Err(CompareError::Nothing(nearest::why_nothing_joins(records, &runs, &refusals)));
     }
     interval::set_between_runs(&mut columns, &cases);
-    let seeds: Vec<u64> =
-        columns.iter().map(|c| records[c.record_index].1.header.run.seed).collect();
-    let refused = ratios::set_ratios(&mut cases, &columns, &seeds);
+    let refused = ratios::set_ratios(&mut cases, &columns);
     let means = ratios::means(&cases, &columns);
     if !across_records(&cases, &columns) {
         return Err(CompareError::Nothing(nearest::why_nothing_compares(&refused)));
@@ -353,9 +365,9 @@ pub fn compare(
     refusals.extend(refused);
     let remarks = columns::remarks(&columns, records, &runs);
     Ok(Comparison {
-        crossovers: crossover::crossovers(&cases, &columns, &seeds),
-        trends: trend::trends(&cases, &columns, &seeds),
-        slow_nodes: siblings::slow_nodes(&cases, &columns, &seeds),
+        crossovers: crossover::crossovers(&cases, &columns),
+        trends: trend::trends(&cases, &columns),
+        slow_nodes: siblings::slow_nodes(&cases, &columns),
         columns,
         cases,
         means,

@@ -16,7 +16,7 @@ impl Case {
 }
 
 /// Sets the ratios of every cell to its base; returns what was refused.
-pub fn set_ratios(cases: &mut [Case], columns: &[Column], seeds: &[u64]) -> Vec<Refusal> {
+pub fn set_ratios(cases: &mut [Case], columns: &[Column]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for case in cases {
         let ratios: Vec<[Option<Ratio>; 2]> = case
@@ -25,7 +25,7 @@ pub fn set_ratios(cases: &mut [Case], columns: &[Column], seeds: &[u64]) -> Vec<
             .map(|cell| {
                 let found = columns[cell.column].base.and_then(|base| case.cell(base));
                 let Some(base) = found else { return [None; 2] };
-                match comparable(case, base, cell, seeds) {
+                match comparable(case, base, cell, columns) {
                     Ok(()) => [speed(base, cell, columns), cost(base, cell, columns)],
                     Err(reason) => {
                         let (what, base) =
@@ -51,8 +51,8 @@ pub fn set_ratios(cases: &mut [Case], columns: &[Column], seeds: &[u64]) -> Vec<
 ///
 /// # Errors
 /// What differs.
-pub fn comparable(case: &Case, base: &Cell, cell: &Cell, seeds: &[u64]) -> Result<(), String> {
-    let seed = [seeds[base.column], seeds[cell.column]];
+pub fn comparable(case: &Case, base: &Cell, cell: &Cell, columns: &[Column]) -> Result<(), String> {
+    let seed = [columns[base.column].seed, columns[cell.column].seed];
     if seed[0] != seed[1] && case.family != COMMANDS {
         return Err(format!("other input: seed {} against {}", seed[1], seed[0]));
     }

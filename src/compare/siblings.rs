@@ -6,6 +6,8 @@ use super::interval::{sampling, student};
 use super::ratios::comparable;
 use super::{Case, Cell, Column, SlowNode};
 
+/// Siblings that it takes to tell which one is slow.
+const ENOUGH: usize = 3;
 /// Slower by less than this is not worth a word.
 const WORTH_TELLING: f64 = 1.05;
 /// Share of the cases in which a node must be slower.
@@ -14,37 +16,41 @@ const SHARE_OF_CASES: f64 = 0.5;
 const TO_95: f64 = 1.959_963_984_540_054 / 1.644_853_626_951_472_7;
 
 /// What siblings have in common, in words that sort.
-fn kin(column: &Column, seed: u64) -> [String; 6] {
+fn kin(column: &Column) -> [String; 6] {
     let size = column.sku.as_ref().map(|sku| sku.to_ascii_lowercase());
     [
         size.unwrap_or_else(|| column.env_key.clone()),
         column.device.clone(),
         column.device_name.clone(),
         format!("{} {:?} {:?}", column.tool_version, column.commit, column.dirty),
-        seed.to_string(),
+        column.seed.to_string(),
         column.provider.clone().unwrap_or_default(),
     ]
 }
 
 /// Every group of columns of one size (where that is unknown, one environment), device, program and
 /// seed, of at least `least` records.
-fn groups(columns: &[Column], seeds: &[u64], least: usize) -> Vec<Vec<usize>> {
+fn groups(columns: &[Column], least: usize) -> Vec<Vec<usize>> {
     let mut groups: BTreeMap<[String; 6], Vec<usize>> = BTreeMap::new();
     for (index, column) in columns.iter().enumerate() {
-        groups.entry(kin(column, seeds[index])).or_default().push(index);
+        groups.entry(kin(column)).or_default().push(index);
     }
     groups.into_values().filter(|group| group.len() >= least).collect()
 }
 
-/// The nodes that are slower than their siblings beyond these's own noise, slowest first. It takes
-/// three to tell which one is slow.
-pub fn slow_nodes(cases: &[Case], columns: &[Column], seeds: &[u64]) -> Vec<SlowNode> {
+/// Groups of siblings in which a slow node would be told.
+pub fn judged_groups(columns: &[Column]) -> usize {
+    groups(columns, ENOUGH).len()
+}
+
+/// The nodes that are slower than their siblings beyond these's own noise, slowest first.
+pub fn slow_nodes(cases: &[Case], columns: &[Column]) -> Vec<SlowNode> {
     let mut slow = Vec::new();
-    for group in groups(columns, seeds, 3) {
+    for group in groups(columns, ENOUGH) {
         let shared: Vec<Vec<&Cell>> = cases
             .iter()
-            .map(|case| kindred(case, &group, seeds))
-            .filter(|cells| cells.len() >= 3)
+            .map(|case| kindred(case, &group, columns))
+            .filter(|cells| cells.len() >= ENOUGH)
             .collect();
         slow.extend(group.iter().filter_map(|node| judged(*node, &group, &shared)));
     }
@@ -53,10 +59,10 @@ pub fn slow_nodes(cases: &[Case], columns: &[Column], seeds: &[u64]) -> Vec<Slow
 }
 
 /// The cells of the group in one case that are of the same computation as the first.
-fn kindred<'c>(case: &'c Case, group: &[usize], seeds: &[u64]) -> Vec<&'c Cell> {
+fn kindred<'c>(case: &'c Case, group: &[usize], columns: &[Column]) -> Vec<&'c Cell> {
     let cells: Vec<&Cell> = group.iter().filter_map(|column| case.cell(*column)).collect();
     let Some(first) = cells.first().copied() else { return cells };
-    cells.into_iter().filter(|cell| comparable(case, first, cell, seeds).is_ok()).collect()
+    cells.into_iter().filter(|cell| comparable(case, first, cell, columns).is_ok()).collect()
 }
 
 /// The middle of the siblings' logarithmic times.

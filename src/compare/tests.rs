@@ -373,6 +373,21 @@ fn repeats_tell_how_much_runs_differ() {
 }
 
 #[test]
+fn two_gpus_of_one_run_are_not_two_runs() {
+    let (name, mut run) = gpu_record();
+    let mut second = run.header.env.devices[0].clone();
+    second.info.id = "cuda:1".into();
+    run.header.env.devices.push(second);
+    for mut row in run.rows.clone() {
+        row.device = "cuda:1".into();
+        row.times.end_to_end = row.times.end_to_end.map(|t| time(t.median_s * 1.5));
+        run.rows.push(row);
+    }
+    let c = compared(&[cpu_record(), (name, run)]);
+    assert!(c.columns.iter().all(|column| column.between_runs.runs == 0), "{:?}", c.columns);
+}
+
+#[test]
 fn a_slow_node_among_siblings_is_named() {
     // Siblings at 1, 1.01 and 1.02: their standard deviation is 0.009901; times t at 97.5 % with
     // two degrees of freedom, 4.302653, and √(4/3), it is a factor of 1.050424. The slow one takes

@@ -6,7 +6,7 @@ use super::ratios::{Sum, comparable};
 use super::{Case, Column, Trend, TrendPoint};
 
 /// Every size (where that is unknown, environment) and device with runs of different times.
-pub fn trends(cases: &[Case], columns: &[Column], seeds: &[u64]) -> Vec<Trend> {
+pub fn trends(cases: &[Case], columns: &[Column]) -> Vec<Trend> {
     let mut groups: BTreeMap<[&str; 3], Vec<usize>> = BTreeMap::new();
     for (index, column) in columns.iter().enumerate() {
         let of = column.sku.as_deref().unwrap_or(&column.env_key);
@@ -22,23 +22,17 @@ pub fn trends(cases: &[Case], columns: &[Column], seeds: &[u64]) -> Vec<Trend> {
         }
         let of = oldest.sku.as_ref().unwrap_or(&oldest.device_name).clone();
         let device = oldest.device.clone();
-        let points = group.iter().map(|column| point(cases, columns, seeds, group[0], *column));
+        let points = group.iter().map(|column| point(cases, columns, group[0], *column));
         trends.push(Trend { of, device, points: points.collect() });
     }
     trends
 }
 
-fn point(
-    cases: &[Case],
-    columns: &[Column],
-    seeds: &[u64],
-    oldest: usize,
-    column: usize,
-) -> TrendPoint {
+fn point(cases: &[Case], columns: &[Column], oldest: usize, column: usize) -> TrendPoint {
     let mut sum = Sum::default();
     for case in cases.iter().filter(|case| case.counts()) {
         let (Some(then), Some(now)) = (case.cell(oldest), case.cell(column)) else { continue };
-        if oldest != column && comparable(case, then, now, seeds).is_ok() {
+        if oldest != column && comparable(case, then, now, columns).is_ok() {
             sum.add(then.call.median_s / now.call.median_s, &then.call, &now.call);
         }
     }

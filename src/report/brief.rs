@@ -1,5 +1,6 @@
 //! The report in short, for a terminal, an issue or a job summary: verdicts first, details after.
 
+use super::comparison::label;
 use super::dossier::{Dossier, Judged};
 use super::numbers::{UNKNOWN, count};
 use super::page::measured::{ONE_BY_ONE, overview};
@@ -159,8 +160,8 @@ fn together(document: &mut Document, all: &Comparison) {
         Table::new(&["device", "compared with", ">speed against it", ">cost against it"]);
     for mean in &all.means {
         table.row([
-            all.columns[mean.column].label.clone(),
-            all.columns[mean.base].label.clone(),
+            label(&all.columns[mean.column]),
+            label(&all.columns[mean.base]),
             words::with_interval(mean.speed),
             words::with_interval(mean.cost),
         ]);

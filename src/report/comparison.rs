@@ -278,7 +278,7 @@ fn refusals(all: &[Refusal]) -> Vec<String> {
             |(r, _): &(&Refusal, usize)| r.what == refusal.what && r.reason == refusal.reason;
         match groups.iter().position(same) {
             Some(at) => groups[at].1 += 1,
-            None if groups.len() == REFUSALS => break,
+            None if groups.len() == REFUSALS => {}
             None => groups.push((refusal, 1)),
         }
     }

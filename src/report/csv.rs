@@ -1,5 +1,6 @@
 //! The form for spreadsheets: one table, a header line, units in the column names.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::{Content, Look, Table, comparison, records};
@@ -87,7 +88,7 @@ fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
         Content::Comparison(all) => {
             csv.write_record(comparison::CSV_COLUMNS)?;
             for row in comparison::csv_rows(all) {
-                csv.write_record(row)?;
+                csv.write_record(row.iter().map(|cell| tame(cell.as_ref())))?;
             }
         }
         Content::Dossier(dossier) => write_records(&mut csv, dossier.records)?,
@@ -95,7 +96,7 @@ fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
             if let Some(table) = listing.document.tables().next() {
                 csv.write_record(table.columns.iter().map(|c| c.title))?;
                 for row in &table.rows {
-                    csv.write_record(row)?;
+                    csv.write_record(row.iter().map(|cell| tame(cell.as_ref())))?;
                 }
             }
         }
@@ -123,7 +124,7 @@ fn write_verdicts<'v, W: Write>(
     csv.write_record(VERDICT_COLUMNS)?;
     for verdict in verdicts {
         for cost in &verdict.ranking {
-            csv.write_record(cost_cells(verdict, cost))?;
+            csv.write_record(cost_cells(verdict, cost).iter().map(|cell| tame(cell)))?;
         }
     }
     Ok(())
@@ -147,7 +148,7 @@ fn write_row<W: Write>(
         modes.iter().filter(|(_, t)| t.is_some()).map(|(m, t)| (*m, t.as_ref())).collect();
     let lines = if measured.is_empty() { vec![("", None)] } else { measured };
     for (mode, time) in lines {
-        csv.write_record(cells(name, record, row, mode, time))?;
+        csv.write_record(cells(name, record, row, mode, time).iter().map(|cell| tame(cell)))?;
     }
     Ok(())
 }
@@ -228,9 +229,20 @@ pub fn text(table: &Table) -> String {
     // A vector takes everything.
     let _ = csv.write_record(table.columns.iter().map(|c| c.title));
     for row in &table.rows {
-        let _ = csv.write_record(row);
+        let _ = csv.write_record(row.iter().map(|cell| tame(cell)));
     }
     csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// A cell that a spreadsheet shows instead of working it out: text that begins like a formula, as
+/// the name of a record may, gets an apostrophe in front. Numbers are left alone.
+fn tame(cell: &str) -> Cow<'_, [u8]> {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula && cell.parse::<f64>().is_err() {
+        format!("'{cell}").into_bytes().into()
+    } else {
+        cell.as_bytes().into()
+    }
 }
 
 /// The word that a value has in the record's JSON.
@@ -238,5 +250,19 @@ pub fn word(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_formulas_are_text_and_numbers_stay_numbers() {
+        let shown = |cell| String::from_utf8_lossy(&tame(cell)).into_owned();
+        assert_eq!(shown("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
+        assert_eq!(shown("@SUM(1)"), "'@SUM(1)");
+        assert_eq!(shown("-1.5e-3"), "-1.5e-3");
+        assert_eq!(shown("matmul m=1"), "matmul m=1");
     }
 }

@@ -47,7 +47,7 @@ fn write_parts(parts: &[Part], out: &mut dyn Write) -> io::Result<()> {
     if let Some(first) = left_out.first() {
         let first: String = escaped(first).chars().take(100).collect();
         let number = count(left_out.len(), "part");
-        writeln!(out, "\n{number} left out for length, from \"{first}\" on; see report.html.")?;
+        writeln!(out, "\n{number} left out for length, among them \"{first}\"; see report.html.")?;
     }
     Ok(())
 }

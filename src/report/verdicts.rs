@@ -4,7 +4,7 @@ use super::numbers::{UNKNOWN, count, percent, ratio};
 use super::{Document, Table, Tone, Verdicts, csv::word, records};
 use crate::classify::{Kind, Side, SkuCost, Suggestion, Verdict};
 use crate::cost::{Estimate, Origin};
-use crate::units::{seconds, thousands, usd};
+use crate::units::{jobs, seconds, thousands, usd};
 
 /// All verdicts; rankings are cut to `rows` of each side. Where they are cut, what a reader can do
 /// without is left to the other forms and to `--explain`.
@@ -345,7 +345,7 @@ fn demand(verdict: &Verdict) -> Option<String> {
     Some(format!(
         "demand: cheaper by medians{own}: {}; asked: {}, {}",
         told.join(", "),
-        thousands(asked),
+        jobs(asked),
         side_name(here.cheaper)
     ))
 }

@@ -185,7 +185,7 @@ fn a_file_that_is_no_record_is_refused_by_line() {
 fn a_folder_without_records_has_nothing_to_compare() {
     let folder = folder();
     let message = message(&run(folder.path(), &["classify", "--records", "."], 4));
-    names(&message, &["no .jsonl file", "breakeven run"]);
+    names(&message, &["no record (.jsonl)", "breakeven run"]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn what_cannot_be_compared_says_why() {
     names(&refused(&["cpu.jsonl", "gpu.jsonl", "--base", "x"], 2), &["--base x", "`cpu cpu`"]);
     names(&refused(&["cpu.jsonl", "=gpu.jsonl"], 2), &["NAME=PATH"]);
     names(&refused(&["cpu.jsonl", "gpu.jsonl", "--region", "mars"], 2), &["--region mars"]);
-    names(&refused(&["cpu.jsonl", "empty"], 4), &["empty", "no .jsonl file"]);
+    names(&refused(&["cpu.jsonl", "empty"], 4), &["empty", "no record (.jsonl)"]);
     let alien = refused(&["gpu.jsonl", "alien.jsonl"], 4);
     names(&alien, &["no case in common", "the nearest are `", "`my"]);
     names(&refused(&["gpu.jsonl", "seed.jsonl"], 4), &["seed 2 against 1", "--seed"]);

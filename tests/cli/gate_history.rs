@@ -103,7 +103,7 @@ fn what_cannot_be_a_baseline_or_be_judged_is_refused_by_name() {
     let new = record(folder.path(), "new", "Standard_D4s_v5");
     names(&message(&gate(folder.path(), &new, &[], 4)), &["accepted", "no such folder", "promote"]);
     fs::create_dir(folder.path().join("accepted")).expect("a folder");
-    names(&message(&gate(folder.path(), &new, &[], 4)), &["accepted", "no .jsonl file"]);
+    names(&message(&gate(folder.path(), &new, &[], 4)), &["accepted", "no record (.jsonl)"]);
     promote(folder.path(), &new);
     let incomplete = fixture("record.jsonl");
     names(&message(&gate(folder.path(), &incomplete, &[], 4)), &["record.jsonl", "incomplete"]);

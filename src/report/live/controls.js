@@ -25,6 +25,13 @@ function start() {
   const source = $("live-data");
   if (!source) return;
   const models = readModels(JSON.parse(source.textContent));
+  // Workloads of one name are told apart by a number.
+  const named = new Map();
+  for (const one of models) {
+    const before = named.get(one.name) ?? 0;
+    named.set(one.name, before + 1);
+    if (before) one.name = `${one.name} (${before + 1})`;
+  }
   if (!models.length) return;
   const own = { w: models[0].name };
   let model = models[0], asked = { ...model.asked }, all = false;
@@ -90,7 +97,7 @@ function start() {
       if (field !== typed) field.value = value;
       if (key === "jobs") slider.max = end();
       if (slider !== typed) slider.value = key === "jobs" ? positionOf(value) : value;
-      if (key === "jobs") slider.setAttribute("aria-valuetext", `${thousands(value)} jobs a day`);
+      if (key === "jobs") slider.setAttribute("aria-valuetext", `${jobsWords(value)} jobs a day`);
     }
     options($("live-kind"), kinds().map((kind) => [kind, KINDS[kind]]));
     $("live-kind").value = asked.kind;

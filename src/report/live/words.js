@@ -1,5 +1,11 @@
 // Numbers and sentences for people: src/units.rs, src/classify/words.rs.
 
+// Jobs a day: below ten with three significant digits, as src/units.rs has it.
+function jobsWords(value) {
+  return value > 0 && value < 10 && !Number.isInteger(value)
+    ? String(Number(value.toPrecision(3))) : thousands(value);
+}
+
 function thousands(value) {
   const digits = Math.abs(value).toFixed(0).replace(/\B(?=(\d{3})+$)/g, ",");
   return value < 0 ? `-${digits}` : digits;

@@ -5,7 +5,7 @@ use super::words;
 use crate::classify::{SkuCost, Verdict};
 use crate::report::dossier::Dossier;
 use crate::report::numbers::{UNKNOWN, percent};
-use crate::report::verdicts::{origin, probability};
+use crate::report::verdicts::{origin, probability, side_name};
 use crate::units::{thousands, usd};
 
 /// The header: what this is, the answer, what it rests on.
@@ -65,7 +65,7 @@ pub fn verdicts(dossier: &Dossier) -> String {
          <caption>{caption}</caption><thead><tr>{head}<tbody>{body}</table></div>\
          <p class=\"small hush\">P(GPU wins): the probability that the GPU is cheaper by the margin \
          asked for, {}. How each time is known stands beside its size. Turns at: the last demand at \
-         which the cheaper kind changes.</p></section>\n",
+         which the cheaper kind changes, and to which.</p></section>\n",
         margin(dossier),
     )
 }
@@ -84,14 +84,16 @@ fn line(number: usize, verdict: &Verdict) -> String {
         }
         None => UNKNOWN.into(),
     };
+    let last = verdict.break_even.demand_bands.last().map(|band| side_name(band.cheaper));
     let turns = verdict.break_even.last_crossing_jobs_per_day;
+    let turns = turns.zip(last).map(|(jobs, side)| format!("{side} from {}", thousands(jobs)));
     let cells = [
         (false, badge(verdict)),
         (false, bill(&verdict.best_cpu)),
         (false, bill(&verdict.best_gpu)),
         (true, words::savings(verdict).unwrap_or_else(|| UNKNOWN.into())),
         (true, verdict.probability_gpu.map_or_else(|| UNKNOWN.into(), probability)),
-        (true, turns.map_or_else(|| UNKNOWN.into(), thousands)),
+        (true, turns.unwrap_or_else(|| UNKNOWN.into())),
     ];
     let cells: String = cells
         .iter()

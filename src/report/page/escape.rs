@@ -7,7 +7,7 @@ pub const PROSE: usize = 2000;
 
 /// `raw` as text of an element or value of a quoted attribute, after `most` characters cut.
 pub fn text(raw: &str, most: usize) -> String {
-    let mut out = String::with_capacity(raw.len().min(4 * most) + 16);
+    let mut out = String::with_capacity(raw.len().min(most.saturating_mul(4)) + 16);
     for (index, c) in raw.chars().enumerate() {
         if index == most {
             out.push('…');
@@ -25,6 +25,11 @@ pub fn text(raw: &str, most: usize) -> String {
         }
     }
     out
+}
+
+/// A command, whole, so that it can be pasted.
+pub fn command(raw: &str) -> String {
+    text(raw, usize::MAX)
 }
 
 /// A paragraph; what stands between backticks is code.
@@ -46,6 +51,10 @@ pub fn prose(raw: &str) -> String {
 
 /// A sentence that begins like one and ends like one.
 pub fn sentence(raw: &str) -> String {
+    let raw = match raw.get(..4) {
+        Some("gpu:" | "cpu:") => &format!("{}{}", raw[..3].to_uppercase(), &raw[3..]),
+        _ => raw,
+    };
     let mut chars = raw.chars();
     let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
     let end = if raw.ends_with(['.', '?', '!']) { "" } else { "." };

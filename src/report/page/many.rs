@@ -1,9 +1,13 @@
 //! Records side by side: joined by case, the same size over time, nodes slower than their siblings.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
 use super::escape::prose;
 use super::{html, words};
-use crate::compare::{Cell, Comparison};
+use crate::compare::{Cell, Comparison, Refusal};
 use crate::report::Align::{Left, Right};
+use crate::report::comparison::label;
 use crate::report::dossier::Dossier;
 use crate::report::numbers::{UNKNOWN, count, percent, ratio};
 use crate::report::{Align, Table};
@@ -11,6 +15,8 @@ use crate::units::{seconds, si, thousands, usd};
 
 /// Columns that are shown beside each other, case by case.
 const COLUMNS: usize = 8;
+/// Lines of what was not compared.
+const REFUSALS: usize = 100;
 
 /// The section about all records; empty for one alone.
 pub fn section(dossier: &Dossier) -> String {
@@ -51,6 +57,10 @@ fn compared(all: &Comparison) -> String {
 
 fn summary(all: &Comparison) -> String {
     let slow = match all.slow_nodes.len() {
+        // It takes three of a kind.
+        0 if all.sibling_groups() == 0 => {
+            "no three are nodes of one kind, so none can be called slow among its siblings".into()
+        }
         0 => "no node is slower than its siblings beyond their noise".to_owned(),
         1 => "1 node is slower than its siblings".to_owned(),
         n => format!("{n} nodes are slower than their siblings"),
@@ -85,12 +95,12 @@ fn columns(all: &Comparison) -> Table {
     for (index, column) in all.columns.iter().enumerate() {
         let mean = all.means.iter().find(|m| m.column == index);
         table.row([
-            column.label.clone(),
+            label(column),
             column.sku.clone().unwrap_or_else(|| UNKNOWN.into()),
             column.device_name.clone(),
             words::day(&column.started_at).to_owned(),
             column.usd_per_h.map_or_else(|| UNKNOWN.into(), usd),
-            column.base.map_or_else(|| UNKNOWN.into(), |b| all.columns[b].label.clone()),
+            column.base.map_or_else(|| UNKNOWN.into(), |b| label(&all.columns[b])),
             words::with_interval(mean.and_then(|m| m.speed)),
             words::with_interval(mean.and_then(|m| m.cost)),
             format!("±{}", percent(column.between_runs.factor90 - 1.0)),
@@ -113,8 +123,8 @@ fn crossovers(all: &Comparison) -> Table {
     for crossing in &all.crossovers {
         table.row([
             crossing.series.clone(),
-            all.columns[crossing.cpu].label.clone(),
-            all.columns[crossing.gpu].label.clone(),
+            label(&all.columns[crossing.cpu]),
+            label(&all.columns[crossing.gpu]),
             value(crossing.from),
             value(crossing.surely_from),
             thousands(crossing.tested_from),
@@ -140,22 +150,24 @@ fn joined(all: &Comparison) -> Table {
     for case in &all.cases {
         let best = |gpu: bool| {
             let here = case.cells.iter().filter(|cell| all.columns[cell.column].gpu == gpu);
-            here.min_by(|a, b| a.call.median_s.total_cmp(&b.call.median_s))
+            // Device work alone only where no device has more.
+            let rank = |cell: &&Cell| (cell.call.mode.kernel(), cell.call.median_s);
+            here.min_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal))
         };
         let (cpu, gpu) = (best(false), best(true));
         let unit = format!("{}/s", case.useful_unit);
         let where_ = |cell: Option<&Cell>| {
             cell.map_or_else(
                 || UNKNOWN.into(),
-                |c| format!("{}, {}", all.columns[c.column].label, c.call.implementation),
+                |c| format!("{}, {}", label(&all.columns[c.column]), c.call.implementation),
             )
         };
-        let call =
-            |cell: Option<&Cell>| cell.map_or_else(|| UNKNOWN.into(), |c| seconds(c.call.median_s));
+        let call = |cell: Option<&Cell>| cell.map_or_else(|| UNKNOWN.into(), one_call);
         let rate = |cell: Option<&Cell>| {
             cell.map_or_else(|| UNKNOWN.into(), |c| si(c.useful_per_s, &unit))
         };
-        let speed_up = cpu.zip(gpu).map(|(c, g)| ratio(c.call.median_s / g.call.median_s));
+        let pair = cpu.zip(gpu).filter(|(c, g)| all.same_computation(case, c, g));
+        let speed_up = pair.map(|(c, g)| ratio(c.call.median_s / g.call.median_s));
         table.row([
             case.case_key.clone(),
             case.cells.len().to_string(),
@@ -171,16 +183,21 @@ fn joined(all: &Comparison) -> Table {
     table
 }
 
+/// The time of one call, marked where it leaves the transfers out.
+fn one_call(cell: &Cell) -> String {
+    let only = if cell.call.mode.kernel() { " (device work)" } else { "" };
+    format!("{}{only}", seconds(cell.call.median_s))
+}
+
 /// Titles and rows of a table with a column for each device.
 type Matrix = (Vec<(String, Align)>, Vec<Vec<String>>);
 
 fn matrix(all: &Comparison) -> Matrix {
     let mut titles = vec![("case".to_owned(), Left)];
-    titles.extend(all.columns.iter().map(|c| (c.label.clone(), Right)));
+    titles.extend(all.columns.iter().map(|c| (label(c), Right)));
     let rows = all.cases.iter().map(|case| {
-        let cells = (0..all.columns.len()).map(|column| {
-            case.cell(column).map_or_else(|| UNKNOWN.into(), |c| seconds(c.call.median_s))
-        });
+        let cells = (0..all.columns.len())
+            .map(|column| case.cell(column).map_or_else(|| UNKNOWN.into(), one_call));
         std::iter::once(case.case_key.clone()).chain(cells).collect()
     });
     (titles, rows.collect())
@@ -215,14 +232,16 @@ fn trends(all: &Comparison) -> Table {
 
 /// Refusals of one reason are one line.
 fn refusals(all: &Comparison) -> Vec<String> {
-    let mut groups: Vec<(&str, Vec<&crate::compare::Refusal>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut groups: Vec<(&str, Vec<&Refusal>)> = Vec::new();
     for refusal in &all.refusals {
-        match groups.iter_mut().find(|(reason, _)| *reason == refusal.reason) {
-            Some((_, group)) => group.push(refusal),
-            None => groups.push((&refusal.reason, vec![refusal])),
-        }
+        let place = *places.entry(&refusal.reason).or_insert_with(|| {
+            groups.push((&refusal.reason, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(refusal);
     }
-    let line = |(reason, group): (&str, Vec<&crate::compare::Refusal>)| {
+    let line = |(reason, group): (&str, Vec<&Refusal>)| {
         let example = group[0];
         let case = example.case_key.as_deref().map(|c| format!(", {c}")).unwrap_or_default();
         match group.len() {
@@ -230,5 +249,11 @@ fn refusals(all: &Comparison) -> Vec<String> {
             n => format!("{n} times, for example {}{case}: {reason}", example.what),
         }
     };
-    groups.into_iter().map(line).collect()
+    let more = groups.len().saturating_sub(REFUSALS);
+    groups.truncate(REFUSALS);
+    let mut lines: Vec<String> = groups.into_iter().map(line).collect();
+    if more > 0 {
+        lines.push(format!("{} more: `compare --format json` has all", count(more, "reason")));
+    }
+    lines
 }

@@ -1,13 +1,13 @@
 //! Where everything comes from, what is missing, and how to do it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::escape::{name, prose};
+use super::escape::{command, name, prose};
 use super::{html, measured};
 use crate::cost::Origin;
 use crate::record::{Record, Row, Status};
 use crate::report::dossier::Dossier;
-use crate::report::numbers::{UNKNOWN, count};
+use crate::report::numbers::{UNKNOWN, count, percent};
 use crate::report::{Table, csv::word, records};
 use crate::units::bytes;
 
@@ -83,25 +83,39 @@ pub fn origins(dossier: &Dossier) -> Table {
 /// What a row that did not come to a time has in common with others.
 type Gap<'a> = (&'static str, &'a str, &'a str, &'a str);
 
+/// Where a gap is.
+#[derive(Default)]
+struct Places<'a> {
+    /// The first case.
+    example: Option<&'a str>,
+    cases: BTreeSet<&'a str>,
+    records: BTreeSet<&'a str>,
+}
+
 /// What failed or was skipped, one line a reason over all records, the gravest first.
 pub fn gap_lines(dossier: &Dossier) -> Vec<String> {
-    let mut groups: BTreeMap<(u8, Gap), (usize, &str)> = BTreeMap::new();
-    for (_, row) in dossier.rows() {
+    let mut groups: BTreeMap<(u8, Gap), Places> = BTreeMap::new();
+    let labelled = dossier.records.iter();
+    for (label, row) in labelled.flat_map(|(l, r)| r.rows.iter().map(move |row| (l, row))) {
         let Some((rank, what)) = gap(row) else { continue };
         let reason = row.reason.as_deref().unwrap_or("no reason given");
         let key = (rank, (what, row.implementation.as_str(), row.device.as_str(), reason));
-        groups.entry(key).or_insert((0, row.case_key.as_str())).0 += 1;
+        let places = groups.entry(key).or_default();
+        places.example.get_or_insert(&row.case_key);
+        places.cases.insert(&row.case_key);
+        places.records.insert(label);
     }
-    let line = |((_, (what, implementation, device, reason)), (number, case)): (
-        &(u8, Gap),
-        &(usize, &str),
-    )| {
-        let cases = if *number == 1 {
-            (*case).to_owned()
-        } else {
-            format!("{}, such as {case}", count(*number, "case"))
+    let line = |((_, (what, implementation, device, reason)), places): (&(u8, Gap), &Places)| {
+        let example = places.example.unwrap_or(UNKNOWN);
+        let cases = match places.cases.len() {
+            1 => example.to_owned(),
+            number => format!("{}, such as {example}", count(number, "case")),
         };
-        format!("{what}: {implementation} on {device}, {cases}: {reason}")
+        let records = match places.records.len() {
+            1 => String::new(),
+            number => format!(" in {}", count(number, "record")),
+        };
+        format!("{what}: {implementation} on {device}, {cases}{records}: {reason}")
     };
     groups.iter().map(line).collect()
 }
@@ -199,7 +213,8 @@ const FACTS: &[Fact] = &[
     }),
     ("State at the start", |r| {
         let state = &r.header.env.state;
-        format!("load {}, steal {}", number(state.load_average), number(state.steal_ratio))
+        let steal = state.steal_ratio.map_or_else(|| UNKNOWN.into(), percent);
+        format!("load {}, steal {steal}", number(state.load_average))
     }),
     ("Run", |r| {
         let run = &r.header.run;
@@ -279,7 +294,7 @@ fn again(dossier: &Dossier) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let lines: String = lines.iter().map(|line| format!("{}\n", prose(line))).collect();
+    let lines: String = lines.iter().map(|line| format!("{}\n", command(line))).collect();
     let more = if more > 0 {
         format!(
             "<p class=small>{} left out; every record has its own.</p>",

@@ -2,31 +2,36 @@
 // Sorting and filtering of tables. Without it, each table is there as it was written: best first.
 (() => {
   const UNITS = { ns: 1e-9, "µs": 1e-6, ms: 1e-3, s: 1, min: 60, h: 3600, "%": 0.01, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
+  const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
   const PREFIXES = { k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15 };
 
   // The number that a cell begins with, in the base of its unit: "−$1,200" is −1200, "1.5 ms" 0.0015.
   const numberOf = (text) => {
-    const found = /^([-−])?\$?(\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)×?\s*([^\s\d]*)/.exec(text);
+    const found = /^([-−])?\$?(\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)(?:×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?×?\s*([^\s\d]*)/.exec(text);
     if (!found) return null;
-    const value = Number(found[2].replaceAll(",", "")) * (found[1] ? -1 : 1);
-    const unit = found[3];
+    const power = [...(found[3] ?? "")].map((c) => (c === "⁻" ? "-" : RAISED.indexOf(c))).join("");
+    const value = Number(`${found[2].replaceAll(",", "")}${power && `e${power}`}`) * (found[1] ? -1 : 1);
+    const unit = found[4];
     if (unit in UNITS) return value * UNITS[unit];
-    return unit.includes("/") && unit[0] in PREFIXES ? value * PREFIXES[unit[0]] : value;
+    const prefixed = /\/|CUPS$|Hz$/.test(unit) && unit[0] in PREFIXES;
+    return prefixed ? value * PREFIXES[unit[0]] : value;
   };
 
   const say = (table, text) => { table.status.textContent = text; };
 
-  // Unknown cells stay last, whichever way.
+  // Unknown cells stay last, whichever way; so do words in a column of numbers.
   const sort = (table, column, up) => {
+    const told = table.element.tHead.rows[0].cells[column].classList.contains("n");
     const key = (row) => {
       const text = row.cells[column].textContent.trim();
-      return { text, number: numberOf(text), unknown: text === "–" || text === "" };
+      const number = numberOf(text);
+      return { text, number, unknown: text === "–" || text === "" || (told && number === null) };
     };
     const rows = [...table.body.rows].map((row) => ({ row, key: key(row) }));
-    const numbers = rows.every(({ key }) => key.unknown || key.number !== null);
+    const numbers = told || rows.every(({ key }) => key.unknown || key.number !== null);
     const compare = ({ key: a }, { key: b }) => {
       if (a.unknown !== b.unknown) return a.unknown ? 1 : -1;
-      const order = numbers ? a.number - b.number : a.text.localeCompare(b.text, "en", { numeric: true });
+      const order = numbers && !a.unknown ? a.number - b.number : a.text.localeCompare(b.text, "en", { numeric: true });
       return up ? order : -order;
     };
     rows.sort(compare);

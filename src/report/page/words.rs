@@ -38,7 +38,7 @@ fn alone(verdict: &Verdict) -> String {
         Kind::Gpu => format!("{workload} belongs on a GPU node"),
         Kind::SharedGpu => format!("{workload} belongs on a shared GPU"),
         Kind::Cpu => format!("{workload} belongs on a CPU node"),
-        Kind::Either => format!("{workload} costs the same on either kind of node"),
+        Kind::Either => format!("{workload} costs about the same on either kind of node"),
         Kind::MeasureFirst => format!("{workload}: measure before you choose"),
     }
 }

@@ -1,7 +1,7 @@
 //! One workload: the sentence, both bills, why, what would turn it, what to measure, pictures, sizes.
 
 use super::answer::{badge, short};
-use super::escape::{name, prose, sentence};
+use super::escape::{command, name, prose, sentence};
 use super::{html, words};
 use crate::classify::{Side, SkuCost, Verdict};
 use crate::report::dossier::Judged;
@@ -155,7 +155,7 @@ fn next(verdict: &Verdict) -> String {
                 name(&s.sku),
                 s.minutes,
                 prose(&s.why),
-                prose(&s.command)
+                command(&s.command)
             )
         })
         .collect();

@@ -17,7 +17,7 @@ use crate::report::figure::sheet::{Anchor, Area, Marker, Place, Sheet, TEXT, WID
 use crate::report::figure::text::{fitted, width};
 use crate::report::numbers::{UNKNOWN, percent};
 use crate::report::{Align, Column, Table};
-use crate::units::{thousands, usd};
+use crate::units::{jobs, usd};
 
 const LEFT: f64 = 8.0;
 const RIGHT: f64 = WIDTH - 10.0;
@@ -153,8 +153,8 @@ fn foot(sheet: &mut Sheet, axis: &Axis, bottom: f64, verdict: &Verdict) {
             sheet.text((x, bottom + 15.0), anchor, TEXT, Paint::Muted, &told);
         }
     }
-    let jobs = thousands(verdict.jobs_per_day);
-    let what = format!("USD {} at {jobs} jobs a day", axis.per.words);
+    let at = jobs(verdict.jobs_per_day);
+    let what = format!("USD {} at {at} jobs a day", axis.per.words);
     let place = ((LEFT + RIGHT) / 2.0, bottom + 36.0);
     sheet.text(place, Anchor::Middle, TEXT, Paint::Muted, &what);
 }
@@ -346,7 +346,7 @@ fn finding(verdict: &Verdict, sides: &[(Side, Vec<Bar>); 2]) -> String {
         if costs().any(|bar| bar.spot_usd.is_some()) { ", spot prices as diamonds" } else { "" };
     let told = format!(
         "At {} jobs a day {}; {} prices {}{spot}.",
-        thousands(verdict.jobs_per_day),
+        jobs(verdict.jobs_per_day),
         told.join(", and "),
         price_kind(&verdict.options),
         dates(costs().map(|bar| bar.cost))

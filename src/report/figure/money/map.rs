@@ -6,11 +6,11 @@ use crate::report::Table;
 use crate::report::figure::Figure;
 use crate::report::figure::paint::{Look, Paint};
 use crate::report::figure::plot::{Axis, Plot};
-use crate::report::figure::scale::{Scale, Tick, number};
+use crate::report::figure::scale::{Scale, Tick};
 use crate::report::figure::sheet::{Anchor, Area, Place, Sheet, TEXT, WIDTH};
 use crate::report::figure::text::width;
 use crate::report::numbers::ratio;
-use crate::units::thousands;
+use crate::units::{self, thousands};
 
 const PLOT: Area = Area { x: 46.0, y: 34.0, width: WIDTH - 46.0 - 14.0, height: 280.0 };
 const HEIGHT: f64 = 434.0;
@@ -48,7 +48,7 @@ fn asked(heat: &HeatMap) -> Option<f64> {
 }
 
 fn finding(verdict: &Verdict, heat: &HeatMap) -> String {
-    let jobs = thousands(heat.asked_jobs_per_day);
+    let jobs = units::jobs(heat.asked_jobs_per_day);
     let now = asked(heat).map_or_else(
         || format!("The workload states {jobs} jobs a day"),
         |value| {
@@ -171,7 +171,7 @@ fn frame(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot) {
 /// Where the workload stands: its demand at today's price. What that takes of the map.
 fn today(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot) -> [Area; 2] {
     let (x, y) = plot.at(heat.asked_jobs_per_day.log10(), 0.0);
-    let words = format!("today: {} jobs a day", thousands(heat.asked_jobs_per_day));
+    let words = format!("today: {} jobs a day", units::jobs(heat.asked_jobs_per_day));
     let half = width(&words, TEXT) / 2.0 + 4.0;
     let middle = x.clamp(PLOT.x + half, PLOT.right() - half);
     sheet.circle((x, y), 8.0, Paint::Paper, true);
@@ -247,7 +247,7 @@ fn table(heat: &HeatMap) -> Table {
     for (jobs, value) in heat.jobs_per_day.iter().zip(&heat.log2_at_factor_1) {
         let cheaper = if *value > 0.0 { "GPU" } else { "CPU" };
         table.row([
-            if *jobs < 10.0 { number(*jobs) } else { thousands(*jobs) },
+            units::jobs(*jobs),
             cheaper.to_owned(),
             ratio(value.abs().exp2()),
             ratio(value.exp2()),

@@ -164,7 +164,9 @@ fn strip(sheet: &mut Sheet, plot: &Plot, y: f64, t: &Timed, case: &str, dots: &[
         .collect();
     sheet.dots(places, Paint::Series(0), 3.5);
     let (x_lo, x_hi) = plot.x.ends();
-    let beyond = dots.iter().filter(|(_, v)| *v > x_hi || *v < x_lo).count();
+    // Of all samples, not only of those that are drawn.
+    let shares = t.time.samples_s.iter().map(|sample_s| sample_s / median);
+    let beyond = shares.filter(|share| !(x_lo..=x_hi).contains(share)).count();
     if beyond > 0 {
         let words = format!("{beyond} beyond");
         sheet.text((right - 6.0, top + DOTS / 2.0), Anchor::End, TEXT, halo, &words);

@@ -43,7 +43,12 @@ impl Bar<'_> {
         self.parts_s.iter().sum()
     }
 
-    /// Upload and download as a share of all.
+    /// Whether the parts run at the same time, so that they add up to more than the whole.
+    fn overlaps(&self) -> bool {
+        self.total_s() > 1.02 * self.timed.time.median_s
+    }
+
+    /// Upload and download as a share of all parts.
     fn transfer(&self) -> f64 {
         (self.parts_s[0] + self.parts_s[3]) / self.total_s()
     }
@@ -122,6 +127,9 @@ fn finding(bars: &[Bar], no_launch: bool) -> Option<String> {
              kernel's part."
         }
     };
+    if bars.iter().any(Bar::overlaps) {
+        told += " Some parts overlap; shares are of their sum.";
+    }
     if bars.len() > MOST_BARS {
         let others = count(bars.len() - MOST_BARS, "more case");
         told += &format!(" {others} in the table only.");
@@ -157,7 +165,7 @@ fn draw(bars: &[Bar]) -> Sheet {
 }
 
 fn draw_bar(sheet: &mut Sheet, plot: &Plot, y: f64, bar: &Bar) {
-    let total = seconds(bar.total_s());
+    let total = seconds(bar.timed.time.median_s);
     let room = plot.area.width - width(&total, TEXT) - 12.0;
     let text = Paint::Ink.with(Look::Halo);
     sheet.text((plot.area.x, y + 10.0), Anchor::Start, TEXT, text, &fitted(&bar.label, room, TEXT));
