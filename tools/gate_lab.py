@@ -7,7 +7,7 @@
     gate_lab.py rivals N D           N runs at dose D of criterion, hyperfine and a t-test
     gate_lab.py table                what the raw data say, as Markdown
 
-Every run is appended to RAW.jsonl at once, so that a stopped phase loses nothing. Needs two release
+Every run is appended to raw.jsonl at once, so that a stopped phase loses nothing. Needs two release
 builds, one with `--features inject-slowdown`; see results/README.md for the commands.
 """
 
@@ -21,11 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from statistics import median
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE = ROOT / "tests/fixtures/gate/lab.toml"
 IMPLEMENTATION = "cpu/simd"
+# Gate runs by which the steps of a hundredth are corrected.
+CORRECTIONS = 2
 
 
 def arguments():
@@ -40,12 +43,13 @@ def arguments():
     parser.add_argument("--rebuilt", action="store_true", help="A/A of --bin against --slow-bin")
     parser.add_argument("--seconds", type=float, default=20.0, help="wall time of a rival's run")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("-o", dest="folder", type=Path, required=True, help="folder of RAW.jsonl")
+    parser.add_argument("-o", dest="folder", type=Path, required=True, help="folder of raw.jsonl")
     parser.add_argument("gate", nargs=argparse.REMAINDER, help="after --: options for the gate")
     return parser.parse_args()
 
 
 def kept(args, entry):
+    entry["load"] = round(os.getloadavg()[0], 2)
     args.folder.mkdir(parents=True, exist_ok=True)
     with open(args.folder / "raw.jsonl", "a") as raw:
         raw.write(json.dumps(entry, separators=(",", ":")) + "\n")
@@ -70,10 +74,39 @@ def calibrate(args):
                 steps, key = line.split("\t", 1)
                 found.setdefault(key, []).append(int(steps))
     args.folder.mkdir(parents=True, exist_ok=True)
-    with open(args.folder / "hundredths.tsv", "w") as out:
-        for key, steps in sorted(found.items()):
-            out.write(f"{sorted(steps)[len(steps) // 2]}\t{key}\n")
-            print(key, sorted(steps))
+    write_hundredths(args, {key: median(steps) for key, steps in found.items()})
+    correct(args)
+
+
+def write_hundredths(args, steps):
+    lines = [f"{round(steps[key])}\t{key}\n" for key in sorted(steps)]
+    (args.folder / "hundredths.tsv").write_text("".join(lines))
+
+
+def correct(args):
+    """In the gate's rounds calls follow each other and threads do not fall asleep in between, as
+    they do while steps are timed: so the steps are corrected by what paired rounds see of them."""
+    keys, dose, slopes = sorted(steps_of_a_hundredth(args)), 20, {}
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"BREAKEVEN_INJECT": str(dose_file(args, folder, dose, keys))}
+        for run in range(CORRECTIONS):
+            _, _, report = gate(args, args.bin, args.slow_bin, 1000 + run, env)
+            for row in report["measured"]["rows"]:
+                pairs = row["screen"] + row["confirm"]
+                slopes.setdefault(row["id"]["case_key"], []).extend(
+                    (pair["cand"] / pair["base"] - 1) / (dose / 100) for pair in pairs)
+    steps = steps_of_a_hundredth(args)
+    for key in keys:
+        print(f"{median(slopes[key]):.2f} of the dose at first, {len(slopes[key])} rounds:", key)
+    write_hundredths(args, {key: steps[key] / median(slopes[key]) for key in keys})
+
+
+def samples(arm, env, each_s):
+    """Times of every case in one process of an arm."""
+    done = subprocess.run([arm, "--samples", "100", f"{each_s:.3f}"], env=env, check=True,
+                          capture_output=True, text=True)
+    return [[float(t) for t in line.split("\t")[1].split()]
+            for line in done.stdout.strip().splitlines()]
 
 
 def dose_file(args, folder, dose, chosen):
@@ -228,13 +261,7 @@ def seconds_of_one(arm, env, case):
 def by_t_test(args, env, cases):
     """Samples of one process an arm, pooled: Welch's t-test at 0.05."""
     from scipy.stats import ttest_ind
-    each_s = args.seconds / 2 / cases
-    arms = []
-    for arm in (args.arm, args.slow_arm):
-        done = subprocess.run([arm, "--samples", "100", f"{each_s:.3f}"], env=env, check=True,
-                              capture_output=True, text=True)
-        lines = done.stdout.strip().splitlines()
-        arms.append([[float(t) for t in line.split("\t")[1].split()] for line in lines])
+    arms = [samples(arm, env, args.seconds / 2 / cases) for arm in (args.arm, args.slow_arm)]
     return [by_p(ttest_ind, base, cand) for base, cand in zip(*arms)]
 
 
@@ -254,16 +281,20 @@ def interval(hits, number):
 
 def table(args):
     entries = [json.loads(line) for line in open(args.folder / "raw.jsonl")]
-    moved = lambda row: row["verdict"] in ("REGRESSED", "IMPROVED")
-    print("| A/A | runs | cases | runs with a false alarm | 95 % interval | wall time, median |")
-    print("|---|---:|---:|---:|---:|---:|")
+    moved = lambda row: row["verdict"] in ("REGRESSED", "IMPROVED", "BROKEN")
+    print("| A/A | runs | rows | runs with a false alarm | 95 % interval | rows SAME | contaminated runs | wall time, median |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for kind in ("aa", "aa-rebuilt"):
         runs = [e for e in entries if e["kind"] == kind]
-        if runs:
-            false = sum(any(map(moved, e["rows"])) for e in runs)
-            rows = sum(len(e["rows"]) for e in runs)
-            wall_s = sorted(e["wall_s"] for e in runs)[len(runs) // 2]
-            print(f"| {kind} | {len(runs)} | {rows} | {false} | {interval(false, len(runs))} | {wall_s:.0f} s |")
+        # A contaminated run says nothing, so it cannot count as one without a false alarm.
+        judged = [e for e in runs if all(r["verdict"] != "CONTAMINATED" for r in e["rows"])]
+        if judged:
+            false = sum(any(map(moved, e["rows"])) or e["exit"] == 3 for e in judged)
+            rows = [row for e in judged for row in e["rows"]]
+            same = sum(row["verdict"] == "SAME" for row in rows)
+            wall_s = median(e["wall_s"] for e in judged)
+            print(f"| {kind} | {len(judged)} | {len(rows)} | {false} | {interval(false, len(judged))} | "
+                  f"{100 * same / len(rows):.0f} % | {len(runs) - len(judged)} | {wall_s:.0f} s |")
     print("\n| tool | slow-down | slowed cases | found | share, 95 % interval | false alarms among the others | wall time, median |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for kind in ("dose", "criterion", "hyperfine", "t_test"):

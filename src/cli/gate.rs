@@ -9,7 +9,8 @@ use crate::gate::{Machine, Rules};
 /// Compares and holds the findings to the caller's rules.
 pub fn run(args: &GateArgs, output: &OutputArgs) -> Outcome {
     let findings = Findings::new(&args.findings, output)?;
-    let rules = Rules::new(Machine::Shared);
+    let mut rules = Rules::new(Machine::Shared);
+    rules.margins.extend(args.pair.margin.iter().copied());
     if let Some(path) = &args.judge {
         return findings.finish(gate_stored::judged(path, &rules)?, false);
     }

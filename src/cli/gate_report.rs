@@ -57,7 +57,9 @@ impl<'a> Findings<'a> {
         }
         let failing = self.failing();
         let look = output::look(self.output);
-        let look = Look { color: look.color, width: look.width, failing: &failing };
+        let uninterpretable_fails = blocking.iter().any(|class| code(*class) == INCOMPARABLE);
+        let look =
+            Look { color: look.color, width: look.width, failing: &failing, uninterpretable_fails };
         self.print(&report, look)?;
         self.tell_ci(&report, look)?;
         if let Some(folder) = &self.output.folder {
@@ -84,7 +86,7 @@ impl<'a> Findings<'a> {
         if self.args.fail_on.is_some() {
             failing.push((RowVerdict::Inconclusive, Class::Inconclusive));
         }
-        failing.retain(|(_, class)| !self.soft.contains(class));
+        failing.retain(|(_, class)| !soft::blocking(&[*class], &self.soft).is_empty());
         failing.into_iter().map(|(verdict, _)| verdict).collect()
     }
 

@@ -42,6 +42,7 @@ pub fn history(candidates: &[Record], accepted: &[Record], rules: &Rules) -> Rep
         for row in &first.rows {
             rows.extend(judge_row(row, candidates, &usable, rules));
         }
+        rows.extend(vanished(first, &usable, rules));
     }
     remarks.extend(refused.iter().map(|why| format!("the record cannot be judged: {why}")));
     if candidates.len() == 1 && rows.iter().any(|row| row.verdict == RowVerdict::Regressed) {
@@ -90,6 +91,32 @@ fn env_key<'a>(record: &'a Record, device: &str) -> Option<&'a str> {
     devices.iter().find(|d| d.info.id == device).map(|d| d.env_key.as_str())
 }
 
+/// The newest accepted record of the environment that `device` of `record` has.
+fn newest<'a>(record: &Record, device: &str, accepted: &[&'a Record]) -> Option<&'a Record> {
+    let key = env_key(record, device)?;
+    accepted.iter().rev().find(|other| env_key(other, device) == Some(key)).copied()
+}
+
+/// Rows that the newest accepted record of this environment has and `record` has not: a case that
+/// is gone is not one that passed.
+fn vanished(record: &Record, accepted: &[&Record], rules: &Rules) -> Vec<JudgedRow> {
+    let mut gone = Vec::new();
+    for device in &record.header.env.devices {
+        let Some(before) = newest(record, &device.info.id, accepted) else { continue };
+        let here = |row: &&Row| row.device == device.info.id && row.status == Status::Ok;
+        for row in before.rows.iter().filter(here).filter(|row| find(record, row).is_none()) {
+            let blank = blank(row, record, "all", rules);
+            let reason = format!(
+                "not in this record, but in the newest accepted one, {}; where it was taken out \
+                 on purpose, promote a record without it",
+                before.header.run.id
+            );
+            gone.push(JudgedRow { verdict: RowVerdict::Broken, reason, ..blank });
+        }
+    }
+    gone
+}
+
 /// One judged row for every quantity; of a row that failed, one for the failure.
 fn judge_row(
     row: &Row,
@@ -100,7 +127,15 @@ fn judge_row(
     let told = row.reason.as_deref().unwrap_or("no reason was given");
     let fault = match row.status {
         Status::Ok => None,
-        Status::Skipped | Status::Untimed => Some((RowVerdict::Inconclusive, "not timed")),
+        // What was never timed here is no row of this comparison.
+        Status::Skipped | Status::Untimed => {
+            let had = newest(&candidates[0], &row.device, accepted)
+                .is_some_and(|record| find(record, row).is_some_and(|r| r.status == Status::Ok));
+            if !had {
+                return Vec::new();
+            }
+            Some((RowVerdict::Broken, "not timed, as the newest accepted record has it"))
+        }
         Status::WrongOutput => Some((RowVerdict::Broken, "wrong output")),
         Status::Failed => Some((RowVerdict::Broken, "failed")),
     };
@@ -158,6 +193,7 @@ fn blank(row: &Row, record: &Record, metric: &str, rules: &Rules) -> JudgedRow {
         cand_s: None,
         rounds: [0, 0],
         detectable: None,
+        unconfirmed: false,
         reason: String::new(),
     }
 }

@@ -3,7 +3,7 @@
 use super::decide::{self, Control, Decision, Direction, Why, log_ratios};
 use super::detectable::{detectable, noise_shape};
 use super::rules::Rules;
-use super::{Arm, Fault, JudgedRow, Measured, MetricClass, Overall, Pair, RowData, RowVerdict};
+use super::{Arm, JudgedRow, Measured, MetricClass, Overall, Pair, RowData, RowVerdict};
 use crate::stats::median;
 use crate::stats::signed_rank::values_needed;
 
@@ -66,7 +66,10 @@ pub fn overall(rows: &[JudgedRow]) -> Overall {
     let has = |verdict| rows.iter().any(|row| row.verdict == verdict);
     if has(RowVerdict::Broken) || has(RowVerdict::Regressed) {
         Overall::Regressed
-    } else if has(RowVerdict::Contaminated) || !rows.iter().any(is_compared) {
+    } else if has(RowVerdict::Contaminated)
+        || !rows.iter().any(is_compared)
+        || rows.iter().any(|row| row.unconfirmed)
+    {
         Overall::Uninterpretable
     } else if has(RowVerdict::Inconclusive) {
         Overall::Inconclusive
@@ -108,6 +111,8 @@ fn judged(
         cand_s: middle(|p| p.cand).filter(|_| !without_row),
         rounds: [row.screen.len() as u32, row.confirm.len() as u32],
         detectable,
+        unconfirmed: matches!(decision.why, Why::Unconfirmed { .. })
+            && decision.suspect == Some(Direction::Slower),
         reason: String::new(),
     };
     judged.reason = reason(row, decision, &judged);
@@ -197,14 +202,7 @@ fn reason(row: &RowData, decision: &Decision, judged: &JudgedRow) -> String {
 }
 
 fn fault(row: &RowData, arm: Arm) -> String {
-    let told = match row.fault.as_ref().map(|(_, fault)| fault) {
-        Some(Fault::WrongOutput(text)) => format!("computes a wrong output: {text}"),
-        Some(Fault::Failed(text)) => format!("failed: {text}"),
-        Some(Fault::TimedOut(text)) => format!("ran into its time limit: {text}"),
-        Some(Fault::NonDeterministic(text)) => format!("gives outputs that vary: {text}"),
-        Some(Fault::Missing(text)) => format!("has no such row: {text}"),
-        None => "failed".to_owned(),
-    };
+    let told = row.fault.as_ref().map_or_else(|| "failed".into(), |(_, fault)| fault.to_string());
     match arm {
         Arm::Cand => format!("the candidate {told}"),
         Arm::Base => format!("the base {told}; nothing to compare with"),
@@ -253,7 +251,13 @@ fn headline(rows: &[JudgedRow], overall: Overall, control: Control) -> String {
                  this run; run it again on a quieter machine",
                 signed(estimate.exp())
             ),
-            _ => format!("none of {total} rows could be compared"),
+            _ => match rows.iter().filter(|row| row.unconfirmed).count() {
+                0 => format!("none of {total} rows could be compared"),
+                some => format!(
+                    "{some} of {total} rows looked slower and had too few fresh rounds to be \
+                     confirmed or cleared; give more time (--max-wall) or rounds (--rounds)"
+                ),
+            },
         },
         Overall::Passed | Overall::Inconclusive => {
             let words = [
@@ -266,7 +270,10 @@ fn headline(rows: &[JudgedRow], overall: Overall, control: Control) -> String {
             let told = words.iter().filter(|(verdict, _)| count(*verdict) > 0);
             let told: Vec<String> =
                 told.map(|(verdict, word)| format!("{} {word}", count(*verdict))).collect();
-            format!("no regression in {total} rows: {}", told.join(", "))
+            {
+                let rows = if total == 1 { "row" } else { "rows" };
+                format!("no regression in {total} {rows}: {}", told.join(", "))
+            }
         }
     }
 }

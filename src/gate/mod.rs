@@ -116,6 +116,18 @@ pub enum Fault {
     Missing(String),
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::WrongOutput(text) => write!(f, "computes a wrong output: {text}"),
+            Self::Failed(text) => write!(f, "failed: {text}"),
+            Self::TimedOut(text) => write!(f, "ran into its time limit: {text}"),
+            Self::NonDeterministic(text) => write!(f, "gives outputs that vary: {text}"),
+            Self::Missing(text) => write!(f, "has no such row: {text}"),
+        }
+    }
+}
+
 /// A row with its rounds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RowData {
@@ -190,6 +202,10 @@ pub struct JudgedRow {
     /// Smallest slow-down, as a share, that this row would have shown with 90 % power at the noise
     /// it saw; `None` where that is not known.
     pub detectable: Option<f64>,
+    /// Whether it looked slower in screening and there were too few fresh rounds to confirm it or
+    /// to clear it.
+    #[serde(default)]
+    pub unconfirmed: bool,
     /// In plain words, with the numbers.
     pub reason: String,
 }
@@ -202,7 +218,8 @@ pub enum Overall {
     Passed,
     /// At least one row regressed or is broken.
     Regressed,
-    /// No row could be compared, or the run is contaminated.
+    /// No row could be compared, the run is contaminated, or a row that looked slower could be
+    /// neither confirmed nor cleared.
     Uninterpretable,
     /// No row regressed and at least one is inconclusive.
     Inconclusive,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Overall, Report, RowVerdict};
+use super::judge::is_compared;
+use super::{JudgedRow, Report, RowVerdict};
 
 /// A reason for which a gate run may end with another code than 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,21 +35,26 @@ impl fmt::Display for Class {
     }
 }
 
-/// What stands against `report`; `environment` says that its baseline is of another environment.
+/// What stands against `report`, worst first; `environment` says that its baseline is of another environment.
 pub fn classes(report: &Report, environment: bool) -> Vec<Class> {
     let has = |verdict| report.rows.iter().any(|row| row.verdict == verdict);
-    match report.overall {
-        Overall::Passed => vec![],
-        Overall::Inconclusive => vec![Class::Inconclusive],
-        Overall::Uninterpretable if environment => vec![Class::Environment],
-        Overall::Uninterpretable if has(RowVerdict::Contaminated) => vec![Class::Contaminated],
-        Overall::Uninterpretable => vec![Class::Uninterpretable],
-        Overall::Regressed => {
-            let found =
-                [(RowVerdict::Broken, Class::Broken), (RowVerdict::Regressed, Class::Regressed)];
-            found.into_iter().filter(|(verdict, _)| has(*verdict)).map(|(_, class)| class).collect()
-        }
-    }
+    // Without what is broken or slower, so that letting that pass does not hide the rest.
+    let rest: Vec<&JudgedRow> = report
+        .rows
+        .iter()
+        .filter(|row| !matches!(row.verdict, RowVerdict::Broken | RowVerdict::Regressed))
+        .collect();
+    let nothing = !rest.is_empty() && !rest.iter().any(|row| is_compared(row));
+    let empty = report.rows.is_empty() || nothing || rest.iter().any(|row| row.unconfirmed);
+    let found = [
+        (has(RowVerdict::Broken), Class::Broken),
+        (has(RowVerdict::Regressed), Class::Regressed),
+        (has(RowVerdict::Contaminated), Class::Contaminated),
+        (empty && environment, Class::Environment),
+        (empty && !environment && !has(RowVerdict::Contaminated), Class::Uninterpretable),
+        (has(RowVerdict::Inconclusive), Class::Inconclusive),
+    ];
+    found.into_iter().filter(|(there, _)| *there).map(|(_, class)| class).collect()
 }
 
 /// The classes of `against` that `soft` does not let pass.
@@ -75,6 +81,8 @@ mod tests {
         assert_eq!(against(&[Same, Inconclusive]), [Class::Inconclusive]);
         assert_eq!(against(&[Regressed, Broken]), [Class::Broken, Class::Regressed]);
         assert_eq!(against(&[Contaminated]), [Class::Contaminated]);
+        assert_eq!(against(&[Broken, Contaminated]), [Class::Broken, Class::Contaminated]);
+        assert_eq!(against(&[Regressed, Inconclusive]), [Class::Regressed, Class::Inconclusive]);
         assert_eq!(against(&[]), [Class::Uninterpretable]);
         assert_eq!(classes(&report(vec![]), true), [Class::Environment]);
     }

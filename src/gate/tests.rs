@@ -65,7 +65,7 @@ fn only_fresh_rounds_make_a_regression() {
     assert!(reason.starts_with("20.0 % slower, by more than the margin of 5.0 %"), "{reason}");
     // The screening alone, however clear, is not enough; nor are rounds that do not repeat it.
     let (said, overall, reason) = verdict(slow(vec![]));
-    assert_eq!((said, overall), (RowVerdict::Inconclusive, Overall::Inconclusive));
+    assert_eq!((said, overall), (RowVerdict::Inconclusive, Overall::Uninterpretable));
     assert!(reason.contains("was not confirmed in fresh rounds"), "{reason}");
     assert_eq!(verdict(slow(around(1.0, 16))).0, RowVerdict::Same);
     // 0.01 needs 2⁻⁷; six rounds cannot.

@@ -51,6 +51,20 @@ fn a_known_regression_ends_with_3_and_a_disturbed_run_with_4() {
 }
 
 #[test]
+fn what_looked_slower_and_had_no_time_to_be_confirmed_is_no_pass() {
+    let folder = folder();
+    let text = fs::read_to_string(fixture("gate/regression.json")).expect("the fixture");
+    let mut stored: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for row in stored["measured"]["rows"].as_array_mut().expect("rows") {
+        row["confirm"] = serde_json::json!([]);
+    }
+    let cut = file(folder.path(), "cut.json", stored.to_string());
+    let mut command = breakeven(folder.path());
+    let told = command.args(["gate", "--ci", "none", "--judge", &cut]).assert().code(4);
+    names(&stdout(&told), &["2 of 10 rows looked slower", "--max-wall"]);
+}
+
+#[test]
 fn a_soft_class_ends_with_0_and_says_so_and_no_other_class_does() {
     let folder = folder();
     let text = stdout(&judge(folder.path(), "regression", &["--soft", "regressed"], 0));

@@ -87,6 +87,19 @@ fn records_of_one_environment_are_compared_and_a_slower_one_ends_with_3() {
     let slower = file(folder.path(), "slower.jsonl", lines.join("\n"));
     let text = stdout(&gate(folder.path(), &slower, &[], 3));
     names(&text, &["REGRESSED", "+50.0 %", "20 accepted records"]);
+    assert!(!text.contains("Chance of any false alarm"), "no bound is known here: {text}");
+
+    // The same record without its first row: what is gone has not passed.
+    let text = fs::read_to_string(&new).expect("the record");
+    let first = text.lines().position(|line| line.contains("\"status\":\"ok\"")).expect("a row");
+    let rest: Vec<&str> =
+        text.lines().enumerate().filter(|(at, _)| *at != first).map(|(_, line)| line).collect();
+    let rows = text.lines().count() - 2;
+    let rest =
+        rest.join("\n").replace(&format!("\"rows\":{rows}"), &format!("\"rows\":{}", rows - 1));
+    let shorter = file(folder.path(), "shorter.jsonl", rest);
+    let text = stdout(&gate(folder.path(), &shorter, &[], 3));
+    names(&text, &["BROKEN", "not in this record", "promote"]);
 }
 
 #[test]

@@ -82,6 +82,31 @@ fn broken_candidates_never_pass() {
 }
 
 #[test]
+fn a_base_that_fails_later_is_no_fault_of_the_candidate() {
+    let folder = folder();
+    // It fails in its 5th run, which is the first or the second of a round, by the seed.
+    let text = "#!/bin/sh\nn=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) >n; test $n -ne 4\n";
+    let flaky = script(folder.path(), "flaky", text);
+    for seed in ["1", "2", "3", "4"] {
+        let _ = std::fs::remove_file(folder.path().join("n"));
+        let more = ["--rounds", "4,2", "--seed", seed];
+        let told = gate(folder.path(), &flaky, "true", &more, 4);
+        names(&stdout(&told), &["the base failed"]);
+    }
+}
+
+#[test]
+fn outputs_that_begin_to_vary_on_both_sides_are_not_held_against_the_candidate() {
+    let folder = folder();
+    // As a date does: the same in every run for a while.
+    let text = "#!/bin/sh\nn=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) >n; echo $((n / 7))\n";
+    let date = script(folder.path(), "date", text);
+    let both = ["--rounds", "8,16"];
+    let told = gate(folder.path(), &date, &format!("{date} x"), &both, 0);
+    names(&stdout(&told), &["no longer compared"]);
+}
+
+#[test]
 fn slips_of_the_pen_are_told_before_anything_runs() {
     let folder = folder();
     let same = gate(folder.path(), "true", "true", &[], 2);

@@ -74,6 +74,16 @@ impl<'a> Drive<'a> {
         Ok(Forecast { rows, calibration_s, round_s })
     }
 
+    /// What is wrong with the units that cannot run, one sentence each.
+    pub fn faults(&self) -> Vec<String> {
+        let told = |unit: &Unit| {
+            let (arm, fault) = unit.fault.as_ref()?;
+            let id = &unit.rows.first()?.0;
+            Some(format!("{}: {} {fault}", id.case_key, super::bench::word(*arm)))
+        };
+        self.units.iter().filter_map(told).collect()
+    }
+
     /// All rounds.
     ///
     /// # Errors

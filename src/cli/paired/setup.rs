@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use breakeven_kernels::family;
@@ -22,6 +23,7 @@ use super::stop::Stop;
 use crate::cli::args::{GateArgs, GatePairArgs, OutputArgs};
 use crate::cli::exit::{DONE, Failure, INTERRUPTED, Outcome};
 use crate::cli::gate_report::Findings;
+use crate::cli::interrupt;
 use crate::cli::machines::Machines;
 use crate::cli::output;
 use crate::gate::{self, ArmInfo, Measured, Report, Rules};
@@ -39,9 +41,10 @@ pub fn run(args: &GateArgs, findings: &Findings, output: &OutputArgs, rules: &Ru
     let pair = &args.pair;
     let mut rules = rules.clone();
     (rules.screen_rounds, rules.confirm_rounds) = pair.rounds;
-    rules.margins.extend(pair.margin.iter().copied());
     let scratch = tempfile::tempdir()
         .map_err(|error| Failure::internal(format!("no temporary folder: {error}")))?;
+    // Before anything is built, so that Ctrl-C leaves no worktree behind.
+    interrupt::flag();
     let mut arms = arms(args, scratch.path(), output)?;
     if let Some(folder) = &output.folder {
         output::make_folder(folder)?;
@@ -58,6 +61,12 @@ pub fn run(args: &GateArgs, findings: &Findings, output: &OutputArgs, rules: &Ru
     let mut drive = Drive::prepare(&mut bench, &mut tools, &rules, pair.seed)?;
     if pair.dry_run {
         let forecast = drive.forecast()?;
+        if interrupt::flag().load(Ordering::SeqCst) {
+            return Ok(INTERRUPTED);
+        }
+        if forecast.rows == 0 {
+            return Err(Failure::incomparable(drive.faults().join("; ")));
+        }
         output::print(&Content::Listing(&told(&forecast, &rules)), output)?;
         return Ok(DONE);
     }

@@ -24,6 +24,7 @@ pub fn row(metric: &str, verdict: RowVerdict, ratio: f64) -> JudgedRow {
         cand_s: Some(0.002 * ratio),
         rounds: [8, 16],
         detectable: Some(0.031),
+        unconfirmed: false,
         reason: "estimated from 16 fresh rounds".into(),
     }
 }

@@ -24,7 +24,7 @@ pub fn write(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     suite.add_property(("seed", report.seed.to_string().as_str()));
     suite.add_property(("false_alarm_at_most", report.false_alarm.to_string().as_str()));
     if report.overall == Overall::Uninterpretable {
-        suite.add_test_case(uninterpretable(report));
+        suite.add_test_case(uninterpretable(report, look));
     }
     suite.add_test_cases(report.rows.iter().map(|row| case(row, look)));
     if !report.remarks.is_empty() {
@@ -38,8 +38,12 @@ pub fn write(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     writeln!(out, "{}", xml.trim_end())
 }
 
-fn uninterpretable(report: &Report) -> TestCase {
-    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+fn uninterpretable(report: &Report, look: Look) -> TestCase {
+    let mut status = if look.uninterpretable_fails {
+        TestCaseStatus::non_success(NonSuccessKind::Error)
+    } else {
+        TestCaseStatus::skipped()
+    };
     status.set_type("Uninterpretable").set_message(text(&report.headline));
     let mut case = TestCase::new("the run as a whole", status);
     case.set_classname("breakeven gate");

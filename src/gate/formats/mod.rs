@@ -33,12 +33,14 @@ pub struct Look<'a> {
     /// Verdicts that fail the run: those of the gate, less what `--soft` lets pass, and with
     /// `--fail-on inconclusive` that one. Test reports and annotations follow them.
     pub failing: &'a [RowVerdict],
+    /// Whether a run of which nothing can be said fails; false where `--soft` lets it pass.
+    pub uninterpretable_fails: bool,
 }
 
 impl Default for Look<'_> {
     fn default() -> Self {
         let failing = &[RowVerdict::Broken, RowVerdict::Regressed];
-        Self { color: false, width: None, failing }
+        Self { color: false, width: None, failing, uninterpretable_fails: true }
     }
 }
 

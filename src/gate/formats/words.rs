@@ -141,7 +141,8 @@ pub fn floor(report: &Report) -> String {
         text.push_str(&format!(", not known of {}", count(unknown, "row")));
     }
     text.push('.');
-    if !report.rows.is_empty() {
+    // Against history no bound is known: it would take records with normal noise.
+    if !report.rows.is_empty() && report.mode == "paired" {
         text.push_str(&format!(
             " Chance of any false alarm in this run: at most {}.",
             percent(report.false_alarm)

@@ -68,7 +68,11 @@ fn bills(verdict: &Verdict) -> String {
             let best_of_both = verdict.lean == Some(*side);
             let marked = if best_of_both { " best" } else { "" };
             let body = best.as_ref().map_or_else(
-                || "<p class=usd>–</p><p>No size of this kind has a known cost here.</p>".into(),
+                || {
+                    "<p class=usd>–</p><p>No size of this kind can do it at a known cost; why, \
+                     stands under the sizes left out, below.</p>"
+                        .into()
+                },
                 |cost| bill(cost, most),
             );
             let told = if best_of_both { ", the cheaper by medians" } else { "" };
