@@ -28,8 +28,8 @@ pub struct Unit {
 /// One number of an arm in a round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Value {
-    /// Median, in seconds.
-    pub median_s: f64,
+    /// What stands for the round's samples, in seconds.
+    pub time_s: f64,
     /// The same in cycles of the device, where its clock is known.
     pub cycles: Option<f64>,
 }

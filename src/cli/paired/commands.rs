@@ -311,7 +311,7 @@ fn middle(runs: Vec<Ran>) -> Got {
         times.push(run?.0);
     }
     match stats::median(&times) {
-        Some(median_s) => Ok(vec![Value { median_s, cycles: None }]),
+        Some(time_s) => Ok(vec![Value { time_s, cycles: None }]),
         // The other arm failed before this one's turn came, or all had to stop: no word against
         // this one.
         None => Err(Trouble::Cut),

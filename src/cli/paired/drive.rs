@@ -160,7 +160,7 @@ impl<'a> Drive<'a> {
                 Ok([base, cand]) => {
                     for ((row, base), cand) in rows.iter_mut().zip(base).zip(cand) {
                         let cycles = base.cycles.zip(cand.cycles).map(|(b, c)| [b, c]);
-                        let (base, cand) = (base.median_s, cand.median_s);
+                        let (base, cand) = (base.time_s, cand.time_s);
                         let pair = Pair { round, first, base, cand, cycles };
                         let kept =
                             if stage == "confirm" { &mut row.confirm } else { &mut row.screen };
@@ -186,14 +186,14 @@ impl<'a> Drive<'a> {
 fn values(both: [Got; 2]) -> Result<[Vec<Value>; 2], Option<(Arm, Fault)>> {
     let arm = |arm: Arm, got: Got| match got {
         Ok(values) => {
-            let wrong = values.iter().find(|v| !(v.median_s.is_finite() && v.median_s > 0.0));
+            let wrong = values.iter().find(|v| !(v.time_s.is_finite() && v.time_s > 0.0));
             match wrong {
                 Some(value) => Err(Some((
                     arm,
                     Fault::Failed(format!(
                         "a run took {} s by the clock, which no run does; the clock of this \
                          machine cannot be trusted",
-                        value.median_s
+                        value.time_s
                     )),
                 ))),
                 None => Ok(values),
