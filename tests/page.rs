@@ -149,6 +149,52 @@ fn names_that_are_code_are_text_in_every_file() {
 }
 
 #[test]
+fn device_work_alone_is_marked_and_not_set_against_whole_calls() {
+    let mut records = synthetic::records(3, 3);
+    for row in &mut records[1].1.rows {
+        (row.times.end_to_end, row.times.pipelined) = (None, None);
+    }
+    let files = files(&[], &records);
+    let page = text(&files, "report.html");
+    let joined = page.split("case by case</caption>").nth(1).expect("the joined table");
+    let joined = joined.split("</table>").next().expect("its end");
+    // The last cell of each case, the speed-up of the GPU, is unknown.
+    assert_eq!(joined.matches(" (device work)").count(), 3, "{joined}");
+    let rows: Vec<&str> = joined.split("<tbody>").nth(1).expect("rows").split("<tr>").collect();
+    assert!(rows[1..].iter().all(|row| row.ends_with(">–")), "{joined}");
+    assert!(page.contains("no three are nodes of one kind"), "two of a kind are too few");
+}
+
+#[test]
+fn reasons_that_differ_by_a_number_do_not_fill_the_page() {
+    let mut records = synthetic::records(8, 100);
+    for (vm, (_, record)) in records.iter_mut().enumerate() {
+        for (case, row) in record.rows.iter_mut().enumerate().skip(1) {
+            row.status = record::Status::Failed;
+            row.reason = Some(format!("element {vm}-{case} is off"));
+        }
+    }
+    let files = files(&[], &records);
+    let page = text(&files, "report.html");
+    let told = page.split("What was not compared").nth(1).expect("the fold");
+    let told = told.split("</details>").next().expect("its end");
+    assert_eq!(told.matches("<li>").count(), 101, "100 of 792 reasons, and how many more");
+    assert!(told.contains("692 reasons more"), "{}", &told[told.len().saturating_sub(300)..]);
+}
+
+#[test]
+fn a_gap_of_one_case_in_many_records_is_one_case() {
+    let mut records = synthetic::records(6, 3);
+    for (_, record) in &mut records {
+        record.rows[1].status = record::Status::Skipped;
+        record.rows[1].reason = Some("no such library".into());
+    }
+    let files = files(&[], &records);
+    let case = "matmul dtype=f32 m=128 n=256 k=256 batch=1 in 3 records: no such library";
+    assert!(text(&files, "report.html").contains(case));
+}
+
+#[test]
 fn a_hundred_records_stay_one_small_page() {
     let records = synthetic::records(100, 500);
     let files = files(&judged(), &records);

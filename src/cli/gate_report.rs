@@ -86,7 +86,7 @@ impl<'a> Findings<'a> {
         if self.args.fail_on.is_some() {
             failing.push((RowVerdict::Inconclusive, Class::Inconclusive));
         }
-        failing.retain(|(_, class)| !soft::blocking(&[*class], &self.soft).is_empty());
+        failing.retain(|(_, class)| !self.soft.contains(class));
         failing.into_iter().map(|(verdict, _)| verdict).collect()
     }
 

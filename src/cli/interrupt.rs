@@ -1,4 +1,5 @@
-//! Ctrl-C, or a request to end (SIGTERM), as a CI system sends it: the first asks the measuring loop to stop after the present sample, the second exits.
+//! Ctrl-C, or a request to end (SIGTERM) as a CI system sends it: the first asks the measuring loop
+//! to stop after the present sample, the second exits.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,13 +1,12 @@
 //! Records that are read: from files and folders, or those that the binary carries.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::exit::Failure;
-use crate::record::{self, Record};
+use crate::record::{self, Record, RecordError};
 
 /// The committed records of real runs: (folder name below `results/`, JSON Lines).
 static REFERENCE_RECORDS: &[(&str, &str)] =
@@ -29,7 +28,7 @@ pub fn built_in() -> Result<Vec<(String, Record)>, Failure> {
         .collect()
 }
 
-/// The records in `paths`: files, or folders with all the `.jsonl` files below them.
+/// The records in `paths`: files, or folders with all the `.jsonl` files below them that are records.
 ///
 /// # Errors
 /// A path that is not there, a folder without records, a file that is not a record.
@@ -41,35 +40,28 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
             find(path, &mut files).map_err(|error| {
                 Failure::usage(format!("{}: {error}; give a readable folder", path.display()))
             })?;
-            files.retain(|file| !foreign(file));
             files.sort();
         } else {
             files.push(path.clone());
         }
-        if files.is_empty() {
+        let read = |file: &PathBuf| match record::read(file) {
+            Ok(record) => Ok(Some((file.display().to_string(), record))),
+            // A folder may hold other lines as well, such as a gate's rounds.
+            Err(RecordError::Foreign { .. }) if file != path => Ok(None),
+            Err(error) => Err(Failure::usage(error.to_string())),
+        };
+        // Parsing takes the time, so all threads do it; the first file that fails is told.
+        let read: Vec<Result<_, Failure>> = files.par_iter().map(read).collect();
+        let read: Vec<Option<_>> = read.into_iter().collect::<Result<_, _>>()?;
+        if read.iter().all(Option::is_none) {
             return Err(Failure::incomparable(format!(
                 "{}: no record (.jsonl) in this folder; give a record that `breakeven run` wrote",
                 path.display()
             )));
         }
-        let read = |file: &PathBuf| {
-            let record = record::read(file).map_err(|error| Failure::usage(error.to_string()))?;
-            Ok((file.display().to_string(), record))
-        };
-        // Parsing takes the time, so all threads do it; the first file that fails is told.
-        let read: Vec<Result<_, Failure>> = files.par_iter().map(read).collect();
-        records.extend(read.into_iter().collect::<Result<Vec<_>, _>>()?);
+        records.extend(read.into_iter().flatten());
     }
     Ok(records)
-}
-
-/// Whether a file holds lines of another kind, such as a gate's rounds. What cannot be read is left
-/// to those who say why.
-fn foreign(path: &Path) -> bool {
-    let mut line = String::new();
-    let read = fs::File::open(path).and_then(|file| BufReader::new(file).read_line(&mut line));
-    let value = serde_json::from_str::<serde_json::Value>(&line);
-    read.is_ok() && value.is_ok_and(|value| value.get("schema").is_none())
 }
 
 /// All `.jsonl` files below `folder`. Links to folders are not followed, so there is no loop.

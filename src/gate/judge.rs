@@ -224,6 +224,10 @@ fn name(row: &JudgedRow) -> String {
     format!("{} · {} · {} · {}", id.case_key, id.implementation, id.device, id.metric)
 }
 
+fn rows_of(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "row" } else { "rows" })
+}
+
 fn headline(rows: &[JudgedRow], overall: Overall, control: Control) -> String {
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
     let total = rows.len();
@@ -239,8 +243,9 @@ fn headline(rows: &[JudgedRow], overall: Overall, control: Control) -> String {
                 parts.push(format!("{} regressed", count(RowVerdict::Regressed)));
             }
             format!(
-                "{} of {total} rows; worst: {}: {}",
+                "{} of {}; worst: {}: {}",
                 parts.join(" and "),
+                rows_of(total),
                 name(worst),
                 worst.reason
             )
@@ -252,10 +257,11 @@ fn headline(rows: &[JudgedRow], overall: Overall, control: Control) -> String {
                 signed(estimate.exp())
             ),
             _ => match rows.iter().filter(|row| row.unconfirmed).count() {
-                0 => format!("none of {total} rows could be compared"),
+                0 => format!("none of {} could be compared", rows_of(total)),
                 some => format!(
-                    "{some} of {total} rows looked slower and had too few fresh rounds to be \
-                     confirmed or cleared; give more time (--max-wall) or rounds (--rounds)"
+                    "{some} of {} looked slower and had too few fresh rounds to be confirmed or \
+                     cleared; give more time (--max-wall) or rounds (--rounds)",
+                    rows_of(total)
                 ),
             },
         },
@@ -270,10 +276,7 @@ fn headline(rows: &[JudgedRow], overall: Overall, control: Control) -> String {
             let told = words.iter().filter(|(verdict, _)| count(*verdict) > 0);
             let told: Vec<String> =
                 told.map(|(verdict, word)| format!("{} {word}", count(*verdict))).collect();
-            {
-                let rows = if total == 1 { "row" } else { "rows" };
-                format!("no regression in {total} {rows}: {}", told.join(", "))
-            }
+            format!("no regression in {}: {}", rows_of(total), told.join(", "))
         }
     }
 }

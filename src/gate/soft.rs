@@ -35,7 +35,8 @@ impl fmt::Display for Class {
     }
 }
 
-/// What stands against `report`, worst first; `environment` says that its baseline is of another environment.
+/// What stands against `report`, worst first; `environment` says that its baseline is of another
+/// environment.
 pub fn classes(report: &Report, environment: bool) -> Vec<Class> {
     let has = |verdict| report.rows.iter().any(|row| row.verdict == verdict);
     // Without what is broken or slower, so that letting that pass does not hide the rest.

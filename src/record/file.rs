@@ -37,6 +37,15 @@ pub enum RecordError {
         /// What is wrong and what would do.
         problem: String,
     },
+    /// Lines of another kind, such as a gate's rounds.
+    #[error(
+        "{file}, line 1: schema.name is not {}; give a record that `breakeven run` wrote",
+        super::SCHEMA_NAME
+    )]
+    Foreign {
+        /// Path.
+        file: String,
+    },
     /// Written by a later version.
     #[error(
         "{file}: written by a newer breakeven (record v{major}); this one reads v{}; update breakeven",
@@ -177,13 +186,6 @@ fn check_schema(header: &serde_json::Value, name: &str) -> Result<(), RecordErro
             Err(RecordError::Newer { file: name.to_owned(), major })
         }
         (Some(super::SCHEMA_NAME), Some(_)) => Ok(()),
-        _ => Err(RecordError::Line {
-            file: name.to_owned(),
-            line: 1,
-            problem: format!(
-                "schema.name is not {}; give a record that `breakeven run` wrote",
-                super::SCHEMA_NAME
-            ),
-        }),
+        _ => Err(RecordError::Foreign { file: name.to_owned() }),
     }
 }

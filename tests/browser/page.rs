@@ -118,6 +118,67 @@ fn tables_sort_and_filter_by_click_and_by_keyboard() {
 }
 
 #[test]
+fn numbers_sort_by_what_they_are_worth() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rows = ["1.20 TCUPS", "–", "34.5 GCUPS", "900 MCUPS", "same", "1.678×10⁷", "256", "1,024"];
+    let cells: String = rows.iter().map(|cell| format!("<tr><td class=n>{cell}")).collect();
+    let script = include_str!("../../src/report/page/table.js");
+    let page = format!(
+        "<!doctype html><meta charset=utf-8><div class=scroll><table><caption>t</caption>\
+         <thead><tr><th class=n>value<tbody>{cells}</table></div><script>{script}</script>"
+    );
+    let path = folder.path().join("t.html");
+    std::fs::write(&path, page).expect("a writable folder");
+    let read = json!({ "script":
+        "return [...document.querySelectorAll('td')].map((cell) => cell.textContent)" });
+    let steps = json!([{ "click": "th button" }, read]);
+    let url = format!("file://{}", path.display());
+    let seen = harness::visit(&[json!({ "url": url, "steps": steps })]);
+    let sorted =
+        json!(["256", "1,024", "1.678×10⁷", "900 MCUPS", "34.5 GCUPS", "1.20 TCUPS", "–", "same"]);
+    assert_eq!(seen[0].results[1], sorted, "words and the unknown stay last");
+}
+
+/// Texts of figures that lie on one another or leave their figure, at the width of the visit.
+const COLLISIONS: &str = "const told = []; const figures = document.querySelectorAll('figure svg');\
+    for (const svg of figures) {\
+      const sheet = svg.getBoundingClientRect(); if (!sheet.width) continue;\
+      const unit = sheet.width / svg.viewBox.baseVal.width;\
+      const texts = [...svg.querySelectorAll('text')]\
+        .map((text) => [text.textContent, text.getBoundingClientRect()]);\
+      texts.forEach(([a, one], i) => {\
+        if (one.left < sheet.left - 1 || one.right > sheet.right + 1 ||\
+            one.top < sheet.top - 1 || one.bottom > sheet.bottom + 1) told.push([svg.id, a]);\
+        for (const [b, other] of texts.slice(0, i)) {\
+          const wide = Math.min(one.right, other.right) - Math.max(one.left, other.left);\
+          const high = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);\
+          if (wide > unit && high > 3 * unit) told.push([svg.id, a, b]);\
+        }\
+      });\
+    } return [figures.length, told];";
+
+#[test]
+fn labels_of_figures_neither_meet_nor_leave_the_figure() {
+    let folders = [(), ()].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    let kept = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
+    // Every built-in workload on the kept records, and crossovers, splits and siblings.
+    synthetic::write(folders[1].path(), &synthetic::records(6, 20));
+    let urls =
+        [report(folders[0].path(), &kept, &[]), report(folders[1].path(), folders[1].path(), &[])];
+    let visits: Vec<Value> = urls
+        .iter()
+        .flat_map(|url| [360, 1280, 3840].map(|width| (url, width)))
+        .map(|(url, width)| {
+            json!({ "url": url, "width": width, "steps": [{ "script": COLLISIONS }] })
+        })
+        .collect();
+    for (seen, asked) in harness::visit(&visits).iter().zip(&visits) {
+        assert!(seen.results[0][0].as_u64() >= Some(15), "{}", seen.results[0]);
+        assert_eq!(seen.results[0][1], json!([]), "at {}", asked["width"]);
+    }
+}
+
+#[test]
 fn names_that_are_code_stay_text() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let hostile =

@@ -189,6 +189,16 @@ fn a_folder_without_records_has_nothing_to_compare() {
 }
 
 #[test]
+fn a_folder_may_hold_other_lines_beside_its_records() {
+    let folder = folder();
+    std::fs::copy(fixture("record.jsonl"), folder.path().join("record.jsonl")).expect("a copy");
+    let rounds = file(folder.path(), "rounds.jsonl", "{\"stage\":\"screen\",\"round\":1}\n");
+    run(folder.path(), &["report", "."], 0);
+    // Given by name it is an error all the same.
+    names(&message(&run(folder.path(), &["report", &rounds], 2)), &["rounds.jsonl", "schema.name"]);
+}
+
+#[test]
 fn a_device_that_is_not_here_is_named_before_anything_is_measured() {
     let folder = folder();
     for device in ["cuda:99", "vulkan:99", "cpu:0", "cpu:100000"] {

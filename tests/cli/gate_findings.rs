@@ -78,6 +78,19 @@ fn a_soft_class_ends_with_0_and_says_so_and_no_other_class_does() {
 }
 
 #[test]
+fn a_soft_run_is_no_error_for_junit_and_margins_hold_for_stored_rounds() {
+    let folder = folder();
+    let junit = |soft: &[&str], into: &str, code| {
+        judge(folder.path(), "uninterpretable", &[&["-o", into], soft].concat(), code);
+        fs::read_to_string(folder.path().join(into).join("junit.xml")).expect("a test report")
+    };
+    names(&junit(&[], "hard", 4), &["errors=\"1\""]);
+    names(&junit(&["--soft", "contaminated"], "soft", 0), &["errors=\"0\"", "the run as a whole"]);
+    // Slower by 8 and 14 %: within a margin of 90 %.
+    judge(folder.path(), "regression", &["--margin", "cpu=0.9"], 0);
+}
+
+#[test]
 fn a_waiver_holds_until_its_day_and_up_to_its_ceiling() {
     let folder = folder();
     let with = |text: String| file(folder.path(), "w.toml", text);

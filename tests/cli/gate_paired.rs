@@ -155,6 +155,36 @@ fn time_is_bounded_and_foretold() {
 }
 
 #[test]
+fn a_forecast_of_nothing_says_why() {
+    let folder = folder();
+    let told = message(&gate(folder.path(), "true", "false", &["--dry-run"], 4));
+    names(&told, &["candidate failed", "status 1"]);
+}
+
+#[test]
+fn a_ci_system_that_ends_the_gate_ends_what_it_measures() {
+    let folder = folder();
+    let slow = script(folder.path(), "slow", "#!/bin/sh\necho $$ >pid; sleep 60\n");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_breakeven"))
+        .current_dir(folder.path())
+        .args(["gate", "--base-cmd", &slow, "--cand-cmd", "true", "--ci", "none"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let (pid, start) = (folder.path().join("pid"), Instant::now());
+    while !std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')) {
+        assert!(start.elapsed().as_secs() < 60, "the command never ran");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let own = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(own, rustix::process::Signal::TERM).expect("it is running");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let running = std::fs::read_to_string(&pid).expect("its id");
+    assert!(!Path::new("/proc").join(running.trim()).exists(), "the command still runs");
+}
+
+#[test]
 fn our_own_executables_and_suites_of_commands_are_gated() {
     let folder = folder();
     let ours = env!("CARGO_BIN_EXE_breakeven");

@@ -121,6 +121,9 @@ def visit(driver, asked):
     # From an empty page, so that a page with another fragment is loaded anew.
     driver.get("about:blank")
     driver.get(asked["url"])
+    # On a busy machine the driver may come back before the page is whole.
+    whole = "return document.readyState === 'complete' && location.protocol !== 'about:'"
+    WebDriverWait(driver, 20).until(lambda browser: browser.execute_script(whole))
     results = [step(driver, what) for what in asked["steps"]]
     console = [f"{line['level']} {line['message']}" for line in driver.get_log("browser")]
     return {"results": results, "console": console, "requests": requests(driver)}

@@ -78,8 +78,14 @@ impl Plot {
         for at in &places {
             sheet.line((*at, bottom), (*at, bottom + 5.0), Paint::Muted, 1.0);
         }
-        for n in shown(&places, &x.ticks) {
-            let at = (places[n], bottom + 16.0);
+        // A label at the edge of the sheet moves inwards, not out of it.
+        let inside = |(at, tick): (&f64, &Tick)| {
+            let room = width(&tick.label, TEXT) / 2.0 + 4.0;
+            at.clamp(room, (WIDTH - room).max(room))
+        };
+        let middles: Vec<f64> = places.iter().zip(&x.ticks).map(inside).collect();
+        for n in shown(&middles, &x.ticks) {
+            let at = (middles[n], bottom + 16.0);
             sheet.text(at, Anchor::Middle, TEXT, Paint::Muted, &x.ticks[n].label);
         }
         sheet.line((left, bottom), (right, bottom), Paint::Muted, 1.0);

@@ -90,7 +90,8 @@ function bands(sizes, jobsPerDay) {
   return merge(found, jobsPerDay);
 }
 
-// The narrowest inner bands go first, and slivers in any case, never the one asked about nor the last crossing.
+// The narrowest inner bands go first, and slivers in any case, but never the one asked about nor the
+// last crossing.
 function merge(found, jobsPerDay) {
   const width = ([from, to]) => (to ?? Number.MAX_VALUE) / from;
   for (;;) {

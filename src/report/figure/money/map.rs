@@ -157,8 +157,8 @@ fn frame(sheet: &mut Sheet, heat: &HeatMap, plot: &Plot) {
     let inside = |tick: &Tick| tick.value >= from - 1e-9 && tick.value <= to + 1e-9;
     let factor = |(log2, label): (f64, &str)| Tick { value: log2, label: label.to_owned() };
     let below = Axis { ticks: jobs.filter(inside).collect(), title: "Jobs a day" };
-    // Lines of the grid would cross the map.
-    plot.frame(sheet, 0.0, &below, &Axis { ticks: Vec::new(), title: "Price of every GPU size" });
+    // Lines of the grid would cross the map; the uppermost factor stands at its very top.
+    plot.frame(sheet, 6.0, &below, &Axis { ticks: Vec::new(), title: "Price of every GPU size" });
     for tick in FACTORS.map(factor) {
         let (x, y) = (PLOT.x, plot.y_at(tick.value));
         sheet.line((x - 4.0, y), (x, y), Paint::Muted, 1.0);
