@@ -3,7 +3,7 @@
 use std::io;
 
 use super::dossier::{Dossier, Figures};
-use super::{Content, Look, Verdicts, csv, json, markdown, page};
+use super::{Content, Look, csv, json, markdown, page};
 
 /// A file: its path below the report's folder, with `/` between, and what is in it.
 pub type File = (String, Vec<u8>);
@@ -27,7 +27,7 @@ pub fn bundle(dossier: &Dossier) -> io::Result<Vec<File>> {
                 files.push((name.to_owned(), written(&content, write)?));
             }
             if !dossier.judged.is_empty() && !dossier.records.is_empty() {
-                files.push(("verdicts.csv".to_owned(), verdicts_csv(dossier)?));
+                files.push(("verdicts.csv".to_owned(), csv::of_verdicts(dossier)?));
             }
             Ok(files)
         },
@@ -45,18 +45,6 @@ pub fn pictured(dossier: &Dossier) -> Vec<File> {
         figures.all().map(|f| (format!("figures/{}.svg", f.id), f.standalone().into_bytes())),
     );
     files
-}
-
-fn verdicts_csv(dossier: &Dossier) -> io::Result<Vec<u8>> {
-    let verdicts: Vec<_> = dossier.judged.iter().map(|j| j.verdict.clone()).collect();
-    let content = Content::Verdicts(Verdicts {
-        verdicts: &verdicts,
-        records: &[],
-        measured_now: false,
-        remarks: &[],
-        prices: &[],
-    });
-    written(&content, csv::write)
 }
 
 fn written(content: &Content, write: super::Writer) -> io::Result<Vec<u8>> {

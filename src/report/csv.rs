@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::{Content, Look, Table, comparison, records};
+use super::{Content, Dossier, Look, Table, comparison, records};
 use crate::classify::{SkuCost, Verdict};
 use crate::cost::Estimate;
 use crate::record::{Record, Row, Time};
@@ -75,6 +75,13 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
     })
+}
+
+/// The ranked sizes of all verdicts of `dossier`, as [`write`] has them of verdicts alone.
+pub fn of_verdicts(dossier: &Dossier) -> io::Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    write_verdicts(&mut csv, dossier.judged.iter().map(|j| &j.verdict))?;
+    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }
 
 fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
