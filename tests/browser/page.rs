@@ -241,14 +241,33 @@ fn dark_and_print_are_pages_too() {
     let look = json!({ "script":
         "const nav = document.querySelector('nav.contents');\
          return [getComputedStyle(document.body).backgroundColor, getComputedStyle(nav).display,\
-           [...document.querySelectorAll('.scroll')].some((s) => s.scrollWidth > s.clientWidth + 1)]" });
-    let visit = |dark, print| json!({ "url": url, "dark": dark, "print": print, "width": 1000, "steps": [look] });
+           [...document.querySelectorAll('.scroll, .live-scroll')]\
+             .filter((s) => s.scrollWidth > s.clientWidth + 1).map((s) => s.textContent.slice(0, 40))]" });
+    // Paper of A4 is 718 wide between its margins.
+    let visit = |dark, print| json!({ "url": url, "dark": dark, "print": print, "width": 718, "steps": [look] });
     let seen = harness::visit(&[visit(false, false), visit(true, false), visit(true, true)]);
     let grounds: Vec<&Value> = seen.iter().map(|s| &s.results[0][0]).collect();
     assert_ne!(grounds[0], grounds[1], "dark is dark");
     assert_eq!(grounds[2], "rgb(255, 255, 255)", "paper is white, whatever the screen");
     assert_eq!(seen[2].results[0][1], "none", "a printed page links to nothing within itself");
-    assert_eq!(seen[2].results[0][2], false, "paper does not scroll: all columns are on it");
+    assert_eq!(seen[2].results[0][2], json!([]), "paper does not scroll: all columns are on it");
+}
+
+#[test]
+fn heads_of_tables_are_plain_while_they_are_printed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = report(folder.path(), &fixture(), &WORKLOADS[..2]);
+    let after = |event: &str| {
+        json!({ "script": format!("dispatchEvent(new Event('{event}'));\
+            return [document.querySelectorAll('thead th > button').length,\
+              [...document.querySelectorAll('thead th')].map((th) => th.textContent).join()]") })
+    };
+    let steps = [after("load"), after("beforeprint"), after("afterprint")];
+    let seen = harness::visit(&[json!({ "url": url, "steps": steps })]);
+    let [before, printed, again] = [0, 1, 2].map(|i| &seen[0].results[i]);
+    assert_ne!(before[0], 0);
+    assert_eq!((&printed[0], &printed[1]), (&json!(0), &before[1]), "only the buttons go");
+    assert_eq!(again, before);
 }
 
 #[test]

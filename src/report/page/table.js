@@ -78,6 +78,22 @@
     });
   };
 
+  // On paper a table's head stands on every page, but browsers leave buttons out of all but the first.
+  const taken = [];
+  addEventListener("beforeprint", () => {
+    for (const button of document.querySelectorAll("thead th > button")) {
+      const nodes = [...button.childNodes];
+      taken.push({ button, heading: button.parentElement, nodes });
+      button.replaceWith(...nodes);
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const { button, heading, nodes } of taken.splice(0)) {
+      button.append(...nodes);
+      heading.append(button);
+    }
+  });
+
   for (const box of document.querySelectorAll(".scroll")) {
     const element = box.querySelector("table");
     if (!element || !element.tHead || element.tBodies.length !== 1 || element.tBodies[0].rows.length < 4) continue;
