@@ -211,6 +211,7 @@ fn row(toml: &str, size: &str, call: Call) -> Row {
         host_cpu_s: Some(0.0),
         energy_j: None,
         clock_hz: [None, None],
+        temperature_c: [None, None],
         peak_memory_bytes: None,
         process: None,
         unknown: Vec::new(),

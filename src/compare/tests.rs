@@ -71,6 +71,7 @@ fn row(device: &str, implementation: &str, size: u32, end_to_end_s: f64) -> Row 
         host_cpu_s: None,
         energy_j: None,
         clock_hz: [None, None],
+        temperature_c: [None, None],
         peak_memory_bytes: None,
         process: None,
         unknown: Vec::new(),

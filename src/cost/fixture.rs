@@ -205,6 +205,7 @@ pub fn row(device: &str, implementation: &str, case_key: &str, t: f64, factor: f
         host_cpu_s: Some(0.0),
         energy_j: None,
         clock_hz: [Some(1e9), Some(1e9)],
+        temperature_c: [None, None],
         peak_memory_bytes: None,
         process: None,
         unknown: Vec::new(),

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::sample::{self, Limits, Sampled, Stop};
 use super::{Event, Options, Sampling, Stage, fixed, row};
-use crate::backend::{BackendError, Device, Mode, Session};
+use crate::backend::{BackendError, Device, DeviceState, Mode, Session};
 use crate::plan::Job;
 use crate::record::{Row, Status, Time, Times};
 
@@ -150,11 +150,22 @@ impl<E> Steps<'_, E> {
         (self.observer)(event).map_err(Break::Observer)
     }
 
+    /// Puts what the device says of itself before (`0`: the first that is known stands) or after
+    /// (`1`: the last) the measurement.
+    fn put_state(&mut self, place: usize, state: DeviceState) {
+        let row = &mut *self.row;
+        for (kept, now) in
+            [(&mut row.clock_hz, state.clock_hz), (&mut row.temperature_c, state.temperature_c)]
+        {
+            kept[place] = if place == 0 { kept[0].or(now) } else { now.or(kept[1]) };
+        }
+    }
+
     fn all(&mut self, device: &mut dyn Device, options: &mut Options<'_>) -> Result<(), Break<E>> {
         let info = device.info().clone();
         let (tuning, trials_s) = self.choose_tuning(device, &info)?;
         self.tell(Event::Stage(Stage::Load))?;
-        self.row.clock_hz[0] = device.state().clock_hz;
+        self.put_state(0, device.state());
         let program = self.program(&info, &tuning)?;
         self.row.tuning = Some(tuning).filter(|t| !t.name.is_empty());
         let mut session = device.load(program)?;
@@ -197,7 +208,7 @@ impl<E> Steps<'_, E> {
         let process = session.process();
         drop(session);
         if self.row.clock_hz[1].is_none() {
-            self.row.clock_hz[1] = device.state().clock_hz;
+            self.put_state(1, device.state());
         }
         if let Some(facts) = process {
             row::put_process(self.row, facts);
@@ -324,8 +335,8 @@ impl<E> Steps<'_, E> {
             let before = session.state();
             let sampled = sample::sample(session, mode, &limits)?;
             let after = session.state();
-            self.row.clock_hz[0] = self.row.clock_hz[0].or(before.clock_hz);
-            self.row.clock_hz[1] = after.clock_hz.or(self.row.clock_hz[1]);
+            self.put_state(0, before);
+            self.put_state(1, after);
             let energy_j = before.energy_j.zip(after.energy_j).map(|(from, to)| to - from);
             self.put(mode, &sampled, energy_j);
         }
@@ -357,8 +368,8 @@ impl<E> Steps<'_, E> {
                 }
             };
             let after = session.state();
-            self.row.clock_hz[0] = self.row.clock_hz[0].or(before.clock_hz);
-            self.row.clock_hz[1] = after.clock_hz.or(self.row.clock_hz[1]);
+            self.put_state(0, before);
+            self.put_state(1, after);
             self.put(*mode, &sampled, None);
         }
         Ok(())

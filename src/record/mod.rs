@@ -16,7 +16,7 @@ pub const SCHEMA_NAME: &str = "breakeven-record";
 /// Readers accept any minor version of this major one.
 pub const SCHEMA_MAJOR: u32 = 1;
 /// Raised when a meaningful field is added.
-pub const SCHEMA_MINOR: u32 = 0;
+pub const SCHEMA_MINOR: u32 = 1;
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -241,6 +241,9 @@ pub struct Row {
     pub energy_j: Option<f64>,
     /// Device clock before and after, in hertz.
     pub clock_hz: [Option<f64>; 2],
+    /// Temperature of the device before and after, in °C; written where one is known.
+    #[serde(default, skip_serializing_if = "neither")]
+    pub temperature_c: [Option<f64>; 2],
     /// Host memory high-water mark of the process in bytes after this row; of a command, that of
     /// its largest process.
     pub peak_memory_bytes: Option<u64>,
@@ -249,6 +252,11 @@ pub struct Row {
     pub process: Option<ProcessRun>,
     /// Names of fields that could not be found out, with reasons.
     pub unknown: Vec<String>,
+}
+
+/// Whether both are unknown.
+fn neither(pair: &[Option<f64>; 2]) -> bool {
+    pair.iter().all(Option::is_none)
 }
 
 /// What is known only of a command: a program that was started, not a function that was called.

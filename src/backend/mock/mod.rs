@@ -186,7 +186,12 @@ impl Device for MockDevice {
     }
 
     fn state(&mut self) -> DeviceState {
-        DeviceState { clock_hz: Some(1.5e9), ..DeviceState::default() }
+        let gpu = self.info.kind != DeviceKind::Cpu;
+        DeviceState {
+            clock_hz: Some(1.5e9),
+            temperature_c: gpu.then_some(45.0),
+            ..DeviceState::default()
+        }
     }
 }
 

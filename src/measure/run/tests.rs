@@ -173,6 +173,7 @@ fn every_mode_of_a_gpu_is_sampled_and_a_cpu_says_which_call_is_the_same() {
     assert!((gpu.host_cpu_s.unwrap() - 1.0e-4).abs() < 1e-9);
     assert_eq!((gpu.one_off.compile_s, gpu.launches), (Some(0.05), 1));
     assert_eq!(gpu.clock_hz, [Some(1.5e9); 2]);
+    assert_eq!(gpu.temperature_c, [Some(45.0); 2]);
     let cpu = &rows[0].times;
     let same = cpu.end_to_end.as_ref().unwrap();
     assert_eq!(same.samples_s, cpu.kernel_warm.as_ref().unwrap().samples_s);

@@ -61,6 +61,7 @@ pub fn figure(id: String, record: &Record) -> Option<Figure> {
     if timed.iter().any(|t| t.time.samples_s.len() > MOST_DOTS) {
         finding += " Of long strips the fastest and the slowest of each few samples are drawn.";
     }
+    finding += &warmest(&timed);
     let title = "How sure are the times, and did they drift?".to_owned();
     let svg = draw(&timed, &names).finish(&id, &title, &finding);
     Some(Figure { id, title, finding, svg, table: table(&timed) })
@@ -173,6 +174,15 @@ fn strip(sheet: &mut Sheet, plot: &Plot, y: f64, t: &Timed, case: &str, dots: &[
     }
 }
 
+/// The highest temperature that a device told, where one did.
+fn warmest(timed: &[Timed]) -> String {
+    let told = timed.iter().flat_map(|t| t.row.temperature_c).flatten();
+    match told.max_by(f64::total_cmp) {
+        Some(celsius) => format!(" The warmest device that tells was at {celsius:.0} °C."),
+        None => String::new(),
+    }
+}
+
 /// ` · 2.60 → 2.10 GHz`, where the clock is known to have changed.
 fn clock_words(row: &Row) -> String {
     match (row.clock_hz, drift(row)) {
@@ -195,10 +205,13 @@ fn table(timed: &[Timed]) -> Table {
         ">slowest ÷ median",
         ">clock before",
         ">clock after",
+        ">°C before",
+        ">°C after",
     ]);
     for t in timed {
         let [median, lo, hi] = interval(t.time);
         let slowest = t.time.samples_s.iter().copied().fold(0.0, f64::max) / median;
+        let warmth = |c: Option<f64>| c.map_or_else(|| UNKNOWN.into(), |c| format!("{c:.0}"));
         let clock = |hz: Option<f64>| hz.map_or_else(|| UNKNOWN.into(), |hz| si(hz, "Hz"));
         table.row([
             t.row.case_key.clone(),
@@ -211,6 +224,8 @@ fn table(timed: &[Timed]) -> Table {
             ratio(slowest),
             clock(t.row.clock_hz[0]),
             clock(t.row.clock_hz[1]),
+            warmth(t.row.temperature_c[0]),
+            warmth(t.row.temperature_c[1]),
         ]);
     }
     table
