@@ -15,7 +15,7 @@ packages=(
   mesa-vulkan-drivers   # software Vulkan: proves the WGSL kernels without a GPU
   libvulkan1
   libopenblas0-pthread  # a BLAS to find at run time
-  python3 python3-venv  # numpy, scipy, parasail, selenium, and NVIDIA's compiler wheels
+  python3 python3-venv  # numpy, scipy, parasail, selenium, Kubernetes' schemas, and NVIDIA's compiler wheels
   chromium chromium-driver  # opens the HTML report
 )
 
@@ -43,7 +43,7 @@ install_packages() {
 
 # Pinned: the PTX in kernels/ptx is made by exactly this NVRTC.
 wheels=(
-  numpy scipy parasail==1.3.4 pyyaml selenium==4.36.0
+  numpy scipy parasail==1.3.4 pyyaml selenium==4.36.0 kubernetes-validate==1.37.0
   nvidia-cuda-nvrtc-cu12==12.4.127 nvidia-cuda-nvcc-cu12==12.4.131
 )
 

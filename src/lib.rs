@@ -1,7 +1,8 @@
 //! breakeven: from one measured computation to a verdict on GPU nodes.
 //!
 //! Modules in reading order; data flows one way:
-//! suite → plan → measure (on a backend) → record → cost → classify → report | gate.
+//! suite → plan → measure (on a backend) → record → cost → classify → report | gate |
+//! placement.
 
 pub mod host;
 pub mod stats;
@@ -24,5 +25,6 @@ pub mod prices;
 pub mod report;
 
 pub mod gate;
+pub mod placement;
 
 pub mod cli;

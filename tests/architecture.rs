@@ -30,11 +30,29 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("report", &["classify", "compare", "cost", "record", "workload", "stats", "units"]),
     // A sink beside the report: paired rounds and records in, a judgement out.
     ("gate", &["record", "stats", "units"]),
+    // A sink: a verdict in, files to apply out. What a pod takes comes from the cost of a job.
+    ("placement", &["classify", "cost", "catalog", "workload", "units"]),
     (
         "cli",
         &[
-            "units", "host", "stats", "suite", "workload", "plan", "backend", "measure", "record",
-            "catalog", "import", "cost", "classify", "compare", "report", "gate", "prices",
+            "units",
+            "host",
+            "stats",
+            "suite",
+            "workload",
+            "plan",
+            "backend",
+            "measure",
+            "record",
+            "catalog",
+            "import",
+            "cost",
+            "classify",
+            "compare",
+            "report",
+            "gate",
+            "prices",
+            "placement",
         ],
     ),
 ];

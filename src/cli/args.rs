@@ -9,6 +9,7 @@ mod gate;
 mod gate_history;
 mod gate_report;
 mod money;
+mod place;
 mod promote;
 
 pub use compare::CompareArgs;
@@ -16,6 +17,7 @@ pub use gate::*;
 pub use gate_history::*;
 pub use gate_report::*;
 pub use money::*;
+pub use place::*;
 pub use promote::*;
 
 /// Says whether a workload should run on GPU nodes: the same verified computation on CPU and
@@ -118,6 +120,8 @@ pub enum Command {
     Promote(PromoteArgs),
     /// Show the prices that verdicts use, or read today's
     Prices(PricesArgs),
+    /// Write what puts a verdict into effect: AKS node pool, workload, GPU sharing, Karpenter
+    Place(PlaceArgs),
     /// Check measurements that others made, and convert them for `classify --imported`
     Import(ImportArgs),
 }

@@ -27,6 +27,7 @@ mod many;
 mod measuring;
 mod output;
 mod paired;
+mod place;
 mod prices;
 mod pricing;
 mod program;
@@ -76,6 +77,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Gate(args) => gate::run(args, &cli.output),
         Command::Promote(args) => promote::run(args, &cli.output),
         Command::Prices(args) => prices::run(args, &cli.output),
+        Command::Place(args) => place::run(args, &cli.output),
         Command::Import(args) => import::run(args, &cli.output),
     }
 }

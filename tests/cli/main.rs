@@ -12,6 +12,7 @@ mod many;
 mod measuring;
 mod output;
 mod own_program;
+mod place;
 mod promote;
 mod sharing;
 mod what_if;

@@ -1,0 +1,235 @@
+//! What makes a GPU of a node usable by pods: the device plugin, or how the GPU Operator is
+//! installed, each with the way in which GPUs are shared.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetSpec};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMap, ConfigMapVolumeSource, Container, EnvVar, HostPathVolumeSource,
+    PodSpec, PodTemplateSpec, SecurityContext, Toleration, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+use super::pool::Pool;
+use super::{Asked, File, GpuStack, MigStrategy, az, sharing, yaml};
+
+/// The plugin that the AKS documentation installs (use-nvidia-gpu.md, 2026-07-02).
+const PLUGIN_IMAGE: &str = "nvcr.io/nvidia/k8s-device-plugin:v0.18.0";
+/// AMD's (use-amd-gpus.md).
+const AMD_PLUGIN_IMAGE: &str = "docker.io/rocm/k8s-device-plugin";
+const PLUGIN: &str = "nvidia-device-plugin";
+const NAMESPACE: &str = "kube-system";
+const OPERATOR_NAMESPACE: &str = "gpu-operator";
+const PLUGIN_SOCKETS: &str = "/var/lib/kubelet/device-plugins";
+
+/// The files; none on CPU nodes, on Windows (whose plugin its guide installs) or where AKS does it.
+pub(super) fn files(asked: &Asked, pool: &Pool, header: &str) -> Vec<File> {
+    if !pool.gpu || pool.windows {
+        return Vec::new();
+    }
+    match asked.choices.gpu_stack {
+        GpuStack::Managed => Vec::new(),
+        GpuStack::DevicePlugin => vec![device_plugin(asked, pool, header)],
+        GpuStack::Operator => operator(asked, pool, header),
+    }
+}
+
+fn device_plugin(asked: &Asked, pool: &Pool, header: &str) -> File {
+    let mut objects = Vec::new();
+    if let Some((by, replicas)) = pool.replicas {
+        objects.push(yaml::object(&config_map(
+            &plugin_name(pool),
+            NAMESPACE,
+            sharing::config(by, replicas),
+        )));
+    }
+    objects.push(yaml::object(&daemon_set(asked, pool)));
+    File {
+        name: "device-plugin.yaml",
+        apply: "kubectl apply -f device-plugin.yaml".into(),
+        text: yaml::documents(header, &objects),
+    }
+}
+
+fn config_map(name: &str, namespace: &str, config: String) -> ConfigMap {
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name.into()),
+            namespace: Some(namespace.into()),
+            ..Default::default()
+        },
+        data: Some(BTreeMap::from([("any".to_owned(), config)])),
+        ..Default::default()
+    }
+}
+
+/// A name of its own for each pool: two may share GPUs in different ways.
+fn plugin_name(pool: &Pool) -> String {
+    format!("{PLUGIN}-{}", pool.name)
+}
+
+/// The plugin on the nodes of this pool only: pools that share GPUs in different ways can then be
+/// in one cluster.
+fn daemon_set(asked: &Asked, pool: &Pool) -> DaemonSet {
+    let name = plugin_name(pool);
+    let labels = BTreeMap::from([("name".to_owned(), name.clone())]);
+    DaemonSet {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: Some(NAMESPACE.into()),
+            ..Default::default()
+        },
+        spec: Some(DaemonSetSpec {
+            selector: LabelSelector { match_labels: Some(labels.clone()), match_expressions: None },
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }),
+                spec: Some(plugin_pod(asked, pool)),
+            },
+            ..Default::default()
+        }),
+        status: None,
+    }
+}
+
+fn plugin_pod(asked: &Asked, pool: &Pool) -> PodSpec {
+    let exists = |key: &str| Toleration {
+        key: Some(key.into()),
+        operator: Some("Exists".into()),
+        effect: Some("NoSchedule".into()),
+        ..Default::default()
+    };
+    let vendor = if pool.amd { "amd.com/gpu" } else { "nvidia.com/gpu" };
+    let mut tolerations = vec![exists("sku"), exists(vendor)];
+    if pool.spot {
+        tolerations.push(exists("kubernetes.azure.com/scalesetpriority"));
+    }
+    let (mut env, mut volumes, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
+    let variable = |name: &str, value: &str| EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        value_from: None,
+    };
+    let mut host = vec![("device-plugin", PLUGIN_SOCKETS)];
+    if pool.amd {
+        host.push(("sys", "/sys"));
+    } else {
+        // A node whose GPU is not ready yet must not make the plugin give up.
+        env.push(variable("FAIL_ON_INIT_ERROR", "false"));
+    }
+    if pool.mig.is_some() {
+        let strategy = match asked.choices.mig_strategy {
+            MigStrategy::Single => "single",
+            MigStrategy::Mixed => "mixed",
+        };
+        env.push(variable("MIG_STRATEGY", strategy));
+        env.push(variable("NVIDIA_MIG_MONITOR_DEVICES", "all"));
+    }
+    for (name, path) in host {
+        volumes.push(Volume {
+            name: name.into(),
+            host_path: Some(HostPathVolumeSource { path: path.into(), type_: None }),
+            ..Default::default()
+        });
+        mounts.push(VolumeMount {
+            name: name.into(),
+            mount_path: path.into(),
+            ..Default::default()
+        });
+    }
+    if pool.replicas.is_some() {
+        env.push(variable("CONFIG_FILE", "/config/any"));
+        volumes.push(Volume {
+            name: "config".into(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: plugin_name(pool),
+                ..Default::default()
+            }),
+            ..Default::default()
+        });
+        mounts.push(VolumeMount {
+            name: "config".into(),
+            mount_path: "/config".into(),
+            read_only: Some(true),
+            ..Default::default()
+        });
+    }
+    PodSpec {
+        containers: vec![Container {
+            name: PLUGIN.into(),
+            image: Some(if pool.amd { AMD_PLUGIN_IMAGE } else { PLUGIN_IMAGE }.into()),
+            env: Some(env).filter(|e| !e.is_empty()),
+            security_context: Some(privileges(pool)),
+            volume_mounts: Some(mounts),
+            ..Default::default()
+        }],
+        node_selector: Some(BTreeMap::from([(
+            pool.selector.0.to_owned(),
+            pool.selector.1.clone(),
+        )])),
+        priority_class_name: Some("system-node-critical".into()),
+        tolerations: Some(tolerations),
+        volumes: Some(volumes),
+        ..Default::default()
+    }
+}
+
+/// None, but for seeing MIG instances, as NVIDIA's own chart has it.
+fn privileges(pool: &Pool) -> SecurityContext {
+    if pool.mig.is_some() {
+        return SecurityContext {
+            capabilities: Some(Capabilities { add: Some(vec!["SYS_ADMIN".into()]), drop: None }),
+            ..Default::default()
+        };
+    }
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".into()]) }),
+        ..Default::default()
+    }
+}
+
+/// How the GPU Operator is installed, with its settings.
+fn operator(asked: &Asked, pool: &Pool, header: &str) -> Vec<File> {
+    let mut files = Vec::new();
+    let mut flags = vec![
+        "gpu-operator nvidia/gpu-operator".to_owned(),
+        format!("--namespace {OPERATOR_NAMESPACE} --create-namespace"),
+    ];
+    if pool.mig.is_some() {
+        let strategy = match asked.choices.mig_strategy {
+            MigStrategy::Single => "single",
+            MigStrategy::Mixed => "mixed",
+        };
+        flags.push(format!("--set mig.strategy={strategy}"));
+    }
+    let mut script = format!("#!/usr/bin/env bash\n{header}set -euo pipefail\n");
+    if let Some((by, replicas)) = pool.replicas {
+        let name = sharing::name(by);
+        let map = config_map(name, OPERATOR_NAMESPACE, sharing::config(by, replicas));
+        files.push(File {
+            name: "gpu-sharing.yaml",
+            apply: format!(
+                "kubectl create namespace {OPERATOR_NAMESPACE} --dry-run=client -o yaml | \
+                 kubectl apply -f - && kubectl apply -f gpu-sharing.yaml"
+            ),
+            text: yaml::documents(header, &[yaml::object(&map)]),
+        });
+        flags.push(format!("--set devicePlugin.config.name={name}"));
+        flags.push("--set devicePlugin.config.default=any".into());
+    }
+    script += "helm repo add nvidia https://helm.ngc.nvidia.com/nvidia --force-update\n";
+    script += &az::command("", "helm upgrade --install", &flags);
+    if pool.replicas.is_some() {
+        script += "# The Operator does not watch the map: a changed one is read on a restart.\n";
+        script += &format!(
+            "kubectl rollout restart --namespace {OPERATOR_NAMESPACE} \
+             daemonset/nvidia-device-plugin-daemonset || true\n"
+        );
+    }
+    files.push(File {
+        name: "gpu-operator.sh",
+        apply: "bash gpu-operator.sh".into(),
+        text: script,
+    });
+    files
+}

@@ -1,0 +1,198 @@
+//! What a reader must know beside the files: what the placement saves, what idle nodes cost, and
+//! what AKS does differently from what one would think.
+
+use super::pool::Pool;
+use super::{Asked, GpuStack, Provisioner, ShareBy, sharing};
+use crate::catalog::{Aks, PriceKind, Status};
+use crate::classify::{Kind, Side};
+use crate::units::usd;
+
+/// Hours of a month of 30.4 days.
+const HOURS_PER_MONTH: f64 = 24.0 * 30.4;
+
+/// The remarks, most important first.
+pub(super) fn remarks(asked: &Asked, pool: &Pool) -> Vec<String> {
+    let mut remarks = Vec::new();
+    remarks.extend(unsettled(asked));
+    remarks.extend(saving(asked));
+    remarks.extend(idle(asked, pool));
+    remarks.extend(spot(asked, pool));
+    remarks.extend(shares(asked, pool));
+    remarks.extend(size(asked));
+    remarks.push(format!("CPU request: {}", asked.needs.cpu_from));
+    if asked.needs.memory_mib.is_none() {
+        remarks.push(
+            "memory is not asked for: the workload does not say how much a job takes ([job] \
+             memory_gib)"
+                .into(),
+        );
+    }
+    remarks.extend(stack(asked, pool));
+    remarks
+}
+
+fn unsettled(asked: &Asked) -> Option<String> {
+    let verdict = asked.verdict;
+    match verdict.verdict {
+        Kind::MeasureFirst => Some(format!(
+            "the verdict is measure-first: {} is placed because it was asked for; `breakeven \
+             classify` says what to measure",
+            asked.sku.name
+        )),
+        Kind::Either => {
+            Some("the verdict is either: both kinds of node cost about the same".into())
+        }
+        Kind::Cpu if asked.size.side == Side::Gpu => {
+            Some("the verdict is cpu, and a GPU size was asked for".into())
+        }
+        Kind::Gpu | Kind::SharedGpu if asked.size.side == Side::Cpu => {
+            Some("the verdict is for a GPU, and a CPU size was asked for".into())
+        }
+        _ => None,
+    }
+}
+
+/// What this kind of node saves against the best of the other.
+fn saving(asked: &Asked) -> Option<String> {
+    let verdict = asked.verdict;
+    let mine = asked.size.usd_per_month?.median;
+    let (other, what) = match asked.size.side {
+        Side::Cpu => (verdict.best_gpu.as_ref()?, "without a GPU"),
+        Side::Gpu => (verdict.best_cpu.as_ref()?, "with a GPU"),
+    };
+    let theirs = other.usd_per_month?.median;
+    let difference = match theirs >= mine {
+        true => format!("saves {} against the {}", usd(theirs - mine), usd(theirs)),
+        false => format!("is {} more than the {}", usd(mine - theirs), usd(theirs)),
+    };
+    Some(format!("{what} it costs {} a month, which {difference} of {}", usd(mine), other.sku))
+}
+
+/// Nodes that wait for work.
+fn idle(asked: &Asked, pool: &Pool) -> Option<String> {
+    let size = asked.size;
+    let (price, hours) = (size.price_usd_per_h?, size.node_hours_per_day?);
+    if pool.min == 0 {
+        let all_day = size.nodes? as f64 * price * HOURS_PER_MONTH;
+        let saved = all_day - hours * 30.4 * price;
+        return Some(format!(
+            "scales to zero: {} a month less than {} kept all day",
+            usd(saved.max(0.0)),
+            if size.nodes == Some(1) {
+                "one node".into()
+            } else {
+                format!("{} nodes", size.nodes?)
+            }
+        ));
+    }
+    let used = size.utilisation.filter(|used| *used < 0.3)?;
+    let idle = hours * 30.4 * price * (1.0 - used);
+    let stop = match asked.choices.provisioner {
+        Provisioner::NodePool => format!(
+            "`az aks nodepool stop --nodepool-name {}` when no work is due (capacity on start is \
+             not promised), or --min-nodes 0 for a pool that scales to zero",
+            pool.name
+        ),
+        Provisioner::AutoProvisioning => {
+            "Karpenter takes empty nodes away; clusters with node auto-provisioning cannot be \
+             stopped"
+                .into()
+        }
+    };
+    Some(format!(
+        "its nodes are in use {:.1} % of the time: {} a month are for waiting; {stop}",
+        100.0 * used,
+        usd(idle)
+    ))
+}
+
+/// Whether Spot would pay, or what it may do.
+fn spot(asked: &Asked, pool: &Pool) -> Option<String> {
+    let options = &asked.verdict.options;
+    if pool.spot {
+        return Some(format!(
+            "Spot: Azure may take nodes at any time ({} an hour are assumed); what cannot be started \
+             again belongs elsewhere",
+            options.settings.evictions_per_h
+        ));
+    }
+    let spot = asked.sku.price(PriceKind::Spot, options.region.as_deref())?;
+    let now = asked.size.price_usd_per_h?;
+    let rate = spot.price_usd_per_h * (1.0 - options.discount);
+    (rate < 0.9 * now).then(|| {
+        format!(
+            "as a Spot pool the hour would cost {} in place of {} ({}, {}); --price-kind spot \
+             counts evictions in and writes that pool",
+            usd(rate),
+            usd(now),
+            spot.region,
+            spot.as_of
+        )
+    })
+}
+
+fn shares(asked: &Asked, pool: &Pool) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some((by, replicas)) = pool.replicas {
+        remarks.push(sharing::caveat(by, replicas));
+    }
+    if let Some(profile) = pool.mig {
+        let gpus = asked.sku.gpu_count.unwrap_or(1.0).max(1.0);
+        remarks.push(format!(
+            "MIG {}: {} instances a node; {}",
+            profile.name,
+            f64::from(profile.max_instances) * gpus,
+            sharing::caveat(ShareBy::Mig, 1)
+        ));
+    }
+    let alone = asked.verdict.sharing.as_ref().is_none_or(|s| s.cotenants.is_empty());
+    if alone && (pool.mig.is_some() || pool.replicas.is_some()) {
+        remarks.push(
+            "sharing saves only what others pay: the whole node is billed, so place its \
+             co-tenants on this pool as well"
+                .into(),
+        );
+    }
+    remarks
+}
+
+fn size(asked: &Asked) -> Vec<String> {
+    let sku = asked.sku;
+    let mut remarks = Vec::new();
+    if sku.status == Status::Preview {
+        remarks.push(format!("{} is in preview", sku.name));
+    }
+    if let Some(day) = &sku.retires_on {
+        remarks.push(format!("{} is withdrawn on {day}", sku.name));
+    }
+    if sku.aks == Aks::OwnDriver {
+        remarks.push(format!("{}: AKS installs no driver for it; it must be installed", sku.name));
+    }
+    if asked.size.reasons.iter().any(|r| r.code == "arm64") {
+        remarks.push("an Arm size: the image must be built for arm64".into());
+    }
+    remarks
+}
+
+fn stack(asked: &Asked, pool: &Pool) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if !pool.gpu {
+        return remarks;
+    }
+    if pool.windows {
+        remarks.push(
+            "Windows GPU nodes are a preview: Kubernetes 1.29 or later, and the DirectX device \
+             plugin of AKS's guide must be installed"
+                .into(),
+        );
+        return remarks;
+    }
+    if asked.choices.gpu_stack == GpuStack::DevicePlugin && !pool.amd {
+        remarks.push(
+            "a cluster that runs NVIDIA's device plugin or GPU Operator already does not need \
+             device-plugin.yaml"
+                .into(),
+        );
+    }
+    remarks
+}
