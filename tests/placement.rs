@@ -74,13 +74,11 @@ impl Case {
     fn place(&self) -> Result<Placement, Refusal> {
         let catalog = Catalog::embedded().expect("the catalog");
         let sku = catalog.sku(Some(&self.size.provider), &self.size.sku).expect("in the catalog");
-        let model = sku.gpu_model.as_deref();
         place(&Asked {
             verdict: &self.verdict,
             size: &self.size,
             sku,
-            gpu: model.and_then(|m| catalog.gpu(m)),
-            profiles: catalog.mig.iter().filter(|p| Some(p.gpu_model.as_str()) == model).collect(),
+            catalog: &catalog,
             workload: &self.workload,
             needs: self.needs.clone(),
             records: vec!["2026-11-20-t4".into()],
@@ -147,11 +145,11 @@ fn cases() -> Vec<(&'static str, Case)> {
         ),
         (
             "mig",
-            a100().with(|c| {
+            idle(a100().with(|c| {
                 c.sharing = Some(ShareBy::Mig);
                 c.mig_strategy = MigStrategy::Mixed;
                 c.image = Some("example.org/classify:1".into());
-            }),
+            })),
         ),
         ("time_slicing", idle(a100().with(|c| c.sharing = Some(ShareBy::TimeSlicing)))),
         (
@@ -173,7 +171,7 @@ fn cases() -> Vec<(&'static str, Case)> {
         ("windows", windows(Case::on(t4))),
         (
             "managed",
-            settled(a100().with(|c| {
+            settled(idle(a100()).with(|c| {
                 c.gpu_stack = GpuStack::Managed;
                 c.sharing = Some(ShareBy::Mig);
             })),
@@ -284,8 +282,11 @@ fn a_manifest_keeps_its_comments_its_order_and_what_is_not_about_placement() {
     let cpu = text.find("cpu: 1200m").expect("the request");
     assert!(cpu > text.find("name: main").expect("the other") && cpu > sidecar, "{text}");
     let told = placement.remarks.join("\n");
-    assert!(told.contains("cpu: 1200m in place of 1"), "{told}");
-    assert!(told.contains("nodeSelector accelerator is taken out"), "{told}");
+    assert!(told.contains("requests cpu: 1200m in place of 1"), "{told}");
+    assert!(told.contains("nodeSelector accelerator: nvidia is taken out"), "{told}");
+    // More memory than the workload says is the manifest's word.
+    assert!(text.contains("memory: 4Gi") && told.contains("memory 4Gi is kept"), "{told}");
+    assert!(told.contains("replicas 3 and the pool's most nodes hold 2"), "{told}");
 }
 
 #[test]
@@ -309,8 +310,9 @@ fn scripts_run_twice_and_change_nothing_the_second_time() {
     let bin = folder.path().join("bin");
     std::fs::create_dir(&bin).expect("a folder");
     // Knows whether the pool is there, and keeps what it was asked.
-    let az = "#!/bin/sh\necho \"$*\" >>\"$LOG\"\ncase \"$*\" in\n*'nodepool show'*) test -f \"$LOG.pool\" && cat \"$LOG.pool\" ;;\n\
-              *'nodepool add'*) echo Standard_NC4as_T4_v3 >\"$LOG.pool\" ;;\nesac\n";
+    let az = "#!/bin/sh\necho \"$*\" >>\"$LOG\"\ncase \"$*\" in\n\
+              *'nodepool show'*) test -f \"$LOG.pool\" && cat \"$LOG.pool\" ;;\n\
+              *'nodepool add'*) echo Standard_NC4as_T4_v3 Regular None true >\"$LOG.pool\" ;;\nesac\n";
     let path = bin.join("az");
     std::fs::write(&path, az).expect("written");
     succeeded(Command::new("chmod").arg("+x").arg(&path).output(), "chmod");
@@ -335,13 +337,18 @@ fn scripts_run_twice_and_change_nothing_the_second_time() {
     assert!(!second.contains("nodepool add"), "{second}");
     assert!(second.contains("--update-cluster-autoscaler --min-count 1 --max-count"), "{second}");
     // A pool of that name with another size is left alone.
-    std::fs::write(folder.path().join("log.pool"), "Standard_D2s_v5\n").expect("written");
+    let other = "Standard_NC4as_T4_v3 Spot None true\n";
+    std::fs::write(folder.path().join("log.pool"), other).expect("written");
     let search = format!("{}:{}", bin.display(), std::env::var("PATH").expect("PATH"));
     let mut command = Command::new("bash");
     command.arg(folder.path().join("nodepool.sh")).env("PATH", search).env("LOG", &log);
     let output = command.env("RESOURCE_GROUP", "g").env("CLUSTER", "c").output().expect("bash");
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && told.contains("is there with Standard_D2s_v5"), "{told}");
+    assert!(
+        !output.status.success()
+            && told.contains("is there as Standard_NC4as_T4_v3 Spot None and not"),
+        "{told}"
+    );
     let asked = std::fs::read_to_string(&log).expect("a log");
     assert!(!asked.contains("add") && !asked.contains("update"), "{asked}");
     // Without the cluster's name it says so and does nothing.
@@ -381,8 +388,12 @@ fn az_flags_are_in_the_table() {
         let Some(script) = placement.files.iter().find(|f| f.name == "nodepool.sh") else {
             continue;
         };
-        let commands = script.text.lines().filter(|l| l.trim_start().starts_with("--"));
-        for line in commands {
+        // A flag a line, but for those that name the pool.
+        let named = script.text.lines().find(|l| l.starts_with("pool=(")).expect("the pool");
+        let named = named.trim_start_matches("pool=(").trim_end_matches(')').split(" --");
+        let named = named.map(|flag| format!("--{}", flag.trim_start_matches("--")));
+        let lines = script.text.lines().filter(|l| l.trim_start().starts_with("--"));
+        for line in lines.map(str::to_owned).chain(named) {
             let words = line.trim().trim_end_matches(" \\");
             let (flag, value) = words.split_once([' ', '=']).unwrap_or((words, ""));
             let values = known.get(flag).unwrap_or_else(|| panic!("{flag} is not in the table"));
@@ -437,8 +448,8 @@ fn what_aks_cannot_do_is_refused_with_the_next_step() {
         (Case::on("g5.xlarge"), "writes for AKS"),
     ];
     for (mut case, expected) in cases {
-        // Time-slicing and MPS are refused for other reasons where the GPU is too busy.
-        if case.choices.sharing == Some(ShareBy::Mps) {
+        // Sharing is refused for another reason where the GPU is too busy.
+        if case.choices.sharing.is_some() {
             case.size.utilisation = Some(0.1);
         }
         let said = case.refused();

@@ -10,13 +10,13 @@ use super::args::{
 use super::classify::{self, Court};
 use super::exit::{DONE, Failure, Outcome};
 use super::{output, pricing, reference, what_if};
-use crate::catalog::{Catalog, Sku};
 use crate::classify::{Basis, Kind, Side, SkuCost, Verdict};
 use crate::cost::evidence;
 use crate::placement::{
     Asked, Choices, GpuStack, Manifest, MigStrategy, Needs, Placement, PoolMode, Provisioner,
     ShareBy, place,
 };
+use crate::units;
 
 /// Judges the workload, works out its placement and writes it.
 pub fn run(args: &PlaceArgs, output: &OutputArgs) -> Outcome {
@@ -32,8 +32,7 @@ pub fn run(args: &PlaceArgs, output: &OutputArgs) -> Outcome {
     let devices = evidence::devices(records.iter().map(|(_, record)| record), &catalog);
     let basis = Basis { devices: &devices, catalog: &catalog, options: &options, ranked: true };
     let court = Court { basis, price: &args.price, explain: false };
-    let alone = [classify::load_one(&args.workload)?];
-    let verdict = court.verdict(&loaded, || Ok(&alone))?;
+    let verdict = court.verdict(&loaded, || Ok(std::slice::from_ref(&loaded)))?;
     let size = chosen(&verdict, args.sku.as_deref())?;
     let sku = catalog
         .sku(Some(&size.provider), &size.sku)
@@ -42,13 +41,11 @@ pub fn run(args: &PlaceArgs, output: &OutputArgs) -> Outcome {
     let resolved = classify::resolve(&workload, &loaded)?;
     let needs = Needs::of(&resolved, sku, &catalog, &devices).ok_or_else(|| unknown(size))?;
     let choices = choices(args)?;
-    let gpu = sku.gpu_model.as_deref().and_then(|model| catalog.gpu(model));
     let asked = Asked {
         verdict: &verdict,
         size,
         sku,
-        gpu,
-        profiles: profiles(&catalog, sku),
+        catalog: &catalog,
         workload: &workload,
         needs,
         records: records.iter().map(|(name, _)| name.clone()).collect(),
@@ -67,7 +64,11 @@ fn unknown(size: &SkuCost) -> Failure {
 /// The row that is put into effect: the one asked for, else the verdict's.
 fn chosen<'v>(verdict: &'v Verdict, asked: Option<&str>) -> Result<&'v SkuCost, Failure> {
     if let Some(name) = asked {
-        let rows = || verdict.ranking.iter().filter(|row| row.sku.eq_ignore_ascii_case(name));
+        let full = format!("Standard_{name}");
+        let called = |row: &&SkuCost| {
+            row.sku.eq_ignore_ascii_case(name) || row.sku.eq_ignore_ascii_case(&full)
+        };
+        let rows = || verdict.ranking.iter().filter(called);
         let shared = rows().find(|row| !row.shared_with.is_empty() && row.eligible);
         let on_its_own = || rows().find(|row| row.shared_with.is_empty());
         return shared.or_else(on_its_own).ok_or_else(|| {
@@ -91,8 +92,13 @@ fn chosen<'v>(verdict: &'v Verdict, asked: Option<&str>) -> Result<&'v SkuCost, 
         Kind::Either if gpu_is_cheaper => Side::Gpu,
         Kind::Either => Side::Cpu,
         Kind::MeasureFirst => {
+            let month = |row: &SkuCost| row.usd_per_month.map_or(f64::NAN, |m| m.median);
             let next = match lean {
-                Some(row) => format!("or place it all the same with --sku {}", row.sku),
+                Some(row) => format!(
+                    "or place it all the same, at {} a month by median, with --sku {}",
+                    units::usd(month(row)),
+                    row.sku
+                ),
                 None => "no size can be chosen yet".into(),
             };
             return Err(Failure::incomparable(format!(
@@ -104,12 +110,6 @@ fn chosen<'v>(verdict: &'v Verdict, asked: Option<&str>) -> Result<&'v SkuCost, 
     };
     let row = if side == Side::Gpu { &verdict.best_gpu } else { &verdict.best_cpu };
     row.as_ref().ok_or_else(|| classify::nothing_comparable(&[]))
-}
-
-/// The ways to cut the GPU of `sku`.
-fn profiles<'c>(catalog: &'c Catalog, sku: &Sku) -> Vec<&'c crate::catalog::MigProfile> {
-    let model = sku.gpu_model.as_deref();
-    catalog.mig.iter().filter(|profile| Some(profile.gpu_model.as_str()) == model).collect()
 }
 
 fn choices(args: &PlaceArgs) -> Result<Choices, Failure> {
@@ -191,8 +191,10 @@ fn write(placement: &Placement, output: &OutputArgs) -> Result<(), Failure> {
             json + "\n"
         }
         FormatArg::Markdown => markdown(placement),
-        _ if output.folder.is_some() => steps(placement),
-        _ => plain(placement),
+        _ => match &output.folder {
+            Some(folder) => steps(placement, folder),
+            None => plain(placement),
+        },
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
@@ -214,9 +216,15 @@ fn plain(placement: &Placement) -> String {
     placement.files.iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// The commands that apply the files, in their order.
-fn steps(placement: &Placement) -> String {
-    placement.files.iter().map(|file| format!("{}\n", file.apply)).collect()
+/// What was decided, and the commands that apply the files, in their order.
+fn steps(placement: &Placement, folder: &Path) -> String {
+    let folder = folder.display().to_string();
+    let folder = shlex::try_quote(&folder).map_or_else(|_| folder.clone(), |q| q.into_owned());
+    let mut text = format!("{}cd {folder}\n", placement.about);
+    for file in &placement.files {
+        text += &format!("{}\n", file.apply);
+    }
+    text
 }
 
 fn markdown(placement: &Placement) -> String {

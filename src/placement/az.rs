@@ -2,9 +2,10 @@
 //! with sources; the tests hold it to that.
 
 use super::pool::Pool;
-use super::{Asked, File, GpuStack, MigStrategy};
+use super::{Asked, File, GpuStack};
 
-/// The script. Run twice it changes nothing: a pool that is there is only set to the same counts.
+/// The script. A pool that is there is changed in what may change, its counts; one that differs in
+/// what is fixed at creation is left alone.
 pub(super) fn file(asked: &Asked, pool: &Pool, header: &str) -> File {
     let mut text = format!("#!/usr/bin/env bash\n{header}set -euo pipefail\n");
     for (variable, given) in
@@ -15,27 +16,37 @@ pub(super) fn file(asked: &Asked, pool: &Pool, header: &str) -> File {
             None => format!(": \"${{{variable}:?set it to that of the cluster}}\"\n"),
         };
     }
-    text += &prerequisites(asked, pool);
-    let there = [
-        "az aks nodepool show".to_owned(),
-        "--resource-group \"$RESOURCE_GROUP\"".into(),
-        "--cluster-name \"$CLUSTER\"".into(),
-        format!("--name {}", pool.name),
-        "--query vmSize --output tsv 2>/dev/null".into(),
-    ];
-    text += &format!("if ! size=$({}); then\n", there.join(" "));
-    text += &command("  ", "az aks nodepool add", &added(asked, pool));
     text += &format!(
-        "elif [ \"$size\" != {0} ]; then\n  echo \"node pool {1} is there with $size and not {0}: \
-         place with another --pool\" >&2\n  exit 1\n",
-        asked.sku.name, pool.name
+        "pool=(--resource-group \"$RESOURCE_GROUP\" --cluster-name \"$CLUSTER\" --name {})\n",
+        pool.name
     );
-    if pool.scales() {
-        text += "else\n";
-        text += &command("  ", "az aks nodepool update", &updated(pool));
-    }
+    text += &prerequisites(asked, pool);
+    text += &format!("wanted='{}'\n", fixed(asked, pool));
+    text += &format!(
+        "if ! is=$(az aks nodepool show \"${{pool[@]}}\" --query \"{IS}\" --output tsv \
+         2>/dev/null); then\n"
+    );
+    text += &command("  ", "az aks nodepool add \"${pool[@]}\"", &added(asked, pool));
+    text += &format!(
+        "elif [ \"${{is% *}}\" != \"$wanted\" ]; then\n  echo \"node pool {} is there as ${{is% *}} \
+         and not $wanted, which is fixed at creation: place with another --pool\" >&2\n  exit 1\n",
+        pool.name
+    );
+    text += &updated(pool);
     text += "fi\n";
     File { name: "nodepool.sh", apply: "bash nodepool.sh".into(), text }
+}
+
+/// What is fixed when a pool is made, and last whether it has the autoscaler.
+const IS: &str = "join(' ', [vmSize, scaleSetPriority || 'Regular', gpuInstanceProfile || 'None', \
+                  to_string(enableAutoScaling || `false`)])";
+
+/// The first three of these as this pool must have them.
+fn fixed(asked: &Asked, pool: &Pool) -> String {
+    let by_az = asked.choices.gpu_stack != GpuStack::Operator;
+    let profile = pool.mig.filter(|_| by_az).and_then(|p| p.aks_instance_profile.as_deref());
+    let priority = if pool.spot { "Spot" } else { "Regular" };
+    format!("{} {priority} {}", asked.sku.name, profile.unwrap_or("None"))
 }
 
 /// What must be switched on before, once per subscription.
@@ -46,19 +57,20 @@ fn prerequisites(asked: &Asked, pool: &Pool) -> String {
         (_, true) => "ManagedGPUExperiencePreview",
         _ => return String::new(),
     };
+    let of_it = format!("--namespace Microsoft.ContainerService --name {feature}");
     format!(
-        "# Preview: needs the extension aks-preview and the feature, which takes minutes to register.\n\
+        "# A preview feature: it is registered once per subscription, which takes minutes.\n\
          az extension add --name aks-preview --upgrade --only-show-errors\n\
-         az feature register --namespace Microsoft.ContainerService --name {feature} --output none\n"
+         az feature register {of_it} --output none\n\
+         until [ \"$(az feature show {of_it} --query properties.state --output tsv)\" = Registered ]; do\n  \
+         sleep 30\ndone\n\
+         az provider register --namespace Microsoft.ContainerService --wait\n"
     )
 }
 
 /// Flags of `az aks nodepool add` after resource group, cluster and name.
 fn added(asked: &Asked, pool: &Pool) -> Vec<String> {
     let mut flags = vec![
-        "--resource-group \"$RESOURCE_GROUP\"".to_owned(),
-        "--cluster-name \"$CLUSTER\"".into(),
-        format!("--name {}", pool.name),
         format!("--mode {}", if pool.system { "System" } else { "User" }),
         format!("--node-vm-size {}", asked.sku.name),
     ];
@@ -67,16 +79,15 @@ fn added(asked: &Asked, pool: &Pool) -> Vec<String> {
     }
     flags.push(format!("--node-count {}", pool.min));
     if pool.scales() {
-        flags.extend(autoscaler(pool, "--enable-cluster-autoscaler"));
+        flags.push("--enable-cluster-autoscaler".into());
+        flags.extend(counts(pool));
     }
     if let Some((key, value)) = pool.taint {
         flags.push(format!("--node-taints {key}={value}:NoSchedule"));
     }
     if pool.spot {
-        flags.extend(
-            ["--priority Spot", "--eviction-policy Delete", "--spot-max-price -1"]
-                .map(String::from),
-        );
+        let spot = ["--priority Spot", "--eviction-policy Delete", "--spot-max-price -1"];
+        flags.extend(spot.map(String::from));
     }
     if pool.gpu {
         flags.extend(gpu(asked, pool));
@@ -86,47 +97,74 @@ fn added(asked: &Asked, pool: &Pool) -> Vec<String> {
 
 fn gpu(asked: &Asked, pool: &Pool) -> Vec<String> {
     let stack = asked.choices.gpu_stack;
+    let operator = stack == GpuStack::Operator;
     let mut flags = Vec::new();
-    if pool.amd || stack == GpuStack::Operator {
+    if pool.amd || operator {
         flags.push("--gpu-driver none".to_owned());
     }
     if stack == GpuStack::Managed {
         flags.push("--enable-managed-gpu=true".to_owned());
     }
-    let Some(profile) = pool.mig else { return flags };
-    match (&profile.aks_instance_profile, stack) {
-        (_, GpuStack::Operator) | (None, _) => {
-            flags.push(format!("--labels nvidia.com/mig.config=all-{}", profile.name));
-        }
-        (Some(name), _) => flags.push(format!("--gpu-instance-profile {name}")),
+    let labels = operator_labels(asked, pool);
+    if !labels.is_empty() {
+        let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        flags.push(format!("--labels {}", pairs.join(" ")));
+    }
+    let Some(profile) = pool.mig.filter(|_| !operator) else { return flags };
+    if let Some(name) = &profile.aks_instance_profile {
+        flags.push(format!("--gpu-instance-profile {name}"));
     }
     if stack == GpuStack::Managed {
-        let strategy = match asked.choices.mig_strategy {
-            MigStrategy::Single => "Single",
-            MigStrategy::Mixed => "Mixed",
-        };
+        // az has the same words with a capital letter.
+        let word = asked.choices.mig_strategy.word();
+        let strategy = format!("{}{}", word[..1].to_uppercase(), &word[1..]);
         flags.push(format!("--gpu-mig-strategy {strategy}"));
     }
     flags
 }
 
-/// Flags of `az aks nodepool update`: what may change after creation.
-fn updated(pool: &Pool) -> Vec<String> {
-    let mut flags = vec![
-        "--resource-group \"$RESOURCE_GROUP\"".to_owned(),
-        "--cluster-name \"$CLUSTER\"".into(),
-        format!("--name {}", pool.name),
-    ];
-    flags.extend(autoscaler(pool, "--update-cluster-autoscaler"));
-    flags
+/// Labels by which the GPU Operator knows how the GPUs of these nodes are cut or shared; none with
+/// another stack.
+pub(super) fn operator_labels(asked: &Asked, pool: &Pool) -> Vec<(&'static str, String)> {
+    let mut labels = Vec::new();
+    if asked.choices.gpu_stack == GpuStack::Operator {
+        if let Some(profile) = pool.mig {
+            labels.push(("nvidia.com/mig.config", format!("all-{}", profile.name)));
+        }
+        if pool.replicas.is_some() {
+            labels.push(("nvidia.com/device-plugin.config", pool.name.clone()));
+        }
+    }
+    labels
 }
 
-fn autoscaler(pool: &Pool, switch: &str) -> Vec<String> {
-    vec![
-        switch.to_owned(),
-        format!("--min-count {}", pool.min),
-        format!("--max-count {}", pool.max),
-    ]
+/// What is done where the pool is there: `is` ends with whether it has the autoscaler.
+fn updated(pool: &Pool) -> String {
+    let update = "az aks nodepool update \"${pool[@]}\"";
+    if pool.scales() {
+        let with = |switch: &str| {
+            let flags = [vec![switch.to_owned()], counts(pool)].concat();
+            command("  ", update, &flags)
+        };
+        return format!(
+            "elif [ \"${{is##* }}\" = true ]; then\n{}else\n{}",
+            with("--update-cluster-autoscaler"),
+            with("--enable-cluster-autoscaler")
+        );
+    }
+    format!(
+        "else\n  if [ \"${{is##* }}\" = true ]; then\n  {}  fi\n{}",
+        command("  ", update, &["--disable-cluster-autoscaler".to_owned()]),
+        command(
+            "  ",
+            "az aks nodepool scale \"${pool[@]}\"",
+            &[format!("--node-count {}", pool.min)]
+        )
+    )
+}
+
+fn counts(pool: &Pool) -> Vec<String> {
+    vec![format!("--min-count {}", pool.min), format!("--max-count {}", pool.max)]
 }
 
 /// A command with a flag a line.

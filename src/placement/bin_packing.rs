@@ -4,24 +4,10 @@ use serde::Serialize;
 
 use super::File;
 use super::pool::Pool;
-use super::yaml;
+use super::yaml::{self, Metadata, Object};
 
 /// Name of the profile; pods name it as their scheduler.
 pub(super) const SCHEDULER: &str = "breakeven-bin-packing";
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SchedulerConfiguration {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata,
-    spec: Spec,
-}
-
-#[derive(Serialize)]
-struct Metadata {
-    name: &'static str,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,7 +39,12 @@ struct Plugins {
 
 #[derive(Serialize)]
 struct MultiPoint {
-    disabled: Vec<Metadata>,
+    disabled: Vec<Plugin>,
+}
+
+#[derive(Serialize)]
+struct Plugin {
+    name: &'static str,
 }
 
 #[derive(Serialize)]
@@ -84,7 +75,13 @@ struct Weight {
 }
 
 /// AKS's SchedulerConfiguration (preview; Kubernetes 1.33 and later).
-pub(super) fn file(pool: &Pool, header: &str) -> File {
+pub(super) fn file(pool: &Pool, header: &str, remarks: &mut Vec<String>) -> File {
+    remarks.push(
+        "scheduler.yaml is a preview of AKS: Kubernetes 1.33 or later, and `az aks update \
+         --resource-group … --name … --enable-upstream-kubescheduler-user-configuration` first; a \
+         cluster has one such configuration, and this replaces another that is there"
+            .into(),
+    );
     let mut resources =
         vec![Weight { name: "cpu".into(), weight: 1 }, Weight { name: "memory".into(), weight: 1 }];
     if let Some((name, _)) = &pool.resource {
@@ -98,7 +95,7 @@ pub(super) fn file(pool: &Pool, header: &str) -> File {
             scheduler_name: SCHEDULER,
             plugins: Plugins {
                 // It would spread what is to be packed.
-                multi_point: MultiPoint { disabled: vec![Metadata { name: "PodTopologySpread" }] },
+                multi_point: MultiPoint { disabled: vec![Plugin { name: "PodTopologySpread" }] },
             },
             plugin_config: vec![PluginConfig {
                 name: "NodeResourcesFit",
@@ -110,17 +107,15 @@ pub(super) fn file(pool: &Pool, header: &str) -> File {
             }],
         }],
     };
-    let object = SchedulerConfiguration {
+    let object = Object {
         api_version: "aks.azure.com/v1alpha1",
         kind: "SchedulerConfiguration",
-        metadata: Metadata { name: "upstream" },
+        metadata: Metadata::of("upstream"),
         spec: Spec { raw_config: yaml::object(&config) },
     };
     File {
         name: "scheduler.yaml",
-        apply: "kubectl apply -f scheduler.yaml  # az aks update \
-                --enable-upstream-kubescheduler-user-configuration (preview) first"
-            .into(),
+        apply: "kubectl apply -f scheduler.yaml".into(),
         text: yaml::documents(header, &[yaml::object(&object)]),
     }
 }

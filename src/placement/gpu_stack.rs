@@ -9,17 +9,18 @@ use k8s_openapi::api::core::v1::{
     PodSpec, PodTemplateSpec, SecurityContext, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use serde::Serialize;
 
 use super::pool::Pool;
-use super::{Asked, File, GpuStack, MigStrategy, az, sharing, yaml};
+use super::{Asked, File, GpuStack, az, sharing, yaml};
 
 /// The plugin that the AKS documentation installs (use-nvidia-gpu.md, 2026-07-02).
 const PLUGIN_IMAGE: &str = "nvcr.io/nvidia/k8s-device-plugin:v0.18.0";
 /// AMD's (use-amd-gpus.md).
 const AMD_PLUGIN_IMAGE: &str = "docker.io/rocm/k8s-device-plugin";
-const PLUGIN: &str = "nvidia-device-plugin";
 const NAMESPACE: &str = "kube-system";
 const OPERATOR_NAMESPACE: &str = "gpu-operator";
+const OPERATOR_CONFIGS: &str = "device-plugin-configs";
 const PLUGIN_SOCKETS: &str = "/var/lib/kubelet/device-plugins";
 
 /// The files; none on CPU nodes, on Windows (whose plugin its guide installs) or where AKS does it.
@@ -37,11 +38,8 @@ pub(super) fn files(asked: &Asked, pool: &Pool, header: &str) -> Vec<File> {
 fn device_plugin(asked: &Asked, pool: &Pool, header: &str) -> File {
     let mut objects = Vec::new();
     if let Some((by, replicas)) = pool.replicas {
-        objects.push(yaml::object(&config_map(
-            &plugin_name(pool),
-            NAMESPACE,
-            sharing::config(by, replicas),
-        )));
+        let config = sharing::config(by, replicas);
+        objects.push(yaml::object(&config_map(&plugin_name(pool), NAMESPACE, "any", config)));
     }
     objects.push(yaml::object(&daemon_set(asked, pool)));
     File {
@@ -51,21 +49,25 @@ fn device_plugin(asked: &Asked, pool: &Pool, header: &str) -> File {
     }
 }
 
-fn config_map(name: &str, namespace: &str, config: String) -> ConfigMap {
+fn config_map(name: &str, namespace: &str, key: &str, config: String) -> ConfigMap {
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(name.into()),
             namespace: Some(namespace.into()),
             ..Default::default()
         },
-        data: Some(BTreeMap::from([("any".to_owned(), config)])),
+        data: Some(BTreeMap::from([(key.to_owned(), config)])),
         ..Default::default()
     }
 }
 
+fn plugin(pool: &Pool) -> &'static str {
+    if pool.amd { "amd-device-plugin" } else { "nvidia-device-plugin" }
+}
+
 /// A name of its own for each pool: two may share GPUs in different ways.
 fn plugin_name(pool: &Pool) -> String {
-    format!("{PLUGIN}-{}", pool.name)
+    format!("{}-{}", plugin(pool), pool.name)
 }
 
 /// The plugin on the nodes of this pool only: pools that share GPUs in different ways can then be
@@ -92,12 +94,6 @@ fn daemon_set(asked: &Asked, pool: &Pool) -> DaemonSet {
 }
 
 fn plugin_pod(asked: &Asked, pool: &Pool) -> PodSpec {
-    let exists = |key: &str| Toleration {
-        key: Some(key.into()),
-        operator: Some("Exists".into()),
-        effect: Some("NoSchedule".into()),
-        ..Default::default()
-    };
     let vendor = if pool.amd { "amd.com/gpu" } else { "nvidia.com/gpu" };
     let mut tolerations = vec![exists("sku"), exists(vendor)];
     if pool.spot {
@@ -117,11 +113,7 @@ fn plugin_pod(asked: &Asked, pool: &Pool) -> PodSpec {
         env.push(variable("FAIL_ON_INIT_ERROR", "false"));
     }
     if pool.mig.is_some() {
-        let strategy = match asked.choices.mig_strategy {
-            MigStrategy::Single => "single",
-            MigStrategy::Mixed => "mixed",
-        };
-        env.push(variable("MIG_STRATEGY", strategy));
+        env.push(variable("MIG_STRATEGY", asked.choices.mig_strategy.word()));
         env.push(variable("NVIDIA_MIG_MONITOR_DEVICES", "all"));
     }
     for (name, path) in host {
@@ -155,7 +147,7 @@ fn plugin_pod(asked: &Asked, pool: &Pool) -> PodSpec {
     }
     PodSpec {
         containers: vec![Container {
-            name: PLUGIN.into(),
+            name: plugin(pool).into(),
             image: Some(if pool.amd { AMD_PLUGIN_IMAGE } else { PLUGIN_IMAGE }.into()),
             env: Some(env).filter(|e| !e.is_empty()),
             security_context: Some(privileges(pool)),
@@ -188,37 +180,85 @@ fn privileges(pool: &Pool) -> SecurityContext {
     }
 }
 
+/// Values of the GPU Operator's chart.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Values {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mig: Option<Mig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_plugin: Option<DevicePlugin>,
+    daemonsets: Daemons,
+    #[serde(rename = "node-feature-discovery")]
+    node_feature_discovery: Discovery,
+}
+
+#[derive(Serialize)]
+struct Mig {
+    strategy: &'static str,
+}
+
+#[derive(Serialize)]
+struct DevicePlugin {
+    config: Named,
+}
+
+#[derive(Serialize)]
+struct Named {
+    name: &'static str,
+}
+
+#[derive(Serialize)]
+struct Daemons {
+    tolerations: Vec<Toleration>,
+}
+
+#[derive(Serialize)]
+struct Discovery {
+    worker: Daemons,
+}
+
 /// How the GPU Operator is installed, with its settings.
 fn operator(asked: &Asked, pool: &Pool, header: &str) -> Vec<File> {
     let mut files = Vec::new();
-    let mut flags = vec![
-        "gpu-operator nvidia/gpu-operator".to_owned(),
-        format!("--namespace {OPERATOR_NAMESPACE} --create-namespace"),
-    ];
-    if pool.mig.is_some() {
-        let strategy = match asked.choices.mig_strategy {
-            MigStrategy::Single => "single",
-            MigStrategy::Mixed => "mixed",
-        };
-        flags.push(format!("--set mig.strategy={strategy}"));
-    }
-    let mut script = format!("#!/usr/bin/env bash\n{header}set -euo pipefail\n");
     if let Some((by, replicas)) = pool.replicas {
-        let name = sharing::name(by);
-        let map = config_map(name, OPERATOR_NAMESPACE, sharing::config(by, replicas));
+        let config = sharing::config(by, replicas);
+        let map = config_map(OPERATOR_CONFIGS, OPERATOR_NAMESPACE, &pool.name, config);
+        // A key for each pool, whose nodes name it by a label; those of other pools stay.
         files.push(File {
             name: "gpu-sharing.yaml",
             apply: format!(
                 "kubectl create namespace {OPERATOR_NAMESPACE} --dry-run=client -o yaml | \
-                 kubectl apply -f - && kubectl apply -f gpu-sharing.yaml"
+                 kubectl apply -f - && kubectl apply --server-side \
+                 --field-manager=breakeven-{} -f gpu-sharing.yaml",
+                pool.name
             ),
             text: yaml::documents(header, &[yaml::object(&map)]),
         });
-        flags.push(format!("--set devicePlugin.config.name={name}"));
-        flags.push("--set devicePlugin.config.default=any".into());
     }
+    let taints = ["nvidia.com/gpu", "sku", "kubernetes.azure.com/scalesetpriority"];
+    let tolerations = || Daemons { tolerations: taints.iter().map(|key| exists(key)).collect() };
+    let values = Values {
+        mig: pool.mig.map(|_| Mig { strategy: asked.choices.mig_strategy.word() }),
+        device_plugin: pool
+            .replicas
+            .map(|_| DevicePlugin { config: Named { name: OPERATOR_CONFIGS } }),
+        daemonsets: tolerations(),
+        node_feature_discovery: Discovery { worker: tolerations() },
+    };
+    let flags = [
+        "gpu-operator nvidia/gpu-operator".to_owned(),
+        format!("--namespace {OPERATOR_NAMESPACE} --create-namespace"),
+        "--reset-then-reuse-values".into(),
+        "--values - <<'VALUES'".into(),
+    ];
+    let mut script = format!("#!/usr/bin/env bash\n{header}set -euo pipefail\n");
     script += "helm repo add nvidia https://helm.ngc.nvidia.com/nvidia --force-update\n";
+    script +=
+        "# Values of an Operator that is there stay, but for these; --version pins the chart.\n";
     script += &az::command("", "helm upgrade --install", &flags);
+    script += &yaml::object(&values);
+    script += "VALUES\n";
     if pool.replicas.is_some() {
         script += "# The Operator does not watch the map: a changed one is read on a restart.\n";
         script += &format!(
@@ -226,10 +266,16 @@ fn operator(asked: &Asked, pool: &Pool, header: &str) -> Vec<File> {
              daemonset/nvidia-device-plugin-daemonset || true\n"
         );
     }
-    files.push(File {
-        name: "gpu-operator.sh",
-        apply: "bash gpu-operator.sh".into(),
-        text: script,
-    });
+    let apply = "bash gpu-operator.sh".into();
+    files.push(File { name: "gpu-operator.sh", apply, text: script });
     files
+}
+
+fn exists(key: &str) -> Toleration {
+    Toleration {
+        key: Some(key.into()),
+        operator: Some("Exists".into()),
+        effect: Some("NoSchedule".into()),
+        ..Default::default()
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Asked;
 use super::pool::Pool;
+use crate::cost::Origin;
 use crate::units::usd;
 
 /// What each such line begins with, so that a second placement finds the first one's.
@@ -42,12 +43,16 @@ pub(super) fn lines(asked: &Asked, pool: &Pool) -> String {
         ));
     }
     lines.push(format!("nodes: {} to {}; {}", pool.min, pool.max, pool.why_so_many));
-    let origin = size.origin.map(|o| serde_json::to_value(o).unwrap_or_default());
-    lines.push(format!(
-        "its time is {}; records: {}",
-        origin.as_ref().and_then(|o| o.as_str()).unwrap_or("unknown"),
-        asked.records.join(", ")
-    ));
+    let origin = match size.origin {
+        Some(Origin::Declared) => "declared by the workload",
+        Some(Origin::Measured) => "measured on such a size",
+        Some(Origin::Interpolated) => "between measured sizes of a series",
+        Some(Origin::Imported) => "measured by others",
+        Some(Origin::Predicted) => "predicted from a measured device",
+        Some(Origin::Prior) => "estimated from published results",
+        None => "unknown",
+    };
+    lines.push(format!("its time is {origin}; records: {}", asked.records.join(", ")));
     lines.iter().map(|line| format!("{MARK}{}\n", line.replace(['\n', '\r'], " "))).collect()
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::pool::Pool;
-use super::{Asked, File, Provisioner, Refusal, workload, yaml};
+use super::yaml::{self, Metadata};
+use super::{Asked, File, Provisioner, Refusal, workload};
 
 /// `kaito.sh/v1beta1`: a Workspace has no `spec`.
 #[derive(Serialize)]
@@ -16,11 +17,6 @@ struct Workspace {
     metadata: Metadata,
     resource: Resource,
     inference: Inference,
-}
-
-#[derive(Serialize)]
-struct Metadata {
-    name: String,
 }
 
 #[derive(Serialize)]
@@ -51,9 +47,29 @@ struct Preset {
 ///
 /// # Errors
 /// A preset without a name.
-pub(super) fn file(asked: &Asked, pool: &Pool, preset: &str, head: &str) -> Result<File, Refusal> {
+pub(super) fn file(
+    asked: &Asked,
+    pool: &Pool,
+    preset: &str,
+    head: &str,
+    remarks: &mut Vec<String>,
+) -> Result<File, Refusal> {
     if preset.trim().is_empty() {
         return Err(Refusal("--kaito: give a preset, for example phi-4-mini-instruct".into()));
+    }
+    remarks.push(
+        "KAITO is an add-on: `az aks update --resource-group … --name … \
+         --enable-ai-toolchain-operator --enable-oidc-issuer`; whether the preset fits the size is \
+         for KAITO to say: the verdict and its cost are about the workload; do not stop such a cluster"
+            .into(),
+    );
+    if asked.choices.provisioner == Provisioner::NodePool {
+        remarks.push(
+            "the Workspace uses the nodes of this pool and names no instanceType: for a KAITO whose \
+             node auto-provisioning is off; where it is on, add --provision karpenter, and KAITO \
+             makes its own nodes"
+                .into(),
+        );
     }
     // Nodes that are there already are found by their label, and then no size may be named.
     let own_nodes = asked.choices.provisioner == Provisioner::NodePool;
@@ -65,7 +81,7 @@ pub(super) fn file(asked: &Asked, pool: &Pool, preset: &str, head: &str) -> Resu
     let workspace = Workspace {
         api_version: "kaito.sh/v1beta1",
         kind: "Workspace",
-        metadata: Metadata { name },
+        metadata: Metadata::of(&name),
         resource: Resource {
             instance_type: (!own_nodes).then(|| asked.sku.name.clone()),
             label_selector: Selector { match_labels: labels },

@@ -5,25 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::pool::Pool;
-use super::{Asked, File, GpuStack, yaml};
+use super::yaml::{self, Metadata, Object};
+use super::{Asked, File, GpuStack, az};
+use crate::catalog::Sku;
 use crate::classify::SkuCost;
 
 /// Sizes that Karpenter may choose from: the asked-for one and the next cheapest of its kind.
 const CHOICE: usize = 6;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Object<S> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata,
-    spec: S,
-}
-
-#[derive(Serialize)]
-struct Metadata {
-    name: String,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,7 +30,14 @@ struct Disruption {
 
 #[derive(Serialize)]
 struct Template {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Labels>,
     spec: TemplateSpec,
+}
+
+#[derive(Serialize)]
+struct Labels {
+    labels: BTreeMap<&'static str, String>,
 }
 
 #[derive(Serialize)]
@@ -107,6 +102,24 @@ pub(super) fn files(
     remarks: &mut Vec<String>,
 ) -> Vec<File> {
     let sizes = choice(asked);
+    remarks.push(
+        "a cluster whose node pools have the cluster autoscaler cannot turn node auto-provisioning \
+         on: take the autoscaler off them first, or use another cluster"
+            .into(),
+    );
+    if pool.min > 0 {
+        remarks.push(format!(
+            "Karpenter keeps no node that has no pod: the cost counts on {} kept all day, so keep as \
+             many pods running, or wait for a start when work comes",
+            if pool.min == 1 { "one node".into() } else { format!("{} nodes", pool.min) }
+        ));
+    }
+    if !pool.gpu {
+        remarks.push(
+            "nothing keeps other pods off these nodes: they count against the NodePool's limits"
+                .into(),
+        );
+    }
     let objects =
         [yaml::object(&node_class(asked, pool)), yaml::object(&node_pool(asked, pool, &sizes))];
     let mut files = vec![File {
@@ -132,8 +145,9 @@ pub(super) fn files(
     files
 }
 
-/// The asked-for size first, then those of its kind that cost no more than twice as much a month
-/// and whose hardware a pod asks for in the same way.
+/// The asked-for size first, then those that cost no more than twice as much a month and on which as
+/// many of the same pods run: the same number of whole GPUs of the same maker with no less room beside
+/// them, or as many threads; no confidential VM.
 fn choice<'a>(asked: &'a Asked) -> Vec<&'a SkuCost> {
     let month = |size: &SkuCost| size.usd_per_month.map_or(f64::INFINITY, |m| m.median);
     let chosen = asked.size;
@@ -146,12 +160,35 @@ fn choice<'a>(asked: &'a Asked) -> Vec<&'a SkuCost> {
             && size.shared_with.is_empty()
             && month(size) <= 2.0 * month(chosen)
             && arm(size) == arm(chosen)
+            && asked
+                .catalog
+                .sku(Some(&size.provider), &size.sku)
+                .is_some_and(|sku| alike_in(asked, sku))
     };
     let mut sizes = vec![chosen];
     if !single {
         sizes.extend(asked.verdict.ranking.iter().filter(alike).take(CHOICE - 1));
     }
     sizes
+}
+
+/// Whether as many of the same pods run on `sku` as on the asked-for size.
+fn alike_in(asked: &Asked, sku: &Sku) -> bool {
+    let vendor = |model: &Option<String>| {
+        asked.catalog.gpu(model.as_deref()?).map(|gpu| gpu.vendor.as_str())
+    };
+    let threads = match sku.has_gpu() {
+        true => sku.vcpus >= asked.sku.vcpus,
+        false => sku.vcpus == asked.sku.vcpus,
+    };
+    // Series with encrypted memory need images and attestation of their own.
+    let confidential = ["Standard_NCC", "Standard_DC", "Standard_EC"];
+    sku.gpu_count == asked.sku.gpu_count
+        && sku.gpu_count.is_none_or(|gpus| gpus >= 1.0)
+        && vendor(&sku.gpu_model) == vendor(&asked.sku.gpu_model)
+        && threads
+        && sku.memory_gib >= asked.sku.memory_gib
+        && !confidential.iter().any(|series| sku.name.starts_with(series))
 }
 
 fn arm(size: &SkuCost) -> bool {
@@ -165,9 +202,9 @@ fn node_class(asked: &Asked, pool: &Pool) -> Object<NodeClassSpec> {
     Object {
         api_version: "karpenter.azure.com/v1beta1",
         kind: "AKSNodeClass",
-        metadata: Metadata { name: pool.name.clone() },
+        metadata: Metadata::of(&pool.name),
         spec: NodeClassSpec {
-            image_family: "Ubuntu2204",
+            image_family: "Ubuntu",
             // The documentation prints the values in lower case; the CRD takes them capitalised.
             gpu: pool.gpu.then_some(GpuMode { mode: if own_driver { "None" } else { "Driver" } }),
             tags: managed.then(|| BTreeMap::from([("EnableManagedGPUExperience", "true")])),
@@ -193,11 +230,12 @@ fn node_pool(asked: &Asked, pool: &Pool, sizes: &[&SkuCost]) -> Object<NodePoolS
         }
         false => ("cpu", u64::from(asked.sku.vcpus) * pool.max),
     };
+    let labels: BTreeMap<_, _> = az::operator_labels(asked, pool).into_iter().collect();
     let cool_down_min = asked.verdict.options.settings.cool_down_min;
     Object {
         api_version: "karpenter.sh/v1",
         kind: "NodePool",
-        metadata: Metadata { name: pool.name.clone() },
+        metadata: Metadata::of(&pool.name),
         spec: NodePoolSpec {
             limits: BTreeMap::from([(key.to_owned(), most.to_string())]),
             disruption: Disruption {
@@ -205,6 +243,7 @@ fn node_pool(asked: &Asked, pool: &Pool, sizes: &[&SkuCost]) -> Object<NodePoolS
                 consolidate_after: format!("{}s", (cool_down_min * 60.0).round()),
             },
             template: Template {
+                metadata: (!labels.is_empty()).then_some(Labels { labels }),
                 spec: TemplateSpec {
                     expire_after: "Never",
                     taints: pool
@@ -241,7 +280,7 @@ fn overlay(best: &SkuCost, size: &SkuCost, pool: &Pool) -> Option<String> {
     Some(yaml::object(&Object {
         api_version: "karpenter.sh/v1alpha1",
         kind: "NodeOverlay",
-        metadata: Metadata { name: format!("{}-{name}", pool.name) },
+        metadata: Metadata::of(&format!("{}-{name}", pool.name)),
         spec: OverlaySpec {
             requirements: vec![
                 requirement("node.kubernetes.io/instance-type", vec![size.sku.clone()]),

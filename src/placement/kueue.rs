@@ -4,26 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::File;
-use super::pod::Pod;
+use super::pod::{self, Toleration};
 use super::pool::Pool;
-use super::yaml;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Object<S> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata,
-    spec: S,
-}
-
-#[derive(Serialize)]
-struct Metadata {
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<&'static str>,
-}
+use super::yaml::{Metadata, Object};
+use super::{Asked, File, Refusal, manifest, yaml};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,34 +52,31 @@ struct LocalQueue {
 
 const VERSION: &str = "kueue.x-k8s.io/v1beta2";
 
-/// ResourceFlavor, ClusterQueue and the LocalQueue called `queue`.
-pub(super) fn file(queue: &str, pool: &Pool, pod: &Pod, header: &str) -> File {
-    let metadata = |name: &str| Metadata { name: name.into(), namespace: None };
-    let tolerations = pod.tolerations.iter().map(|t| {
-        let mut fields = BTreeMap::from([
-            ("key", t.key.to_owned()),
-            ("operator", if t.value.is_some() { "Equal" } else { "Exists" }.to_owned()),
-            ("effect", "NoSchedule".to_owned()),
-        ]);
-        if let Some(value) = t.value {
-            fields.insert("value", value.to_owned());
-        }
-        fields
-    });
+/// ResourceFlavor, ClusterQueue and a LocalQueue called `queue` in every namespace of the manifest.
+///
+/// # Errors
+/// A manifest that is no YAML.
+pub(super) fn file(
+    queue: &str,
+    asked: &Asked,
+    pool: &Pool,
+    header: &str,
+    remarks: &mut Vec<String>,
+) -> Result<File, Refusal> {
     let flavor = Object {
         api_version: VERSION,
         kind: "ResourceFlavor",
-        metadata: metadata(&pool.name),
+        metadata: Metadata::of(&pool.name),
         spec: Flavor {
             node_labels: BTreeMap::from([(pool.selector.0.to_owned(), pool.selector.1.clone())]),
-            tolerations: tolerations.collect(),
+            tolerations: pod::tolerations(pool).iter().map(toleration).collect(),
         },
     };
-    let quotas = quotas(pool, pod);
+    let quotas = quotas(asked, pool);
     let cluster_queue = Object {
         api_version: VERSION,
         kind: "ClusterQueue",
-        metadata: metadata(&pool.name),
+        metadata: Metadata::of(&pool.name),
         spec: ClusterQueue {
             namespace_selector: BTreeMap::new(),
             resource_groups: vec![Group {
@@ -104,34 +85,54 @@ pub(super) fn file(queue: &str, pool: &Pool, pod: &Pod, header: &str) -> File {
             }],
         },
     };
-    let local = Object {
-        api_version: VERSION,
-        kind: "LocalQueue",
-        metadata: Metadata { name: queue.to_owned(), namespace: Some("default") },
-        spec: LocalQueue { cluster_queue: pool.name.clone() },
+    let mut objects = vec![yaml::object(&flavor), yaml::object(&cluster_queue)];
+    let namespaces = match &asked.choices.manifest {
+        Some(given) => manifest::namespaces(&given.name, &given.text)?,
+        None => vec!["default".to_owned()],
     };
-    File {
+    objects.extend(namespaces.into_iter().map(|namespace| {
+        yaml::object(&Object {
+            api_version: VERSION,
+            kind: "LocalQueue",
+            metadata: Metadata { name: queue.to_owned(), namespace: Some(namespace) },
+            spec: LocalQueue { cluster_queue: pool.name.clone() },
+        })
+    }));
+    remarks.push(
+        "kueue.yaml needs Kueue in the cluster, with its API v1beta2; it covers CPU, memory and GPUs: \
+         a workload that asks for anything else, such as ephemeral-storage, is not admitted until \
+         that is added"
+            .into(),
+    );
+    Ok(File {
         name: "kueue.yaml",
-        apply: "kubectl apply -f kueue.yaml  # Kueue with API v1beta2".into(),
-        text: yaml::documents(
-            header,
-            &[yaml::object(&flavor), yaml::object(&cluster_queue), yaml::object(&local)],
-        ),
-    }
+        apply: "kubectl apply -f kueue.yaml".into(),
+        text: yaml::documents(header, &objects),
+    })
 }
 
-/// As much of each resource as the pool's most nodes hold of such pods.
-fn quotas(pool: &Pool, pod: &Pod) -> Vec<Quota> {
-    let pods = pool.max * pod.per_node;
-    let times = |value: &str| -> String {
-        let digits = value.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let unit = &value[digits.len()..];
-        digits.parse::<u64>().map_or_else(|_| value.to_owned(), |n| format!("{}{unit}", n * pods))
-    };
-    let gpus = pod.limits.iter().filter(|(name, _)| name.contains('/'));
-    pod.requests
-        .iter()
-        .chain(gpus)
-        .map(|(name, value)| Quota { name: name.clone(), nominal_quota: times(value) })
-        .collect()
+fn toleration(t: &Toleration) -> BTreeMap<&'static str, String> {
+    let mut fields = BTreeMap::from([
+        ("key", t.key.to_owned()),
+        ("operator", t.operator().to_owned()),
+        ("effect", "NoSchedule".to_owned()),
+    ]);
+    if let Some(value) = t.value {
+        fields.insert("value", value.to_owned());
+    }
+    fields
+}
+
+/// What pods can have of the pool's most nodes.
+fn quotas(asked: &Asked, pool: &Pool) -> Vec<Quota> {
+    let needs = &asked.needs;
+    let quota = |name: &str, quota: String| Quota { name: name.to_owned(), nominal_quota: quota };
+    let mut quotas = vec![quota("cpu", format!("{}m", needs.node_cpu_milli * pool.max))];
+    if let Some(mib) = needs.node_memory_mib {
+        quotas.push(quota("memory", format!("{}Mi", mib * pool.max)));
+    }
+    if let Some((name, each)) = &pool.resource {
+        quotas.push(quota(name, (each * pool.pods_per_node(asked) * pool.max).to_string()));
+    }
+    quotas
 }

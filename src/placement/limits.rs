@@ -2,7 +2,7 @@
 //! pools, the GPU Operator and scaling, as of 2026-07 (see docs/aks.md).
 
 use super::pool::Pool;
-use super::{Asked, GpuStack, Provisioner, Refusal, ShareBy};
+use super::{Asked, GpuStack, MigStrategy, Provisioner, Refusal, ShareBy};
 
 /// Refuses what would fail when it is applied.
 ///
@@ -25,7 +25,7 @@ fn size(asked: &Asked) -> Result<(), Refusal> {
     let sku = asked.sku;
     if sku.provider != "azure" {
         return refuse(format!(
-            "{}: a size of {}; `place` writes for AKS: use --provider azure",
+            "{}: a size of {}; `place` writes for AKS: leave --provider out",
             sku.name, sku.provider
         ));
     }
@@ -73,7 +73,13 @@ fn stack(asked: &Asked, pool: &Pool) -> Result<(), Refusal> {
         ));
     }
     let auto = asked.choices.provisioner == Provisioner::AutoProvisioning;
+    // Sizes whose driver is GRID, by Karpenter's Azure provider; the Operator installs CUDA's.
+    let grid = ["_A10_v4", "_A10_v5", "RTXPRO6000"].iter().any(|part| name.contains(part));
     match stack {
+        GpuStack::Operator if grid => refuse(format!(
+            "--gpu-stack operator: {name} needs NVIDIA's GRID driver, which the Operator does not \
+             install by itself; leave --gpu-stack out"
+        )),
         GpuStack::Operator if !auto && pool.min == 0 => refuse(
             "--gpu-stack operator: AKS asks for a least count of 1 with the GPU Operator under \
              the autoscaler; give --min-nodes 1 to pay for one node all day, or leave --gpu-stack \
@@ -110,6 +116,15 @@ fn sharing(asked: &Asked, pool: &Pool) -> Result<(), Refusal> {
             "--share mig: AKSNodeClass has no field for MIG; use --provision pool, or add \
              --gpu-stack operator",
         );
+    }
+    let from_none = choices.provisioner == Provisioner::AutoProvisioning || pool.min == 0;
+    if choices.mig_strategy == MigStrategy::Mixed && from_none {
+        return refuse(format!(
+            "--mig-strategy mixed: nobody makes the first node for a pod that asks for {}, as no node \
+             is there to say that it has them; use --mig-strategy single, or --min-nodes 1 with \
+             --provision pool",
+            profile.resource_name()
+        ));
     }
     if profile.aks_instance_profile.is_none() && choices.gpu_stack != GpuStack::Operator {
         return refuse(format!(
@@ -152,8 +167,14 @@ fn kaito(asked: &Asked, pool: &Pool) -> Result<(), Refusal> {
     if asked.choices.kaito.is_none() {
         return Ok(());
     }
-    if asked.choices.manifest.is_some() {
-        return refuse("--kaito: KAITO makes the workload itself; leave --manifest out");
+    let choices = asked.choices;
+    if choices.manifest.is_some() || choices.queue.is_some() || choices.bin_packing {
+        return refuse(
+            "--kaito: KAITO makes the workload itself; leave --manifest, --kueue and --bin-packing out",
+        );
+    }
+    if pool.mig.is_some() || pool.replicas.is_some() {
+        return refuse("--kaito: a model that KAITO serves has its GPUs alone; leave --share out");
     }
     if !pool.gpu {
         return refuse(format!(
@@ -166,7 +187,7 @@ fn kaito(asked: &Asked, pool: &Pool) -> Result<(), Refusal> {
         return refuse("--kaito: KAITO serves on Linux nodes with NVIDIA GPUs only");
     }
     let old = ["Volta", "Turing", "Pascal", "Maxwell"];
-    if let Some(gpu) = asked.gpu.filter(|g| old.contains(&g.architecture.as_str())) {
+    if let Some(gpu) = asked.gpu().filter(|g| old.contains(&g.architecture.as_str())) {
         return refuse(format!(
             "--kaito: KAITO needs compute capability 8.0 and {} ({}) is older; choose another size \
              with --sku",

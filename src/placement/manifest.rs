@@ -1,39 +1,18 @@
-//! A user's manifest with what places its pods: node selector, tolerations and resources. All else,
-//! comments and order too, stays as it was; that is checked on the result.
+//! A user's manifest with what places its pods: node selector, tolerations and resources. What is to
+//! change is worked out on the data, made in the text by `lossless.rs`, and the text then read
+//! again: it must say exactly what was worked out, and all else what it said before.
 
-use std::str::FromStr;
+use yaml_serde::{Mapping, Value};
 
-use yaml_edit::{Document, Mapping, Sequence};
-use yaml_serde::Value;
+use super::lossless::{self, Change, Step};
+use super::pod::Pod;
+use super::pod_spec::{
+    contradictions, field, gpus, is_gpu, is_place, list, of_gpu, quantity, text_of, tolerates,
+    toleration,
+};
+use super::quantity::{mib, milli};
+use super::{Refusal, bin_packing, yaml};
 
-use super::pod::{Pod, Toleration};
-use super::{Refusal, yaml};
-
-/// Selectors that say where a pod runs; those that the placement does not set would contradict it.
-const PLACES: &[&str] = &[
-    "accelerator",
-    "agentpool",
-    "karpenter.sh/nodepool",
-    "kubernetes.azure.com/accelerator",
-    "kubernetes.azure.com/agentpool",
-    "kubernetes.azure.com/priority",
-    "kubernetes.azure.com/scalesetpriority",
-    "kubernetes.io/arch",
-    "kubernetes.io/os",
-    "node.kubernetes.io/instance-type",
-    "nvidia.com/gpu.present",
-    "nvidia.com/gpu.product",
-];
-/// Tolerations that only pods on GPU nodes have.
-const GPU_TOLERATIONS: &[&str] = &["sku", "nvidia.com/gpu", "amd.com/gpu"];
-/// Extended resources of GPUs: these names, or what begins so.
-const GPU_RESOURCES: &[&str] = &[
-    "nvidia.com/gpu",
-    "nvidia.com/mig-",
-    "amd.com/gpu",
-    "gpu.intel.com/",
-    "microsoft.com/directx",
-];
 const QUEUE: &str = "kueue.x-k8s.io/queue-name";
 
 /// A manifest and what was changed in it.
@@ -43,21 +22,59 @@ pub(super) struct Patched {
 }
 
 /// Path from the root to the pod's spec of the kinds that have one.
-fn path_of(kind: &str) -> Option<&'static [&'static str]> {
-    match kind {
-        "Pod" => Some(&["spec"]),
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {
-            Some(&["spec", "template", "spec"])
+fn path_of(object: &Value) -> Option<&'static [&'static str]> {
+    let group = field(object, "apiVersion").and_then(|v| v.split_once('/')).map(|(group, _)| group);
+    match (group, field(object, "kind")?) {
+        (None, "Pod") => Some(&["spec"]),
+        (Some("apps") | None, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+        | (Some("batch") | None, "Job") => Some(&["spec", "template", "spec"]),
+        (Some("batch") | None, "CronJob") => {
+            Some(&["spec", "jobTemplate", "spec", "template", "spec"])
         }
-        "CronJob" => Some(&["spec", "jobTemplate", "spec", "template", "spec"]),
         _ => None,
     }
+}
+
+/// The documents of `text`, read.
+fn read<'t>(name: &str, text: &'t str) -> Result<Vec<(String, &'t str, Value)>, Refusal> {
+    let mut read = Vec::new();
+    for (index, part) in yaml::split_documents(text).into_iter().enumerate() {
+        let place = format!("{name}, document {}", index + 1);
+        let value: Value = yaml_serde::from_str(part).map_err(|error| {
+            let template = if text.contains("{{") { "render the template first" } else { "" };
+            Refusal(format!("{place}: {error}; give valid YAML{}{template}", sep(template)))
+        })?;
+        read.push((place, part, value));
+    }
+    Ok(read)
+}
+
+fn sep(text: &str) -> &'static str {
+    if text.is_empty() { "" } else { ": " }
+}
+
+/// The namespaces of the objects that have pods; `default` where they name none.
+///
+/// # Errors
+/// Text that is no YAML.
+pub(super) fn namespaces(name: &str, text: &str) -> Result<Vec<String>, Refusal> {
+    let mut found = Vec::new();
+    for (_, _, value) in read(name, text)? {
+        if path_of(&value).is_some() {
+            let namespace = value.get("metadata").and_then(|m| field(m, "namespace"));
+            found.push(namespace.unwrap_or("default").to_owned());
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// Gives every pod of the manifest `text`, called `name`, what `pod` has.
 ///
 /// # Errors
-/// Text that is no YAML, or in which no pod or not the `container` is found.
+/// Text that is no YAML, in which no pod or not the `container` is found, or that contradicts the
+/// placement in a way that only its author can resolve.
 pub(super) fn patch(
     name: &str,
     text: &str,
@@ -65,25 +82,25 @@ pub(super) fn patch(
     container: Option<&str>,
 ) -> Result<Patched, Refusal> {
     let (mut whole, mut changes, mut found) = (String::new(), Vec::new(), false);
-    for (index, part) in yaml::split_documents(text).into_iter().enumerate() {
-        let place = format!("{name}, document {}", index + 1);
-        let value: Value = yaml_serde::from_str(part)
-            .map_err(|error| Refusal(format!("{place}: {error}; give valid YAML")))?;
-        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
-        if kind == "List" {
+    for (place, part, value) in read(name, text)? {
+        let kind = field(&value, "kind").unwrap_or_default();
+        if kind.ends_with("List") && value.get("items").is_some() {
             return Err(Refusal(format!(
-                "{place}: a List; give its items as documents with a line of --- between them"
+                "{place}: a {kind}; give its items as documents with a line of --- between them"
             )));
         }
-        let Some(path) = path_of(kind) else {
+        let Some(path) = path_of(&value) else {
             whole += part;
             continue;
         };
         found = true;
-        let object = value.get("metadata").and_then(|m| m.get("name")).and_then(Value::as_str);
+        let object = value.get("metadata").and_then(|m| field(m, "name"));
         let said = format!("{kind} {}", object.unwrap_or("without a name"));
-        let mut edit = Edit { place, said, pod, changes: &mut changes };
-        whole += &edit.document(part, &value, path, container)?;
+        let refused = |what: String| Refusal(format!("{place}: {said}: {what}"));
+        let mut plan = Plan { root: &value, path, pod, changes: Vec::new(), told: Vec::new() };
+        plan.all(container).map_err(&refused)?;
+        whole += &lossless::apply(part, &value, &plan.changes).map_err(&refused)?;
+        changes.extend(plan.told.into_iter().map(|told| format!("{said}: {told}")));
     }
     if !found {
         return Err(Refusal(format!(
@@ -94,346 +111,337 @@ pub(super) fn patch(
     Ok(Patched { text: whole, changes })
 }
 
-struct Edit<'a> {
-    place: String,
-    said: String,
+/// What is to change in one object.
+struct Plan<'a> {
+    root: &'a Value,
+    path: &'static [&'static str],
     pod: &'a Pod,
-    changes: &'a mut Vec<String>,
+    changes: Vec<Change>,
+    told: Vec<String>,
 }
 
-impl Edit<'_> {
-    fn document(
-        &mut self,
-        text: &str,
-        value: &Value,
-        path: &[&str],
-        container: Option<&str>,
-    ) -> Result<String, Refusal> {
-        let parsed = yaml_edit::YamlFile::from_str(text)
-            .map_err(|error| self.broken(&format!("{error}")))?;
-        let document = parsed.document().ok_or_else(|| self.broken("no document"))?;
-        let root = document.as_mapping().ok_or_else(|| self.broken("no mapping"))?;
-        let spec_path = path.join(".");
-        let spec = path
-            .iter()
-            .try_fold(root.clone(), |at, key| at.get_mapping(*key))
-            .ok_or_else(|| self.broken(&format!("no {spec_path}")))?;
-        let index = self.container_index(value, path, container)?;
-        self.selector(&spec)?;
-        let present = at(value, path).and_then(|spec| spec.get("tolerations"));
-        let present = present.and_then(Value::as_sequence).cloned().unwrap_or_default();
-        self.tolerations(&spec, &present)?;
-        self.resources(&spec, index)?;
-        if let Some(scheduler) = self.pod.scheduler {
-            self.scalar(&spec, "schedulerName", scheduler);
-        }
-        if let Some(queue) = self.pod.queue.clone() {
-            self.queue(&root, &queue)?;
-        }
-        let patched = parsed.to_string();
-        let after: Value = yaml_serde::from_str(&patched)
-            .map_err(|error| self.broken(&format!("after the change: {error}")))?;
-        if untouched(value, path, index) != untouched(&after, path, index) {
-            return Err(self.broken(
-                "it could not be changed without changing something else; simplify its nodeSelector, \
-                 tolerations and resources (anchors, flow style), or patch it by hand",
-            ));
-        }
-        Ok(patched)
-    }
-
-    fn broken(&self, what: &str) -> Refusal {
-        Refusal(format!("{}: {}: {what}", self.place, self.said))
-    }
-
-    /// The container that computes: the one asked for, else the one with a GPU, else the one that a
-    /// placement gave its requests, else the first.
-    fn container_index(
-        &mut self,
-        value: &Value,
-        path: &[&str],
-        asked: Option<&str>,
-    ) -> Result<usize, Refusal> {
-        let containers = at(value, path)
-            .and_then(|spec| spec.get("containers"))
-            .and_then(Value::as_sequence)
-            .filter(|all| !all.is_empty())
-            .ok_or_else(|| self.broken("no containers"))?;
-        let name = |c: &Value| c.get("name").and_then(Value::as_str).unwrap_or("").to_owned();
-        if let Some(asked) = asked {
-            return containers.iter().position(|c| name(c) == asked).ok_or_else(|| {
-                let names: Vec<String> = containers.iter().map(name).collect();
-                self.broken(&format!("no container {asked}; it has {}", names.join(", ")))
-            });
-        }
-        let has_gpu = |c: &Value| {
-            let limits = c.get("resources").and_then(|r| r.get("limits"));
-            let keys = limits.and_then(Value::as_mapping).into_iter().flat_map(|m| m.keys());
-            keys.filter_map(Value::as_str).any(is_gpu)
-        };
-        let placed = |c: &Value| {
-            let requests = c.get("resources").and_then(|r| r.get("requests"));
-            let asked = |key: &String| requests.and_then(|r| r.get(key)).and_then(Value::as_str);
-            self.pod.requests.iter().all(|(key, value)| asked(key) == Some(value))
-        };
-        let found = containers.iter().position(has_gpu);
-        let index = found.or_else(|| containers.iter().position(placed)).unwrap_or(0);
-        if containers.len() > 1 {
-            let said = format!(
-                "{}: of {} containers, {} is taken as the one that computes; --container says \
-                 otherwise",
-                self.said,
-                containers.len(),
-                name(&containers[index])
-            );
-            self.changes.push(said);
-        }
-        Ok(index)
-    }
-
-    fn selector(&mut self, spec: &Mapping) -> Result<(), Refusal> {
-        let wanted = &self.pod.selector;
-        let Some(present) = spec.get_mapping("nodeSelector") else {
-            let pairs: Vec<(String, String)> =
-                wanted.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-            return self.insert(spec, "nodeSelector", &block(&pairs));
-        };
-        for key in PLACES.iter().filter(|key| wanted.iter().all(|(k, _)| k != *key)) {
-            if present.remove(*key).is_some() {
-                self.changes.push(format!(
-                    "{}: nodeSelector {key} is taken out: the node pool decides",
-                    self.said
-                ));
-            }
-        }
-        for (key, value) in wanted {
-            self.scalar(&present, key, value);
-        }
+impl Plan<'_> {
+    fn all(&mut self, container: Option<&str>) -> Result<(), String> {
+        let spec = self.spec().ok_or_else(|| format!("no {}", self.path.join(".")))?.clone();
+        contradictions(&spec, self.pod)?;
+        self.selector(&spec);
+        self.tolerations(&spec);
+        let index = self.container(&spec, container)?;
+        self.without_gpu(&spec, index)?;
+        self.resources(&spec, index);
+        self.scheduler(&spec);
+        self.queue();
+        self.room();
         Ok(())
     }
 
-    /// `before` is what the list in `spec` says.
-    fn tolerations(&mut self, spec: &Mapping, before: &[Value]) -> Result<(), Refusal> {
-        let missing: Vec<&Toleration> = self
+    fn spec(&self) -> Option<&Value> {
+        self.path
+            .iter()
+            .try_fold(self.root, |value, key| value.get(*key))
+            .filter(|s| s.is_mapping())
+    }
+
+    /// Sets or, with `None`, removes what is at `steps` below the pod's spec.
+    fn change(&mut self, steps: Vec<Step>, to: Option<Value>) {
+        let mut path: Vec<Step> = self.path.iter().map(|key| Step::key(key)).collect();
+        path.extend(steps);
+        self.changes.push(Change { path, to });
+    }
+
+    fn tell(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        if !self.told.contains(&what) {
+            self.told.push(what);
+        }
+    }
+
+    fn selector(&mut self, spec: &Value) {
+        let wanted = self.pod.selector.clone();
+        let Some(present) = spec.get("nodeSelector").and_then(Value::as_mapping) else {
+            let all: Mapping =
+                wanted.iter().map(|(k, v)| ((*k).into(), Value::from(v.clone()))).collect();
+            self.change(vec![Step::key("nodeSelector")], Some(Value::Mapping(all)));
+            return;
+        };
+        for (key, value) in present {
+            let (Some(key), value) = (key.as_str(), value.as_str().unwrap_or_default()) else {
+                continue;
+            };
+            let agrees = self.pod.agrees(key, value);
+            if is_place(key) && !agrees && wanted.iter().all(|(k, _)| *k != key) {
+                self.change(vec![Step::key("nodeSelector"), Step::key(key)], None);
+                self.tell(format!("nodeSelector {key}: {value} is taken out: the pool decides"));
+            }
+        }
+        for (key, value) in &wanted {
+            if present.get(*key).and_then(Value::as_str) != Some(value) {
+                let steps = vec![Step::key("nodeSelector"), Step::key(key)];
+                self.change(steps, Some(value.clone().into()));
+            }
+        }
+    }
+
+    fn tolerations(&mut self, spec: &Value) {
+        let none = Vec::new();
+        let before = spec.get("tolerations").and_then(Value::as_sequence).unwrap_or(&none);
+        let missing: Vec<Value> = self
             .pod
             .tolerations
             .iter()
             .filter(|wanted| !before.iter().any(|value| tolerates(value, wanted)))
+            .map(toleration)
             .collect();
-        let Some(present) = spec.get_sequence("tolerations").filter(|_| !before.is_empty()) else {
-            if missing.is_empty() {
-                return Ok(());
+        let stale: Vec<usize> = match self.pod.gpu {
+            true => Vec::new(),
+            false => (0..before.len()).filter(|index| of_gpu(&before[*index])).collect(),
+        };
+        if !stale.is_empty() {
+            self.tell("tolerations of GPU nodes are taken out");
+        }
+        let key = || Step::key("tolerations");
+        if before.is_empty() {
+            if !missing.is_empty() {
+                self.change(vec![key()], Some(Value::Sequence(missing)));
             }
-            let items: String = missing.iter().map(|t| item(t)).collect();
-            return self.insert(spec, "tolerations", &items);
-        };
-        for toleration in &missing {
-            let text = item(toleration).replacen("- ", "", 1).replace("\n  ", "\n");
-            present.push(Document::from_str(&text).map_err(|e| self.broken(&e.to_string()))?);
-        }
-        if !self.pod.gpu {
-            self.without_gpu(spec, &present, before, missing.is_empty());
-        }
-        Ok(())
-    }
-
-    /// Takes out what only pods on GPU nodes tolerate; where nothing else is left, the whole list.
-    fn without_gpu(&mut self, spec: &Mapping, list: &Sequence, before: &[Value], all: bool) {
-        let gpu = |value: &Value| {
-            let key = value.get("key").and_then(Value::as_str);
-            key.is_some_and(|key| GPU_TOLERATIONS.contains(&key))
-        };
-        if !before.iter().any(gpu) {
-            return;
-        }
-        self.changes.push(format!("{}: tolerations of GPU nodes are taken out", self.said));
-        if all && before.iter().all(gpu) {
-            spec.remove("tolerations");
-            return;
-        }
-        for index in (0..before.len()).rev().filter(|index| gpu(&before[*index])) {
-            list.remove(index);
-        }
-    }
-
-    fn resources(&mut self, spec: &Mapping, index: usize) -> Result<(), Refusal> {
-        let containers = spec.get_sequence("containers");
-        let container = containers.and_then(|c| c.get(index)).and_then(|n| n.as_mapping().cloned());
-        let container = container.ok_or_else(|| self.broken("its containers cannot be changed"))?;
-        let (requests, limits) = (self.pod.requests.clone(), self.pod.limits.clone());
-        let Some(present) = container.get_mapping("resources").filter(|r| !r.is_empty()) else {
-            let mut text = format!("requests:\n{}", indented(&block(&requests)));
-            if !limits.is_empty() {
-                text += &format!("limits:\n{}", indented(&block(&limits)));
+        } else if stale.len() == before.len() && missing.is_empty() {
+            self.change(vec![key()], None);
+        } else {
+            let length = before.len();
+            for (index, value) in missing.into_iter().enumerate() {
+                self.change(vec![key(), Step::Index(length + index)], Some(value));
             }
-            return self.insert(&container, "resources", &text);
-        };
-        for (section, wanted) in [("requests", &requests), ("limits", &limits)] {
-            self.section(&present, section, wanted)?;
+            for index in stale.into_iter().rev() {
+                self.change(vec![key(), Step::Index(index)], None);
+            }
         }
-        self.cpu_limit(&present, &requests);
+    }
+
+    /// The container that computes: the one asked for, else the one with a GPU, else the one that a
+    /// placement gave its request, else the first.
+    fn container(&mut self, spec: &Value, asked: Option<&str>) -> Result<usize, String> {
+        let containers = list(spec, "containers");
+        if containers.is_empty() {
+            return Err("no containers".into());
+        }
+        let name = |c: &Value| field(c, "name").unwrap_or_default().to_owned();
+        let names: Vec<String> = containers.iter().map(name).collect();
+        if let Some(asked) = asked {
+            let found = names.iter().position(|name| name == asked);
+            return found
+                .ok_or_else(|| format!("no container {asked}; it has {}", names.join(", ")));
+        }
+        let cpu = |c: &Value| quantity(c, "requests", "cpu").as_deref().and_then(milli);
+        let wanted = self.pod.cpu_milli as f64;
+        let placed = |c: &&Value| cpu(c).is_some_and(|cpu| cpu > 0.5 * wanted && cpu <= wanted);
+        let index = containers
+            .iter()
+            .position(|c| !gpus(c).is_empty())
+            .or_else(|| containers.iter().position(|c| placed(&c)))
+            .unwrap_or(0);
+        if containers.len() > 1 {
+            self.tell(format!(
+                "of {} containers, {} is taken as the one that computes; --container says otherwise",
+                containers.len(),
+                names[index]
+            ));
+        }
+        Ok(index)
+    }
+
+    /// Takes GPUs out of all containers of a pod on CPU nodes; elsewhere only one may have them.
+    fn without_gpu(&mut self, spec: &Value, chosen: usize) -> Result<(), String> {
+        for group in ["initContainers", "containers", "ephemeralContainers"] {
+            for (index, container) in list(spec, group).iter().enumerate() {
+                let mine = group == "containers" && index == chosen;
+                let keep = self.pod.resource.as_ref().filter(|_| mine).map(|(name, _)| name);
+                let stale: Vec<_> =
+                    gpus(container).into_iter().filter(|(_, key)| Some(key) != keep).collect();
+                if self.pod.gpu && !mine && !stale.is_empty() {
+                    return Err(format!(
+                        "its container {} asks for {} as well, and the node was chosen for one \
+                         container with a GPU: take it out",
+                        field(container, "name").unwrap_or("?"),
+                        stale[0].1
+                    ));
+                }
+                for (section, key) in &stale {
+                    let left = container.get("resources").and_then(|r| r.get(*section));
+                    let alone = left
+                        .and_then(Value::as_mapping)
+                        .is_some_and(|m| m.keys().filter_map(Value::as_str).all(is_gpu));
+                    // The chosen one gets other values there.
+                    let whole = alone && !(mine && self.sets(section));
+                    let mut steps =
+                        vec![Step::key(group), Step::Index(index), Step::key("resources")];
+                    steps.push(Step::key(section));
+                    if !whole {
+                        steps.push(Step::key(key));
+                    }
+                    self.tell(format!("{section} {key} is taken out"));
+                    if self.changes.iter().all(|c| !c.path.ends_with(&steps)) {
+                        self.change(steps, None);
+                    }
+                }
+            }
+        }
+        let runtime = field(spec, "runtimeClassName").filter(|name| name.starts_with("nvidia"));
+        if let Some(name) = runtime.filter(|_| !self.pod.gpu) {
+            self.tell(format!("runtimeClassName {name} is taken out"));
+            self.change(vec![Step::key("runtimeClassName")], None);
+        }
         Ok(())
     }
 
-    /// One of requests and limits.
-    fn section(
-        &mut self,
-        resources: &Mapping,
-        section: &str,
-        wanted: &[(String, String)],
-    ) -> Result<(), Refusal> {
-        let Some(present) = resources.get_mapping(section).filter(|m| !m.is_empty()) else {
-            return if wanted.is_empty() {
-                Ok(())
-            } else {
-                self.insert(resources, section, &block(wanted))
-            };
-        };
-        let keys: Vec<String> = present.keys().map(|k| plain(&k.to_string())).collect();
-        let wants = |key: &str| wanted.iter().any(|(k, _)| k == key);
-        let stale: Vec<&String> = keys.iter().filter(|k| is_gpu(k) && !wants(k)).collect();
-        for key in &stale {
-            self.changes.push(format!("{}: {section} {key} is taken out", self.said));
-        }
-        if wanted.is_empty() && stale.len() == keys.len() {
-            resources.remove(section);
-            return Ok(());
-        }
-        for (key, value) in wanted {
-            self.scalar(&present, key, value);
-        }
-        for key in stale {
-            present.remove(key.as_str());
-        }
-        Ok(())
+    /// Whether a container is given something in requests or limits.
+    fn sets(&self, section: &str) -> bool {
+        section == "requests" || self.pod.resource.is_some()
     }
 
-    /// A CPU limit under the request would be refused by the API server.
-    fn cpu_limit(&mut self, resources: &Mapping, requests: &[(String, String)]) {
-        let Some(limits) = resources.get_mapping("limits") else { return };
-        let Some((_, wanted)) = requests.iter().find(|(k, _)| k == "cpu") else { return };
-        let Some(limit) = limits.get("cpu").map(|v| plain(&v.to_string())) else { return };
-        if let (Some(limit), Some(request)) = (milli(&limit), milli(wanted))
-            && limit < request
+    /// CPU, memory and GPU of the container that computes. Memory is never lowered: what a job takes
+    /// is the workload's word, and the manifest may know better.
+    fn resources(&mut self, spec: &Value, index: usize) {
+        let containers = list(spec, "containers");
+        let others = containers.iter().enumerate().filter(|(i, _)| *i != index);
+        let others: f64 = others
+            .filter_map(|(_, c)| quantity(c, "requests", "cpu").as_deref().and_then(milli))
+            .sum();
+        let room = (self.pod.room_milli as f64 - others).max(50.0);
+        let cpu = format!("{}m", (self.pod.cpu_milli as f64).min(room).floor());
+        let container = &containers[index];
+        let has = |section: &str, key: &str| quantity(container, section, key);
+        let mut wanted = vec![("requests", "cpu".to_owned(), Value::from(cpu.clone()))];
+        if has("limits", "cpu").as_deref().and_then(milli) < milli(&cpu)
+            && has("limits", "cpu").is_some()
         {
-            self.scalar(&limits, "cpu", wanted);
+            wanted.push(("limits", "cpu".to_owned(), cpu.into()));
+        }
+        let kept = has("requests", "memory").or_else(|| has("limits", "memory"));
+        match (self.pod.memory_mib, kept) {
+            (Some(need), Some(kept)) if mib(&kept).is_some_and(|kept| kept >= need as f64) => {
+                if mib(&kept).is_some_and(|kept| kept > need as f64) {
+                    self.tell(format!("memory {kept} is kept: the workload says {need}Mi"));
+                }
+            }
+            (Some(need), _) => {
+                let need_text = format!("{need}Mi");
+                wanted.push(("requests", "memory".into(), need_text.clone().into()));
+                if has("limits", "memory").and_then(|l| mib(&l)).is_some_and(|l| l < need as f64) {
+                    wanted.push(("limits", "memory".into(), need_text.into()));
+                }
+            }
+            (None, _) => {}
+        }
+        if let Some((name, count)) = &self.pod.resource {
+            wanted.push(("limits", name.clone(), (*count).into()));
+            if has("requests", name).is_some() {
+                wanted.push(("requests", name.clone(), (*count).into()));
+            }
+        }
+        self.set_resources(container, index, wanted);
+    }
+
+    fn set_resources(
+        &mut self,
+        container: &Value,
+        index: usize,
+        wanted: Vec<(&'static str, String, Value)>,
+    ) {
+        let base = vec![Step::key("containers"), Step::Index(index), Step::key("resources")];
+        let present = container.get("resources").and_then(Value::as_mapping);
+        let mut fresh = Mapping::new();
+        for (section, key, value) in wanted {
+            let there = present.and_then(|p| p.get(section)).and_then(Value::as_mapping);
+            let before = there.and_then(|m| m.get(key.as_str()));
+            if let Some(before) = before {
+                if text_of(before) != text_of(&value) {
+                    let (now, was) = (text_of(&value), text_of(before));
+                    self.tell(format!("{section} {key}: {now} in place of {was}"));
+                    let steps = [&base[..], &[Step::key(section), Step::key(&key)]].concat();
+                    self.change(steps, Some(value));
+                }
+            } else if there.is_some_and(|m| !m.is_empty()) {
+                let steps = [&base[..], &[Step::key(section), Step::key(&key)]].concat();
+                self.change(steps, Some(value));
+            } else {
+                let entry = fresh.entry(section.into());
+                let entry = entry.or_insert_with(|| Value::Mapping(Mapping::new()));
+                if let Value::Mapping(map) = entry {
+                    map.insert(key.into(), value);
+                }
+            }
+        }
+        if present.is_some_and(|p| !p.is_empty()) {
+            for (section, values) in fresh {
+                let section = Step::key(section.as_str().unwrap_or_default());
+                self.change([&base[..], &[section]].concat(), Some(values));
+            }
+        } else if !fresh.is_empty() {
+            self.change(base, Some(Value::Mapping(fresh)));
         }
     }
 
-    fn queue(&mut self, root: &Mapping, queue: &str) -> Result<(), Refusal> {
-        let metadata = root.get_mapping("metadata").ok_or_else(|| self.broken("no metadata"))?;
-        match metadata.get_mapping("labels") {
-            Some(labels) => self.scalar(&labels, QUEUE, queue),
-            None => self.insert(&metadata, "labels", &block(&[(QUEUE.into(), queue.into())]))?,
+    fn scheduler(&mut self, spec: &Value) {
+        let present = field(spec, "schedulerName");
+        match self.pod.scheduler {
+            Some(name) if present != Some(name) => {
+                self.change(vec![Step::key("schedulerName")], Some(name.into()));
+            }
+            None if present == Some(bin_packing::SCHEDULER) => {
+                self.tell("schedulerName of an earlier --bin-packing is taken out");
+                self.change(vec![Step::key("schedulerName")], None);
+            }
+            _ => {}
         }
-        Ok(())
     }
 
-    /// Sets `key`, and says so where that changes what the manifest said.
-    fn scalar(&mut self, mapping: &Mapping, key: &str, value: &str) {
-        let before = mapping.get(key).map(|node| plain(&node.to_string()));
-        if before.as_deref() == Some(value) {
+    /// Kueue looks at the Job, so a CronJob's label stands in its template.
+    fn queue(&mut self) {
+        let above: &[&str] = if self.path.len() == 5 { &["spec", "jobTemplate"] } else { &[] };
+        let holder = above.iter().try_fold(self.root, |value, key| value.get(*key));
+        let metadata = holder.and_then(|h| h.get("metadata"));
+        let labels = metadata.and_then(|m| m.get("labels")).and_then(Value::as_mapping);
+        let present = labels.and_then(|l| l.get(QUEUE)).and_then(Value::as_str);
+        let Some(queue) = &self.pod.queue else {
+            if let Some(name) = present {
+                self.tell(format!("it is still submitted to Kueue's queue {name}"));
+            }
+            return;
+        };
+        if present == Some(queue) {
             return;
         }
-        if let Some(before) = before {
-            self.changes.push(format!("{}: {key}: {value} in place of {before}", self.said));
-        }
-        match value.parse::<i64>() {
-            // A GPU count; all other values are text.
-            Ok(number) if is_gpu(key) => mapping.set(key, number),
-            _ => mapping.set(key, value),
-        }
+        let label = |value: Value| Value::Mapping([(QUEUE.into(), value)].into_iter().collect());
+        let mut path: Vec<Step> = above.iter().map(|key| Step::key(key)).collect();
+        path.push(Step::key("metadata"));
+        let queue: Value = queue.clone().into();
+        let to = match (metadata.is_some_and(Value::is_mapping), labels) {
+            (true, Some(_)) => {
+                path.extend([Step::key("labels"), Step::key(QUEUE)]);
+                queue
+            }
+            (true, None) => {
+                path.push(Step::key("labels"));
+                label(queue)
+            }
+            (false, _) => Value::Mapping([("labels".into(), label(queue))].into_iter().collect()),
+        };
+        self.changes.push(Change { path, to: Some(to) });
     }
 
-    fn insert(&self, mapping: &Mapping, key: &str, text: &str) -> Result<(), Refusal> {
-        let snippet = Document::from_str(text).map_err(|e| self.broken(&e.to_string()))?;
-        mapping.set(key, snippet);
-        Ok(())
-    }
-}
-
-fn is_gpu(resource: &str) -> bool {
-    GPU_RESOURCES.iter().any(|name| resource.starts_with(name))
-}
-
-/// A scalar without its quotes and the space around it.
-fn plain(text: &str) -> String {
-    let text = text.trim();
-    match yaml_serde::from_str::<Value>(text) {
-        Ok(Value::String(inner)) => inner,
-        _ => text.to_owned(),
-    }
-}
-
-/// Thousandths of a CPU quantity.
-fn milli(quantity: &str) -> Option<f64> {
-    match quantity.strip_suffix('m') {
-        Some(number) => number.parse().ok(),
-        None => quantity.parse::<f64>().ok().map(|v| v * 1000.0),
-    }
-}
-
-/// `key: value` lines; values are text but for counts of GPUs.
-fn block(pairs: &[(String, String)]) -> String {
-    let scalar = |key: &str, value: &str| match is_gpu(key) {
-        true => value.to_owned(),
-        false => yaml_serde::to_string(value).map_or_else(|_| value.into(), |t| t.trim().into()),
-    };
-    pairs.iter().map(|(k, v)| format!("{k}: {}\n", scalar(k, v))).collect()
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-/// A toleration as an item of a list.
-fn item(t: &Toleration) -> String {
-    let how = match t.value {
-        Some(value) => format!("  operator: Equal\n  value: {value}\n"),
-        None => "  operator: Exists\n".to_owned(),
-    };
-    format!("- key: {}\n{how}  effect: NoSchedule\n", t.key)
-}
-
-/// Whether a toleration covers `wanted`.
-fn tolerates(value: &Value, wanted: &Toleration) -> bool {
-    let field = |name: &str| value.get(name).and_then(Value::as_str);
-    let exists = field("operator") == Some("Exists");
-    let key = field("key").map_or(exists, |key| key == wanted.key);
-    let effect = field("effect").is_none_or(|effect| effect == "NoSchedule");
-    key && effect && (exists || (wanted.value.is_some() && field("value") == wanted.value))
-}
-
-fn at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
-    path.iter().try_fold(value, |value, key| value.get(*key))
-}
-
-/// `value` without all that a placement may change.
-fn untouched(value: &Value, path: &[&str], container: usize) -> Value {
-    let mut rest = value.clone();
-    if let Some(labels) = rest.get_mut("metadata").and_then(|m| m.get_mut("labels"))
-        && let Some(map) = labels.as_mapping_mut()
-    {
-        map.remove(QUEUE);
-    }
-    if let Some(metadata) = rest.get_mut("metadata").and_then(Value::as_mapping_mut)
-        && metadata.get("labels").is_some_and(|l| l.as_mapping().is_some_and(|m| m.is_empty()))
-    {
-        metadata.remove("labels");
-    }
-    let Some(spec) = path.iter().try_fold(&mut rest, |v, key| v.get_mut(*key)) else { return rest };
-    if let Some(one) = spec.get_mut("containers").and_then(|c| c.get_mut(container))
-        && let Some(map) = one.as_mapping_mut()
-    {
-        let other = map.remove("resources").and_then(|r| r.get("claims").cloned());
-        if let Some(claims) = other {
-            map.insert("claims".into(), claims);
+    /// Whether the pool holds as many pods as the manifest asks for.
+    fn room(&mut self) {
+        let jobs = if self.path.len() == 5 { &self.path[..3] } else { &self.path[..1] };
+        let asked = ["replicas", "parallelism"].into_iter().find_map(|key| {
+            let value = jobs.iter().try_fold(self.root, |value, key| value.get(*key))?.get(key)?;
+            Some((key, value.as_u64()?))
+        });
+        if let Some((what, number)) = asked.filter(|(_, number)| *number > self.pod.at_once) {
+            self.tell(format!(
+                "{what} {number} and the pool's most nodes hold {} such pods: the others wait; lower \
+                 {what}, or raise the demand with --jobs-per-day",
+                self.pod.at_once
+            ));
         }
     }
-    if let Some(map) = spec.as_mapping_mut() {
-        for key in ["nodeSelector", "tolerations", "schedulerName"] {
-            map.remove(key);
-        }
-    }
-    rest
 }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::catalog::{Gpu, MigProfile, Sku};
+use crate::catalog::{Catalog, Gpu, MigProfile, Sku};
 use crate::classify::{SkuCost, Verdict};
 use crate::workload::Workload;
 
@@ -17,10 +17,13 @@ mod kaito;
 mod karpenter;
 mod kueue;
 mod limits;
+mod lossless;
 mod manifest;
 mod needs;
 mod pod;
+mod pod_spec;
 mod pool;
+mod quantity;
 mod sharing;
 mod sums;
 mod terraform;
@@ -28,7 +31,6 @@ mod workload;
 mod yaml;
 
 pub use needs::Needs;
-pub use yaml::split_documents;
 
 /// What cannot be placed, why, and what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,10 +45,8 @@ pub struct Asked<'a> {
     pub size: &'a SkuCost,
     /// That size in the catalog.
     pub sku: &'a Sku,
-    /// Its GPU; `None` for a CPU size.
-    pub gpu: Option<&'a Gpu>,
-    /// The ways to cut that GPU.
-    pub profiles: Vec<&'a MigProfile>,
+    /// The catalog that it is in.
+    pub catalog: &'a Catalog,
     /// What is placed.
     pub workload: &'a Workload,
     /// What one pod of it takes.
@@ -55,6 +55,20 @@ pub struct Asked<'a> {
     pub records: Vec<String>,
     /// What the user chose.
     pub choices: &'a Choices,
+}
+
+impl<'a> Asked<'a> {
+    /// The size's GPU; `None` for a CPU size.
+    fn gpu(&self) -> Option<&'a Gpu> {
+        self.catalog.gpu(self.sku.gpu_model.as_deref()?)
+    }
+
+    /// The ways to cut that GPU.
+    fn profiles(&self) -> Vec<&'a MigProfile> {
+        let model = self.sku.gpu_model.as_deref();
+        let of_it = |p: &&MigProfile| Some(p.gpu_model.as_str()) == model;
+        self.catalog.mig.iter().filter(of_it).collect()
+    }
 }
 
 /// What the verdict leaves open and the user may choose.
@@ -152,6 +166,16 @@ pub enum MigStrategy {
     Mixed,
 }
 
+impl MigStrategy {
+    /// As NVIDIA's tools spell it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
 /// What is to be applied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Placement {
@@ -161,6 +185,8 @@ pub struct Placement {
     pub sku: String,
     /// Name of the node pool.
     pub pool: String,
+    /// The verdict and its numbers, as every file says them at its head.
+    pub about: String,
     /// Files in the order in which they are applied.
     pub files: Vec<File>,
     /// What a reader must know before applying them.
@@ -192,21 +218,25 @@ pub fn place(asked: &Asked) -> Result<Placement, Refusal> {
     match asked.choices.provisioner {
         Provisioner::NodePool => {
             files.push(az::file(asked, &pool, &header));
-            files.push(terraform::file(asked, &pool, &header));
+            files.extend(terraform::file(asked, &pool, &header));
         }
+        // KAITO asks Karpenter for its own nodes, with driver and plugin.
+        Provisioner::AutoProvisioning if asked.choices.kaito.is_some() => {}
         Provisioner::AutoProvisioning => {
             files.extend(karpenter::files(asked, &pool, &header, &mut remarks));
         }
     }
-    files.extend(gpu_stack::files(asked, &pool, &header));
+    if asked.choices.kaito.is_none() || asked.choices.provisioner == Provisioner::NodePool {
+        files.extend(gpu_stack::files(asked, &pool, &header));
+    }
     if let Some(queue) = &asked.choices.queue {
-        files.push(kueue::file(queue, &pool, &pod, &header));
+        files.push(kueue::file(queue, asked, &pool, &header, &mut remarks)?);
     }
     if asked.choices.bin_packing {
-        files.push(bin_packing::file(&pool, &header));
+        files.push(bin_packing::file(&pool, &header, &mut remarks));
     }
     let workload = match &asked.choices.kaito {
-        Some(preset) => kaito::file(asked, &pool, preset, &header)?,
+        Some(preset) => kaito::file(asked, &pool, preset, &header, &mut remarks)?,
         None => workload::file(asked, &pod, &header, &mut remarks)?,
     };
     files.push(workload);
@@ -214,6 +244,7 @@ pub fn place(asked: &Asked) -> Result<Placement, Refusal> {
         workload: asked.verdict.workload.clone(),
         sku: asked.sku.name.clone(),
         pool: pool.name.clone(),
+        about: header,
         files,
         remarks,
     })

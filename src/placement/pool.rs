@@ -39,7 +39,7 @@ impl<'a> Pool<'a> {
         let choices = asked.choices;
         let gpu = asked.size.side == Side::Gpu;
         let windows = asked.workload.node.os == "windows";
-        let amd = asked.gpu.is_some_and(|g| g.vendor.eq_ignore_ascii_case("amd"));
+        let amd = asked.gpu().is_some_and(|g| g.vendor.eq_ignore_ascii_case("amd"));
         let name = name(asked, gpu, windows)?;
         let (min, max, why_so_many) = counts(asked);
         if choices.sharing.is_some() && (!gpu || amd) {
@@ -102,12 +102,17 @@ impl<'a> Pool<'a> {
     }
 
     /// Pods of this kind on a node.
-    pub fn pods_per_node(&self, needs: &super::Needs, gpus: f64) -> u64 {
-        match (self.mig, self.replicas) {
-            (Some(profile), _) => u64::from(profile.max_instances) * gpus.max(1.0) as u64,
-            (None, Some((_, replicas))) => needs.pods_per_node * replicas,
+    pub fn pods_per_node(&self, asked: &Asked) -> u64 {
+        let needs = &asked.needs;
+        let host =
+            needs.node_memory_mib.zip(needs.memory_mib).map(|(have, need)| have / need.max(1));
+        let gpus = asked.sku.gpu_count.unwrap_or(1.0).max(1.0) as u64;
+        let pods = match (self.mig, self.replicas) {
+            (Some(profile), _) => u64::from(profile.max_instances) * gpus,
+            (None, Some((_, replicas))) => replicas * gpus,
             (None, None) => needs.pods_per_node,
-        }
+        };
+        pods.min(host.unwrap_or(pods)).max(1)
     }
 
     /// Whether the number of nodes changes through the day.
@@ -150,11 +155,13 @@ fn counts(asked: &Asked) -> (u64, u64, String) {
     let fewest = size.fewest_nodes.unwrap_or(most).min(most);
     let spread = size.usd_per_month.filter(|m| m.median > 0.0).map_or(1.0, |m| m.hi90 / m.median);
     let max = (most as f64 * spread - 1e-9).ceil() as u64;
-    let why = format!(
-        "the demand takes {fewest} to {most} through the day by median; the most is the upper end \
-         of the 90 % interval"
-    );
-    (fewest, max.max(most), why)
+    let median = match (fewest == most, most) {
+        (true, 1) => "1 all day".to_owned(),
+        (true, _) => format!("{most} all day"),
+        (false, _) => format!("{fewest} to {most} through the day"),
+    };
+    let upper = if max > most { "; the most is the upper end of the 90 % interval" } else { "" };
+    (fewest, max.max(most), format!("by median the demand takes {median}{upper}"))
 }
 
 fn shared_by(asked: &Asked, gpu: bool) -> Option<ShareBy> {
@@ -170,7 +177,8 @@ fn shared_by(asked: &Asked, gpu: bool) -> Option<ShareBy> {
 /// The MIG profile of the verdict, else the smallest that holds a pod.
 fn profile<'a>(asked: &Asked<'a>) -> Result<&'a MigProfile, Refusal> {
     let device = asked.sku.gpu_model.as_deref().unwrap_or("a CPU size");
-    if asked.profiles.is_empty() || asked.sku.gpu_count.is_some_and(|n| n < 1.0) {
+    let profiles = asked.profiles();
+    if profiles.is_empty() || asked.sku.gpu_count.is_some_and(|n| n < 1.0) {
         return Err(Refusal(format!(
             "--share mig: {} ({device}) cannot be cut into MIG instances; A100, H100 and H200 can, \
              as whole GPUs: choose such a size with --sku, or --share time-slicing",
@@ -178,13 +186,14 @@ fn profile<'a>(asked: &Asked<'a>) -> Result<&'a MigProfile, Refusal> {
         )));
     }
     let said = asked.verdict.sharing.as_ref().and_then(|s| s.profile.as_deref());
-    if let Some(found) = said.and_then(|name| asked.profiles.iter().find(|p| p.name == name)) {
+    if let Some(found) = said.and_then(|name| profiles.iter().find(|p| p.name == name)) {
         return Ok(found);
     }
     let need_gib = asked.needs.gpu_memory_gib;
-    let holds = |p: &&&MigProfile| p.shares() && p.memory_gib >= need_gib;
-    asked
-        .profiles
+    let used = asked.size.utilisation.unwrap_or(0.0);
+    let holds =
+        |p: &&&MigProfile| p.shares() && p.memory_gib >= need_gib && p.compute_share() >= used;
+    profiles
         .iter()
         .filter(holds)
         .min_by(|a, b| {
@@ -193,8 +202,10 @@ fn profile<'a>(asked: &Asked<'a>) -> Result<&'a MigProfile, Refusal> {
         .copied()
         .ok_or_else(|| {
             Refusal(format!(
-                "--share mig: a pod takes {need_gib:.1} GiB of GPU memory and no profile of \
-                 {device} that several pods could have holds that; leave --share out"
+                "--share mig: a pod takes {need_gib:.1} GiB of GPU memory and keeps the GPU busy \
+                 {:.0} % of the time, and no profile of {device} that several pods could have \
+                 has so much; leave --share out",
+                100.0 * used
             ))
         })
 }

@@ -69,14 +69,6 @@ pub(super) fn config(by: ShareBy, replicas: u64) -> String {
     yaml::object(&PluginConfig { version: "v1", flags: Flags { mig_strategy: "none" }, sharing })
 }
 
-/// Name of the ConfigMap.
-pub(super) fn name(by: ShareBy) -> &'static str {
-    match by {
-        ShareBy::Mps => "gpu-mps",
-        ShareBy::TimeSlicing | ShareBy::Mig => "gpu-time-slicing",
-    }
-}
-
 /// What is kept apart between the pods, and what is not.
 pub(super) fn caveat(by: ShareBy, replicas: u64) -> String {
     match by {

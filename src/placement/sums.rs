@@ -57,15 +57,21 @@ fn saving(asked: &Asked) -> Option<String> {
     let verdict = asked.verdict;
     let mine = asked.size.usd_per_month?.median;
     let (other, what) = match asked.size.side {
-        Side::Cpu => (verdict.best_gpu.as_ref()?, "without a GPU"),
-        Side::Gpu => (verdict.best_cpu.as_ref()?, "with a GPU"),
+        Side::Cpu => (verdict.best_gpu.as_ref(), "without a GPU"),
+        Side::Gpu => (verdict.best_cpu.as_ref(), "with a GPU"),
     };
-    let theirs = other.usd_per_month?.median;
+    let Some(theirs) = other.and_then(|row| row.usd_per_month).map(|month| month.median) else {
+        return Some(format!(
+            "{what} it costs {} a month; of the other kind no size has a known cost at such prices",
+            usd(mine)
+        ));
+    };
     let difference = match theirs >= mine {
         true => format!("saves {} against the {}", usd(theirs - mine), usd(theirs)),
         false => format!("is {} more than the {}", usd(mine - theirs), usd(theirs)),
     };
-    Some(format!("{what} it costs {} a month, which {difference} of {}", usd(mine), other.sku))
+    let name = other.map_or("the other kind", |row| &row.sku);
+    Some(format!("{what} it costs {} a month, which {difference} of {name}", usd(mine)))
 }
 
 /// Nodes that wait for work.
@@ -87,18 +93,22 @@ fn idle(asked: &Asked, pool: &Pool) -> Option<String> {
     }
     let used = size.utilisation.filter(|used| *used < 0.3)?;
     let idle = hours * 30.4 * price * (1.0 - used);
-    let stop = match asked.choices.provisioner {
-        Provisioner::NodePool => format!(
-            "`az aks nodepool stop --nodepool-name {}` when no work is due (capacity on start is \
-             not promised), or --min-nodes 0 for a pool that scales to zero",
-            pool.name
-        ),
-        Provisioner::AutoProvisioning => {
-            "Karpenter takes empty nodes away; clusters with node auto-provisioning cannot be \
-             stopped"
-                .into()
-        }
-    };
+    if asked.choices.provisioner == Provisioner::AutoProvisioning {
+        return None;
+    }
+    if asked.workload.demand.latency_slo_s.is_some() {
+        return Some(format!(
+            "its nodes are in use {:.1} % of the time: {} a month are for waiting, which the latency \
+             objective asks for",
+            100.0 * used,
+            usd(idle)
+        ));
+    }
+    let stop = format!(
+        "`az aks nodepool stop --resource-group … --cluster-name … --nodepool-name {}` when no work \
+         is due (capacity on start is not promised; a stopped cluster or pool costs no nodes)",
+        pool.name
+    );
     Some(format!(
         "its nodes are in use {:.1} % of the time: {} a month are for waiting; {stop}",
         100.0 * used,
@@ -139,9 +149,11 @@ fn shares(asked: &Asked, pool: &Pool) -> Vec<String> {
     if let Some(profile) = pool.mig {
         let gpus = asked.sku.gpu_count.unwrap_or(1.0).max(1.0);
         remarks.push(format!(
-            "MIG {}: {} instances a node; {}",
+            "MIG {}: {} instances a node, each with {:.0} % of a GPU's arithmetic; times and cost \
+             above are a whole GPU's, unless the verdict rests on instances; {}",
             profile.name,
             f64::from(profile.max_instances) * gpus,
+            100.0 * profile.compute_share(),
             sharing::caveat(ShareBy::Mig, 1)
         ));
     }
@@ -169,7 +181,18 @@ fn size(asked: &Asked) -> Vec<String> {
         remarks.push(format!("{}: AKS installs no driver for it; it must be installed", sku.name));
     }
     if asked.size.reasons.iter().any(|r| r.code == "arm64") {
-        remarks.push("an Arm size: the image must be built for arm64".into());
+        let amd64 = asked.verdict.ranking.iter().find(|row| {
+            row.eligible
+                && row.side == asked.size.side
+                && row.shared_with.is_empty()
+                && !row.reasons.iter().any(|r| r.code == "arm64")
+        });
+        let instead = amd64
+            .zip(amd64.and_then(|row| row.usd_per_month))
+            .map_or_else(String::new, |(row, month)| {
+                format!("; for amd64 --sku {} ({} a month)", row.sku, usd(month.median))
+            });
+        remarks.push(format!("an Arm size: the image must be built for arm64{instead}"));
     }
     remarks
 }
@@ -187,10 +210,17 @@ fn stack(asked: &Asked, pool: &Pool) -> Vec<String> {
         );
         return remarks;
     }
+    if asked.choices.gpu_stack == GpuStack::Operator {
+        remarks.push(
+            "the GPU Operator takes hold of every GPU node of the cluster; nodes that another \
+             device plugin serves need the label nvidia.com/gpu.deploy.operands=false"
+                .into(),
+        );
+    }
     if asked.choices.gpu_stack == GpuStack::DevicePlugin && !pool.amd {
         remarks.push(
-            "a cluster that runs NVIDIA's device plugin or GPU Operator already does not need \
-             device-plugin.yaml"
+            "leave device-plugin.yaml out where NVIDIA's device plugin or GPU Operator serves these \
+             nodes already: two contradict each other"
                 .into(),
         );
     }

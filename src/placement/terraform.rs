@@ -1,18 +1,17 @@
 //! The same node pool as a Terraform fragment (azurerm 4).
 
 use super::pool::Pool;
-use super::{Asked, File, GpuStack};
+use super::{Asked, File, GpuStack, az};
 
-/// The fragment.
-pub(super) fn file(asked: &Asked, pool: &Pool, header: &str) -> File {
-    let text = match asked.choices.gpu_stack {
-        // The provider has no argument for it, and half a pool would be worse than none.
-        GpuStack::Managed if pool.gpu => format!(
-            "{header}# azurerm has no argument for AKS's managed GPU stack (preview): use nodepool.sh.\n"
-        ),
-        _ => format!("{header}{}", resource(asked, pool)),
-    };
-    File { name: "nodepool.tf", apply: "terraform apply  # instead of nodepool.sh".into(), text }
+/// The fragment; none where the provider has no arguments for what is asked.
+pub(super) fn file(asked: &Asked, pool: &Pool, header: &str) -> Option<File> {
+    if pool.gpu && asked.choices.gpu_stack == GpuStack::Managed {
+        return None;
+    }
+    let text = format!("{header}{}", resource(asked, pool));
+    let apply =
+        "# or, in place of nodepool.sh, with nodepool.tf: terraform init && terraform apply";
+    Some(File { name: "nodepool.tf", apply: apply.into(), text })
 }
 
 fn resource(asked: &Asked, pool: &Pool) -> String {
@@ -53,15 +52,12 @@ fn resource(asked: &Asked, pool: &Pool) -> String {
     if pool.amd || (pool.gpu && operator) {
         arguments.push(("gpu_driver", string("None")));
     }
-    match pool.mig {
-        Some(profile) if operator => {
-            labels.push(("nvidia.com/mig.config", format!("all-{}", profile.name)));
-        }
-        Some(profile) => {
-            let name = profile.aks_instance_profile.as_deref().unwrap_or_default();
-            arguments.push(("gpu_instance", string(name)));
-        }
-        None => {}
+    if pool.gpu {
+        labels.extend(az::operator_labels(asked, pool));
+    }
+    if let Some(profile) = pool.mig.filter(|_| !operator) {
+        let name = profile.aks_instance_profile.as_deref().unwrap_or_default();
+        arguments.push(("gpu_instance", string(name)));
     }
     if !labels.is_empty() {
         let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("\"{k}\" = \"{v}\"")).collect();

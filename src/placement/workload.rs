@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::batch::v1::{
+    Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
     SeccompProfile, SecurityContext, Toleration,
@@ -29,7 +31,9 @@ pub(super) fn file(
 ) -> Result<File, Refusal> {
     let text = match &asked.choices.manifest {
         Some(given) => {
-            let body = header::strip(&given.text);
+            // Some editors begin a file with a mark of its byte order.
+            let body = header::strip(given.text.trim_start_matches('\u{feff}'));
+            let head = if body.contains("\r\n") { head.replace('\n', "\r\n") } else { head.into() };
             let container = asked.choices.container.as_deref();
             let patched = manifest::patch(&given.name, body, pod, container)?;
             remarks.extend(patched.changes);
@@ -42,6 +46,11 @@ pub(super) fn file(
                         .to_owned(),
                 );
             }
+            remarks.push(
+                "workload.yaml is one job and runs as a user that is not root; what makes a job each \
+                 time, a CronJob, a queue or a service, is yours: give it as --manifest"
+                    .to_owned(),
+            );
             yaml::documents(head, &[yaml::object(&job(asked, pod))])
         }
     };
@@ -59,15 +68,31 @@ fn job(asked: &Asked, pod: &Pod) -> Job {
         .queue
         .as_ref()
         .map(|queue| BTreeMap::from([("kueue.x-k8s.io/queue-name".to_owned(), queue.clone())]));
+    let annotations = pod
+        .moved
+        .then(|| BTreeMap::from([("karpenter.sh/do-not-disrupt".to_owned(), "true".to_owned())]));
     Job {
         metadata: ObjectMeta { name: Some(name.clone()), labels, ..Default::default() },
         spec: Some(JobSpec {
             active_deadline_seconds: deadline_s.map(|s| s.ceil() as i64),
             backoff_limit: Some(2),
-            // Kueue starts it when there is room.
-            suspend: pod.queue.as_ref().map(|_| true),
+            // Being moved or evicted is no failure of the job.
+            pod_failure_policy: Some(PodFailurePolicy {
+                rules: vec![PodFailurePolicyRule {
+                    action: "Ignore".into(),
+                    on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern {
+                        type_: "DisruptionTarget".into(),
+                        status: Some("True".into()),
+                    }]),
+                    on_exit_codes: None,
+                }],
+            }),
             ttl_seconds_after_finished: Some(3600),
-            template: PodTemplateSpec { metadata: None, spec: Some(pod_spec(asked, pod, name)) },
+            template: PodTemplateSpec {
+                metadata: annotations
+                    .map(|map| ObjectMeta { annotations: Some(map), ..Default::default() }),
+                spec: Some(pod_spec(asked, pod, name)),
+            },
             ..Default::default()
         }),
         status: None,
@@ -79,9 +104,17 @@ fn pod_spec(asked: &Asked, pod: &Pod, name: String) -> PodSpec {
     let quantities = |pairs: &[(String, String)]| -> BTreeMap<String, Quantity> {
         pairs.iter().map(|(k, v)| (k.clone(), Quantity(v.clone()))).collect()
     };
+    let mut requests = vec![("cpu".to_owned(), format!("{}m", pod.cpu_milli))];
+    if let Some(mib) = pod.memory_mib {
+        requests.push(("memory".into(), format!("{mib}Mi")));
+    }
+    let mut limits = Vec::new();
+    if let Some((name, count)) = &pod.resource {
+        limits.push((name.clone(), count.to_string()));
+    }
     let tolerations = pod.tolerations.iter().map(|t| Toleration {
         key: Some(t.key.into()),
-        operator: Some(if t.value.is_some() { "Equal" } else { "Exists" }.into()),
+        operator: Some(t.operator().into()),
         value: t.value.map(str::to_owned),
         effect: Some("NoSchedule".into()),
         toleration_seconds: None,
@@ -94,8 +127,8 @@ fn pod_spec(asked: &Asked, pod: &Pod, name: String) -> PodSpec {
             image: Some(asked.choices.image.clone().unwrap_or_else(|| NO_IMAGE.into())),
             resources: Some(ResourceRequirements {
                 claims: None,
-                limits: Some(quantities(&pod.limits)).filter(|l| !l.is_empty()),
-                requests: Some(quantities(&pod.requests)),
+                limits: Some(quantities(&limits)).filter(|l| !l.is_empty()),
+                requests: Some(quantities(&requests)),
             }),
             security_context: (!windows).then(|| SecurityContext {
                 allow_privilege_escalation: Some(false),

@@ -217,7 +217,7 @@ fn check_globs(families: &[&'static dyn Family], filter: &Filter) -> Result<(), 
 }
 
 /// Whether `text` matches `glob`, in which `*` is any run of characters and `?` any one.
-fn glob_matches(glob: &str, text: &str) -> bool {
+pub fn glob_matches(glob: &str, text: &str) -> bool {
     let (glob, text) = (glob.as_bytes(), text.as_bytes());
     let (mut g, mut t) = (0, 0);
     // Where to take up again with one more character given to the last star.

@@ -12,7 +12,7 @@ mod series;
 mod workloads;
 
 pub use commands::is_command;
-pub use join::plan;
+pub use join::{glob_matches, plan};
 pub use workloads::{resolve, suite_of};
 
 /// What to leave out.

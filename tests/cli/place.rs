@@ -65,7 +65,8 @@ fn files_go_to_a_folder_and_the_commands_to_the_terminal() {
     let arguments = ["place", "short-read-alignment", "-o", "out", "--image", "example.org/a:1"];
     let first = run(folder.path(), &arguments, 0);
     let told = String::from_utf8_lossy(&first.get_output().stdout).into_owned();
-    assert!(told.starts_with("bash nodepool.sh\n"), "{told}");
+    assert!(told.starts_with("# breakeven: short-read-alignment on "), "{told}");
+    assert!(told.contains("\ncd out\nbash nodepool.sh\n# or, "), "{told}");
     assert!(told.ends_with("kubectl apply -f workload.yaml\n"), "{told}");
     let read =
         |name: &str| std::fs::read_to_string(folder.path().join("out").join(name)).expect("a file");

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs the libraries that our kernels are compared with (Debian, Ubuntu), and says how MKL from
+# its Python wheel is found. What cannot be had is named; the comparison runs without it.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+for package in libopenblas0-pthread libdnnl3 libdnnl2; do
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 ||
+    echo "not available here: $package"
+done
+
+venv=$PWD/target/peers-python
+python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check mkl ||
+  echo "not available here: the Python wheel mkl"
+folder=$(dirname "$(find "$venv" -name 'libmkl_rt.so*' 2>/dev/null | head -1)")
+if [ -n "$folder" ] && [ "$folder" != . ]; then
+  echo "MKL is found with: export LD_LIBRARY_PATH=$folder"
+fi

@@ -1,0 +1,73 @@
+//! Our kernels and the best libraries in turns, on the same inputs, in one process.
+
+mod arms;
+mod cases;
+mod crates;
+mod roofline;
+mod shown;
+mod turns;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use breakeven::backend::Backend;
+use breakeven::backend::cpu::CpuBackend;
+use clap::{Parser, ValueEnum};
+use roofline::Roofline;
+
+/// Runs our kernels and the best libraries in turns and says who is faster.
+#[derive(Parser)]
+#[command(name = "breakeven-peers", max_term_width = 100)]
+struct Arguments {
+    /// Families to compare: matmul, convolution; without any, all of them
+    family: Vec<String>,
+    /// Threads (repeatable) [default: all]
+    #[arg(long, value_name = "N")]
+    threads: Vec<usize>,
+    /// Only cases whose key matches, * and ? allowed
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    case: String,
+    /// Seconds for each case and peer
+    #[arg(long, value_name = "S", default_value_t = 2.0)]
+    seconds: f64,
+    /// Form of the result on standard output
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, ValueEnum)]
+enum Format {
+    /// A table.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if !(0.1..=600.0).contains(&arguments.seconds) {
+        bail!("--seconds {}: give 0.1 to 600", arguments.seconds);
+    }
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if arguments.threads.is_empty() { vec![all] } else { arguments.threads.clone() };
+    let budget = Duration::from_secs_f64(arguments.seconds);
+    let mut rows = Vec::new();
+    for threads in threads {
+        let id = format!("cpu:{threads}");
+        let device = CpuBackend.open(&id)?.info().clone();
+        let plan = cases::planned(&arguments.family, &arguments.case, &device)?;
+        let roofline = Roofline::measured(&device)?;
+        for jobs in plan.jobs.chunk_by(|a, b| a.case_key == b.case_key) {
+            eprintln!("{}, {threads} threads", jobs[0].case_key);
+            let found = arms::compare(jobs, &device, budget, &roofline);
+            rows.extend(found.with_context(|| jobs[0].case_key.clone())?);
+        }
+        shown::missing(&plan.skips);
+    }
+    match arguments.format {
+        Format::Text => shown::table(&rows),
+        Format::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
+    }
+    Ok(())
+}
