@@ -482,3 +482,129 @@ fn a_manifest_that_cannot_be_placed_is_refused() {
         assert!(said.contains(expected), "{expected}: {said}");
     }
 }
+
+/// A pod with `spec` placed on a size with a GPU, or on one without.
+fn placed_pod(spec: &str, gpu: bool) -> Result<(String, String), Refusal> {
+    let text = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n{spec}");
+    let sku = if gpu { "Standard_NC4as_T4_v3" } else { "Standard_F16s_v2" };
+    let case = Case::on(sku).with(|c| c.manifest = Some(Manifest { name: "m.yaml".into(), text }));
+    let placement = case.place()?;
+    let text = text_of(&placement, "workload.yaml");
+    let body: Vec<&str> = text.lines().filter(|l| !l.starts_with("# breakeven")).collect();
+    Ok((body.join("\n") + "\n", placement.remarks.join("\n")))
+}
+
+#[test]
+fn what_contradicts_the_placement_is_taken_out_or_refused() {
+    let one = "  containers:\n  - {name: a, image: i}\n";
+    let with_gpu = "  - name: b\n    image: i\n    resources: {limits: {nvidia.com/gpu: 1}}\n";
+    let init = format!("{one}  initContainers:\n{with_gpu}");
+    let (text, told) = placed_pod(&init, false).expect("placed");
+    assert!(
+        !text.contains("nvidia") && told.contains("limits nvidia.com/gpu is taken out"),
+        "{text}"
+    );
+    let said = placed_pod(&init, true).expect_err("refused").to_string();
+    assert!(said.contains("its container b asks for nvidia.com/gpu as well"), "{said}");
+    let runtime = format!("{one}  runtimeClassName: nvidia\n");
+    let (text, _) = placed_pod(&runtime, false).expect("placed");
+    assert!(!text.contains("runtimeClassName"), "{text}");
+    assert!(placed_pod(&runtime, true).expect("placed").0.contains("runtimeClassName: nvidia"));
+    let affinity = |key: &str, value: &str| {
+        format!(
+            "{one}  affinity:\n    nodeAffinity:\n      \
+             requiredDuringSchedulingIgnoredDuringExecution:\n        nodeSelectorTerms:\n        \
+             - matchExpressions:\n          - {{key: {key}, operator: In, values: [{value}]}}\n"
+        )
+    };
+    for (spec, expected) in [
+        (affinity("node.kubernetes.io/instance-type", "Standard_NC6s_v3"), "nodeAffinity"),
+        (format!("{one}  nodeName: n1\n"), "nodeName n1 fixes the node"),
+        (format!("{one}  nodeSelector: &s {{a: b}}\n  affinity: *s\n"), "changed"),
+    ] {
+        let placed = placed_pod(&spec, true);
+        match placed {
+            Err(said) => assert!(said.to_string().contains(expected), "{expected}: {said}"),
+            Ok((text, _)) => assert!(expected == "changed", "{expected}: {text}"),
+        }
+    }
+    // What agrees or is about something else stays.
+    placed_pod(&affinity("kubernetes.io/os", "linux"), true).expect("placed");
+    placed_pod(&affinity("topology.kubernetes.io/zone", "eastus-1"), true).expect("placed");
+    let rest = format!(
+        "{one}  nodeSelector: {{kubernetes.io/os: linux}}\n  tolerations:\n  - {{key: sku, value: \
+         bigmem, effect: NoSchedule}}\n"
+    );
+    let (text, told) = placed_pod(&rest, false).expect("placed");
+    assert!(text.contains("kubernetes.io/os: linux") && text.contains("bigmem"), "{text}");
+    assert!(!told.contains("taken out"), "{told}");
+}
+
+#[test]
+fn requests_leave_room_for_sidecars_and_never_lower_memory() {
+    let spec = "  containers:\n  - name: a\n    image: i\n    resources:\n      requests: {memory: \
+                16Gi}\n  - name: proxy\n    image: i\n    resources: {requests: {cpu: 3000m}}\n";
+    // 3500 thousandths on the node, of which the proxy has 3000.
+    let (text, told) = placed_pod(spec, true).expect("placed");
+    assert!(text.contains("cpu: 500m") && text.contains("memory: 16Gi"), "{text}");
+    assert!(!text.contains("memory: 3000Mi"), "a limit that nobody asked for: {text}");
+    assert!(told.contains("memory 16Gi is kept: the workload says 3000Mi"), "{told}");
+}
+
+#[test]
+fn a_queue_is_named_where_kueue_looks_and_in_the_namespace_of_the_manifest() {
+    let text = fixture("placement/cronjob.yaml")
+        .replace("name: nightly", "name: nightly\n  namespace: dna");
+    let case = Case::on("Standard_NC4as_T4_v3").with(|c| {
+        c.manifest = Some(Manifest { name: "m.yaml".into(), text });
+        c.queue = Some("team-a".into());
+    });
+    let placement = case.placed();
+    let label = "  jobTemplate:\n    spec:";
+    let text = text_of(&placement, "workload.yaml");
+    assert!(!text.contains(label) || text.contains("metadata:\n      labels:"), "{text}");
+    let (_, template) = text.split_once("jobTemplate:").expect("a template");
+    assert!(template.contains("kueue.x-k8s.io/queue-name: team-a"), "{text}");
+    let queue = text_of(&placement, "kueue.yaml");
+    assert!(queue.contains("namespace: dna"), "{queue}");
+    // Two nodes at most: 2 · 3500 thousandths, 2 · 24000 MiB, 2 GPUs.
+    for quota in ["7000m", "48000Mi", "'2'"] {
+        assert!(queue.contains(&format!("nominalQuota: {quota}")), "{quota}: {queue}");
+    }
+}
+
+#[test]
+fn karpenter_chooses_among_sizes_on_which_the_same_pods_run_by_the_cost_of_a_job() {
+    let mut case = Case::on("Standard_NC4as_T4_v3").with(|c| {
+        c.provisioner = Provisioner::AutoProvisioning;
+    });
+    let other = |sku: &str, usd_per_job: f64, price: f64| {
+        let mut row = case.size.clone();
+        row.sku = sku.into();
+        row.usd_per_job_full_load = Some(Estimate::exact(usd_per_job));
+        row.price_usd_per_h = Some(price);
+        row.eligible = true;
+        row
+    };
+    // A job takes 0.01 h on the size, 0.005 h on the next: its price counts half. A share of a GPU
+    // and a size with several are not exchangeable.
+    let size = other("Standard_NC4as_T4_v3", 0.005, 0.5);
+    let rows = vec![
+        size.clone(),
+        other("Standard_NC8as_T4_v3", 0.004, 0.8),
+        other("Standard_NV6ads_A10_v5", 0.001, 0.4),
+        other("Standard_NC64as_T4_v3", 0.001, 4.0),
+    ];
+    (case.size, case.verdict.ranking) = (size, rows);
+    let placement = case.placed();
+    let pool = text_of(&placement, "karpenter.yaml");
+    assert!(pool.contains("- Standard_NC8as_T4_v3"), "{pool}");
+    assert!(!pool.contains("NV6ads") && !pool.contains("NC64as"), "{pool}");
+    let overlays = text_of(&placement, "node-overlays.yaml");
+    assert!(
+        overlays.contains("priceAdjustment: '-50.0%'")
+            || overlays.contains("priceAdjustment: -50.0%"),
+        "{overlays}"
+    );
+    assert_eq!(overlays.matches("kind: NodeOverlay").count(), 1, "{overlays}");
+}

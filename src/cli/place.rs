@@ -161,6 +161,8 @@ fn manifest(path: &Path) -> Result<Manifest, Failure> {
     let text = text.map_err(|error| {
         Failure::usage(format!("--manifest {name}: {error}; give a readable YAML file"))
     })?;
+    // Some editors begin a file with a mark of its byte order.
+    let text = text.trim_start_matches('\u{feff}').to_owned();
     Ok(Manifest { name, text })
 }
 

@@ -69,7 +69,7 @@ pub(super) fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
 pub(super) fn is_place(key: &str) -> bool {
     let fits =
         |place: &&str| key == *place || (place.ends_with(['/', '-']) && key.starts_with(*place));
-    PLACES.iter().any(|place| fits(place))
+    PLACES.iter().any(fits)
 }
 
 pub(super) fn is_gpu(resource: &str) -> bool {

@@ -31,8 +31,7 @@ pub(super) fn file(
 ) -> Result<File, Refusal> {
     let text = match &asked.choices.manifest {
         Some(given) => {
-            // Some editors begin a file with a mark of its byte order.
-            let body = header::strip(given.text.trim_start_matches('\u{feff}'));
+            let body = header::strip(&given.text);
             let head = if body.contains("\r\n") { head.replace('\n', "\r\n") } else { head.into() };
             let container = asked.choices.container.as_deref();
             let patched = manifest::patch(&given.name, body, pod, container)?;

@@ -46,16 +46,19 @@ pub(super) fn split_documents(text: &str) -> Vec<&str> {
         line.strip_prefix(mark)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']))
     };
-    let (mut starts, mut at, mut content) = (vec![0], 0, false);
+    // Whether the document has anything in it, and whether its marker was seen.
+    let (mut starts, mut at, mut content, mut marked) = (vec![0], 0, false, false);
     for line in text.split_inclusive('\n') {
         let bare = line.trim();
-        if marks(line, "---") && content {
+        let marker = marks(line, "---");
+        if marker && (content || marked) {
             starts.push(at);
             content = false;
         } else if marks(line, "...") && content {
             starts.push(at + line.len());
-            content = false;
+            (content, marked) = (false, false);
         }
+        marked |= marker;
         at += line.len();
         let nothing = bare.is_empty() || bare.starts_with(['#', '%']) || marks(line, "...");
         content |= !nothing && bare != "---";
@@ -81,6 +84,7 @@ mod tests {
             ("a: 1\n...\n---\nb: 2\n...\n", 2),
             ("a: |\n  x\n--- # next\nb: 2", 2),
             ("a: ---x\n", 1),
+            ("---\n---\na: 1\n", 2),
             ("", 1),
         ] {
             let parts = split_documents(text);

@@ -13,6 +13,8 @@ use breakeven_kernels::work::{DeviceInfo, Input, Language, LibraryName, Program,
 pub struct Peer {
     /// Its name in the table.
     pub name: &'static str,
+    /// Most threads that it can be told to use.
+    most_threads: usize,
     multiply: fn(&Product, usize, &mut [f32]),
 }
 

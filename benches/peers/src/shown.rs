@@ -21,7 +21,7 @@ pub fn missing(skips: &[Skip]) {
 /// A line a case and peer, then the geometric means.
 pub fn table(rows: &[Row]) {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header([
         "case", "threads", "peer", "ours G/s", "peer G/s", "ratio", "95 %", "of peak",
     ]);
