@@ -52,7 +52,7 @@ impl Native for CpuLayer {
                 let plane = (shape.height * shape.width) as usize;
                 let whole = is_pointwise(shape);
                 let x = &self.x;
-                panel::product(sizes, filters, &mut self.y, |product, tap, first, words| {
+                let read = |product: usize, tap: usize, first: usize, words: &mut [f32]| {
                     let first_channel = product * channels;
                     if whole {
                         let from = (first_channel + tap) * plane + first;
@@ -64,7 +64,9 @@ impl Native for CpuLayer {
                         let x = &x[channel * plane..][..plane];
                         read_taps(shape, x, tap % taps, first as u32, words);
                     }
-                });
+                };
+                // An image is near by: its channels were just read for the taps before.
+                panel::product(sizes, filters, &mut self.y, read, |_, _, _| {});
             }
         }
         Ok(())

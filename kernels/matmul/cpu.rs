@@ -24,7 +24,7 @@ pub(super) struct CpuProduct {
 }
 
 enum Path {
-    /// Few rows: A widened to f32.
+    /// Few rows: A widened to f32, rows [`skinny::row_of_a`] apart.
     Skinny(Vec<f32>),
     /// One f32 product with many rows: the `gemm` crate was 5 to 20 % faster than our panels there
     /// (and is much slower with few rows on some CPUs).
@@ -43,7 +43,7 @@ impl CpuProduct {
         let Shape { m, k, batch, .. } = shape;
         let pairs = matches!(a, Operand::Bf16(_)) && Kernels::get().has_bf16_pairs();
         let path = if m <= skinny::MAX_ROWS {
-            Path::Skinny(vec![0.0; shape.a_len()])
+            Path::Skinny(vec![0.0; batch * m * skinny::row_of_a(k)])
         } else if shape.dtype == GemmType::F32 && batch == 1 && m > MAX_PANEL_ROWS {
             Path::Gemm
         } else {
@@ -68,8 +68,11 @@ impl Native for CpuProduct {
         let Shape { m, n, k, batch, .. } = *shape;
         match path {
             Path::Skinny(widened) => {
-                a.read(0, widened);
-                let products = c.par_chunks_mut(m * n).zip(widened.par_chunks(m * k));
+                let row = skinny::row_of_a(k);
+                for (index, words) in widened.chunks_mut(row).enumerate() {
+                    a.read(index * k, &mut words[..k]);
+                }
+                let products = c.par_chunks_mut(m * n).zip(widened.par_chunks(m * row));
                 products.enumerate().for_each(|(p, (c, a))| {
                     skinny::product(m, n, k, a, (b, p * k * n), c);
                 });
@@ -88,13 +91,21 @@ impl Native for CpuProduct {
                 let left = Left { words, rows: m, depth };
                 let sizes = Sizes { products: batch, left_operands: batch, n, pairs: *pairs };
                 if *pairs {
-                    panel::product(sizes, left, c, |p, row, first, words| {
+                    let read = |p: usize, row: usize, first: usize, words: &mut [f32]| {
                         let at = (p * k + 2 * row) * n + first;
                         b.pairs_across(at, n, 2 * row + 1 < k, words);
+                    };
+                    panel::product(sizes, left, c, read, |p, row, columns| {
+                        for row in [2 * row, 2 * row + 1] {
+                            b.fetch((p * k + row) * n + columns.start, columns.len());
+                        }
                     });
                 } else {
-                    panel::product(sizes, left, c, |p, row, first, words| {
+                    let read = |p: usize, row: usize, first: usize, words: &mut [f32]| {
                         b.read((p * k + row) * n + first, words);
+                    };
+                    panel::product(sizes, left, c, read, |p, row, columns| {
+                        b.fetch((p * k + row) * n + columns.start, columns.len());
                     });
                 }
             }

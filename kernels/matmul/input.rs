@@ -10,7 +10,7 @@ use ndarray_npy::WriteNpyExt;
 
 use super::cpu::CpuProduct;
 use super::reference::Reference;
-use super::{Shape, device};
+use super::{Shape, device, simd};
 use crate::random::Random;
 use crate::recording::{GemmType, shared};
 use crate::work::{
@@ -63,6 +63,15 @@ impl Operand {
                 }
             }
         }
+    }
+
+    /// Has `count` elements from `first` on brought nearer.
+    pub fn fetch(&self, first: usize, count: usize) {
+        let (base, size): (*const u8, usize) = match self {
+            Self::F32(v) => (v.as_ptr().cast(), 4),
+            Self::Bf16(v) => (v.as_ptr().cast(), 2),
+        };
+        simd::fetch(base.wrapping_add(first * size), count * size);
     }
 
     /// The operand as words of the CPU's tiles (f32, or `pairs` of bf16 along rows of `k`), where

@@ -1,6 +1,7 @@
 //! Matrix products over packed panels: matmul packs B from memory, convolution from the image.
 #![expect(unsafe_code, reason = "threads write disjoint tiles of one row-major matrix")]
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -45,18 +46,25 @@ pub(crate) struct Sizes {
     pub pairs: bool,
 }
 
+thread_local! {
+    /// Packed panels of B: kept, because a product may be shorter than fresh pages take to come.
+    static PANELS: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Address of C, shared by threads that write disjoint tiles.
 struct Target(*mut f32);
 // SAFETY: every tile is written by exactly one task.
 unsafe impl Sync for Target {}
 
 /// Computes all products in the current rayon pool. `read_b(product, k, first, words)` fills `words`
-/// with the words of row k of B from column `first` on.
+/// with the words of row k of B from column `first` on; `soon(product, k, columns)` is told which are
+/// read next, so that they can be on their way.
 pub(crate) fn product(
     sizes: Sizes,
     a: Left<'_>,
     c: &mut [f32],
     read_b: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
+    soon: impl Fn(usize, usize, Range<usize>) + Sync,
 ) {
     let kernels = Kernels::get();
     let Sizes { products, n, .. } = sizes;
@@ -76,8 +84,8 @@ pub(crate) fn product(
     let row_parts = a.rows.div_ceil(rows_per_task);
     let target = Target(c.as_mut_ptr());
     let tasks = products * row_parts * column_parts;
-    let new_panels = || vec![Line::default(); panels_per_task * kernels.nr * DEPTH / 16];
-    (0..tasks).into_par_iter().for_each_init(new_panels, |panels, task| {
+    let lines = panels_per_task * kernels.nr * DEPTH / 16;
+    (0..tasks).into_par_iter().for_each(|task| {
         let first_row = task / column_parts % row_parts * rows_per_task;
         let first_column = task % column_parts * panels_per_task * width;
         let part = Part {
@@ -86,7 +94,12 @@ pub(crate) fn product(
             columns: first_column..n.min(first_column + panels_per_task * width),
             width,
         };
-        part.compute(&sizes, a, panels, &read_b, &target);
+        PANELS.with_borrow_mut(|panels| {
+            if panels.len() < lines {
+                panels.resize(lines, Line::default());
+            }
+            part.compute(&sizes, a, panels, (&read_b, &soon), &target);
+        });
     });
 }
 
@@ -105,12 +118,13 @@ impl Part {
         sizes: &Sizes,
         a: Left<'_>,
         panels: &mut [Line],
-        read_b: &impl Fn(usize, usize, usize, &mut [f32]),
+        (read_b, soon): (
+            &impl Fn(usize, usize, usize, &mut [f32]),
+            &impl Fn(usize, usize, Range<usize>),
+        ),
         target: &Target,
     ) {
         let kernels = Kernels::get();
-        // A task before this one may have had more columns.
-        panels.fill(Line::default());
         let words = words_of(panels);
         let first_a = self.product % sizes.left_operands * a.rows;
         for k in (0..a.depth).step_by(DEPTH) {
@@ -123,6 +137,10 @@ impl Part {
                     read_b(self.product, k + i, first, &mut words[at..at + columns]);
                 }
             }
+            // While one block is computed the next one's rows come from memory, a few a tile.
+            let tiles = self.columns.len().div_ceil(self.width) * self.rows.len().div_ceil(MR);
+            let mut next = k + depth..a.depth.min(k + depth + DEPTH);
+            let share = next.len().div_ceil(tiles);
             for (panel, first) in self.columns.clone().step_by(self.width).enumerate() {
                 let b = &words[panel * DEPTH * kernels.nr..];
                 for row in self.rows.clone().step_by(MR) {
@@ -143,6 +161,9 @@ impl Part {
                             overwrite: k == 0,
                         };
                         kernels.tile(MR.min(self.rows.end - row), sizes.pairs, &tile);
+                    }
+                    for row in next.by_ref().take(share) {
+                        soon(self.product, row, self.columns.clone());
                     }
                 }
             }

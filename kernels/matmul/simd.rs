@@ -22,7 +22,7 @@ pub(crate) struct Tile {
     pub c: *mut f32,
     /// Elements between rows of C.
     pub ldc: usize,
-    /// Columns to store, at most `nr`; the B panel is zero beyond them.
+    /// Columns to store, at most `nr`; whatever the B panel has beyond them is not stored.
     pub columns: usize,
     /// Whether C is overwritten (first block of k) or added to.
     pub overwrite: bool,
@@ -58,6 +58,8 @@ pub(crate) struct Stream {
     pub acc: *mut f32,
     /// Columns, a multiple of [`Kernels::lanes`].
     pub width: usize,
+    /// So many rows of B further on, the same columns are fetched from memory; 0 fetches nothing.
+    pub ahead: usize,
 }
 
 /// The functions of one instruction set.
@@ -146,6 +148,19 @@ pub(super) trait Lanes {
     unsafe fn store(p: *mut f32, v: Self::V);
 }
 
+/// Has the `bytes` from `p` on brought into the second cache level; any address will do.
+#[inline(always)]
+pub(crate) fn fetch(p: *const u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..bytes).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint that never faults; every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (p, bytes);
+}
+
 /// # Safety
 /// As [`Kernels::tile`]; the CPU has the instructions of `L`.
 #[inline(always)]
@@ -216,6 +231,9 @@ pub(super) unsafe fn stream<L: Lanes, const R: usize, const BF16: bool>(s: &Stre
             for (q, bv) in bv.iter_mut().enumerate() {
                 let p = s.b.add((q * s.ldb + j) * size);
                 *bv = if BF16 { L::load_bf16(p.cast()) } else { L::load(p.cast()) };
+                if s.ahead > 0 {
+                    fetch(p.wrapping_add(s.ahead * s.ldb * size), L::LANES * size);
+                }
             }
             for (r, a) in a.iter().enumerate() {
                 let p = s.acc.add(r * s.width + j);
@@ -399,6 +417,7 @@ mod tests {
                         ldb: width,
                         acc: sums.as_mut_ptr(),
                         width,
+                        ahead: 0,
                     };
                     // SAFETY: the vectors above have the sizes that the step spans.
                     unsafe { kernels.stream(rows, is_bf16, &step) };

@@ -13,8 +13,16 @@ const MAX_SUMS: usize = 4096;
 /// Tasks a thread gets at least, so that threads end together.
 const TASKS_PER_THREAD: usize = 4;
 
+/// Rows of B that are fetched ahead: runs of a few columns are too short for the hardware to see.
+const AHEAD: usize = 2 * STREAM_ROWS;
+
 /// Rows up to which streaming beats packing.
 pub(super) const MAX_ROWS: usize = 2 * MR;
+/// Elements from row to row of the copy of A: rows that lie a power of two apart would push each
+/// other out of the first cache level.
+pub(super) fn row_of_a(k: usize) -> usize {
+    k + 16
+}
 
 /// One product `c[m×n] = a[m×k] · b[k×n]` with m ≤ [`MAX_ROWS`], in the current rayon pool.
 /// `b` starts at element `b_first` of the operand.
@@ -26,7 +34,7 @@ pub(super) fn product(
     b: (&Operand, usize),
     c: &mut [f32],
 ) {
-    assert!((1..=MAX_ROWS).contains(&m) && a.len() == m * k && c.len() == m * n);
+    assert!((1..=MAX_ROWS).contains(&m) && a.len() == m * row_of_a(k) && c.len() == m * n);
     let lanes = Kernels::get().lanes;
     let width = n.next_multiple_of(lanes).min(MAX_SUMS / m / lanes * lanes);
     let blocks = n.div_ceil(width);
@@ -76,12 +84,14 @@ fn block_sums(
                 // in each; `sums` has m rows of `width`; rows of `a` have k ≥ p + 4 coefficients.
                 unsafe {
                     let step = Stream {
-                        a: a.as_ptr().add(row * k + p),
-                        lda: k,
+                        a: a.as_ptr().add(row * row_of_a(k) + p),
+                        lda: row_of_a(k),
                         b: base.add(p * n * size),
                         ldb: n,
                         acc: sums.as_mut_ptr().add(row * width),
                         width,
+                        // The second half of many rows finds B in the first cache level.
+                        ahead: if row == 0 { AHEAD } else { 0 },
                     };
                     kernels.stream(MR.min(m - row), bf16, &step);
                 }
@@ -98,7 +108,7 @@ fn block_sums(
     for p in first_row..rows.end {
         let from = if p < whole { width } else { 0 };
         b.0.read(first + p * n + from, &mut b_row[from..]);
-        for (out, a) in out.chunks_mut(columns.len()).zip(a.chunks(k)) {
+        for (out, a) in out.chunks_mut(columns.len()).zip(a.chunks(row_of_a(k))) {
             for (out, b) in out[from..].iter_mut().zip(&b_row[from..]) {
                 *out += a[p] * b;
             }

@@ -72,6 +72,29 @@ fn right_at_the_edges_of_tiles_for_both_types() {
     }
 }
 
+/// Several blocks of columns, with every kind of rest beside whole registers.
+#[test]
+fn few_rows_and_many_columns_are_right_with_every_rest() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    pool.install(|| {
+        for m in [1, 8, 9, 16] {
+            for n in [384, 385, 392, 400, 416, 431] {
+                verify(shape(GemmType::F32, m, n, 37, 1));
+            }
+        }
+        verify(shape(GemmType::F32, 5, 391, 3, 3));
+    });
+}
+
+/// Blocks of k after the first are fetched while one is computed: nothing is taken twice or left out.
+#[test]
+fn long_sums_are_right_in_panels() {
+    for dtype in [GemmType::F32, GemmType::Bf16] {
+        verify(shape(dtype, 33, 100, 1100, 1));
+        verify(shape(dtype, 20, 300, 700, 2));
+    }
+}
+
 #[test]
 fn batches_are_independent_products() {
     for dtype in [GemmType::F32, GemmType::Bf16] {

@@ -8,6 +8,8 @@ use breakeven::stats;
 
 /// A turn is at least so long, so that clock and call do not count.
 const TURN: Duration = Duration::from_millis(10);
+/// Between two turns; longer than libraries' threads wait for more work.
+const PAUSE: Duration = Duration::from_millis(3);
 /// Fewest and most pairs of turns.
 const PAIRS: [usize; 2] = [8, 200];
 
@@ -39,6 +41,8 @@ pub fn take(ours: &mut dyn Session, peer: &mut dyn Session, budget: Duration) ->
         let ours_first = ratios.len() % 4 == 0 || ratios.len() % 4 == 3;
         for arm in if ours_first { [0, 1] } else { [1, 0] } {
             let session: &mut dyn Session = if arm == 0 { &mut *ours } else { &mut *peer };
+            // Threads of the arm before are asleep then.
+            std::thread::sleep(PAUSE);
             let timing = session.run(Mode::KernelWarm, counts[arm])?;
             pair[arm] = timing.total_s / f64::from(counts[arm]);
             times[arm].push(pair[arm]);

@@ -75,8 +75,9 @@ struct Mkl {
 struct OneDnn {
     version: String,
     sgemm: DnnlSgemm,
-    /// Of the OpenMP runtime that oneDNN was built with; `None` where it cannot be told.
-    set_threads: Option<SetThreads>,
+    /// Of the OpenMP runtimes that may run its loops: the one it was built with, and Intel's, which
+    /// takes that one's place in a process where MKL has loaded it. Empty where it cannot be told.
+    set_threads: Vec<SetThreads>,
 }
 
 /// One product `c[m×n] = a[m×k] · b[k×n]`, row major; slices hold exactly that many elements.
@@ -149,13 +150,16 @@ impl Libraries {
 
     /// Tells `library` how many threads the calls of this thread may use.
     pub(super) fn set_threads(&self, library: LibraryName, threads: u32) {
-        let set = match library {
-            LibraryName::OpenBlas => self.openblas.as_ref().map(|l| l.set_threads),
-            LibraryName::Mkl => self.mkl.as_ref().map(|l| l.set_threads),
-            LibraryName::OneDnn => self.onednn.as_ref().and_then(|l| l.set_threads),
-            LibraryName::CublasLt | LibraryName::Cudnn => None,
+        let one = |set: Option<SetThreads>| set.into_iter().collect();
+        let setters: Vec<SetThreads> = match library {
+            LibraryName::OpenBlas => one(self.openblas.as_ref().map(|l| l.set_threads)),
+            LibraryName::Mkl => one(self.mkl.as_ref().map(|l| l.set_threads)),
+            LibraryName::OneDnn => {
+                self.onednn.as_ref().map(|l| l.set_threads.clone()).unwrap_or_default()
+            }
+            LibraryName::CublasLt | LibraryName::Cudnn => Vec::new(),
         };
-        if let Some(set) = set {
+        for set in setters {
             // SAFETY: each takes one int by value and may be called at any time.
             unsafe { set(threads as c_int) }
         }
@@ -235,6 +239,14 @@ fn open(names: &[&str]) -> Option<&'static Library> {
         // Their threads may outlive any use, so unloading would be unsound.
         Some(&*Box::leak(Box::new(library)))
     })
+}
+
+/// The library `name` where this process has it already.
+fn loaded(name: &str) -> Option<&'static Library> {
+    use libloading::os::unix;
+    // SAFETY: with RTLD_NOLOAD nothing is loaded, so no initialiser runs.
+    let library = unsafe { unix::Library::open(Some(name), unix::RTLD_LAZY | libc::RTLD_NOLOAD) };
+    Some(&*Box::leak(Box::new(Library::from(library.ok()?))))
 }
 
 /// The function called `name`.
@@ -343,10 +355,13 @@ impl OneDnn {
         };
         // SAFETY: returns a pointer to a constant that begins with these fields.
         let DnnlVersion { major, minor, patch } = *unsafe { version().as_ref() }?;
-        // Already loaded by oneDNN itself if that is its runtime.
-        let runtime = open(&["libgomp.so.1"]);
-        // SAFETY: type as in omp.h.
-        let set_threads = runtime.and_then(|r| unsafe { function(r, "omp_set_num_threads") });
+        // Already loaded by oneDNN itself if that is its runtime; the second by MKL, if at all.
+        let runtimes = [open(&["libgomp.so.1"]), loaded("libiomp5.so")];
+        let of = |runtime: &'static Library| {
+            // SAFETY: type as in omp.h.
+            unsafe { function::<SetThreads>(runtime, "omp_set_num_threads") }
+        };
+        let set_threads = runtimes.into_iter().flatten().filter_map(of).collect();
         Some(Self { version: format!("{major}.{minor}.{patch}"), sgemm, set_threads })
     }
 }
