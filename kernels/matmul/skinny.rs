@@ -15,6 +15,9 @@ const TASKS_PER_THREAD: usize = 4;
 
 /// Rows of B that are fetched ahead: runs of a few columns are too short for the hardware to see.
 const AHEAD: usize = 2 * STREAM_ROWS;
+/// Bytes of B from which that pays; a smaller one is in a cache, and asking for it again costs a fifth
+/// of the time of a single row.
+const FETCHED_BYTES: usize = 8 << 20;
 
 /// Rows up to which streaming beats packing.
 pub(super) const MAX_ROWS: usize = 2 * MR;
@@ -76,6 +79,7 @@ fn block_sums(
         Operand::Bf16(v) => (v[first..].as_ptr().cast(), 2, true),
     };
     assert!(b.1 + k * n <= b.0.len());
+    let far = k * n * size > FETCHED_BYTES;
     let whole = rows.start + rows.len() / STREAM_ROWS * STREAM_ROWS;
     if width > 0 {
         for p in (rows.start..whole).step_by(STREAM_ROWS) {
@@ -91,7 +95,7 @@ fn block_sums(
                         acc: sums.as_mut_ptr().add(row * width),
                         width,
                         // The second half of many rows finds B in the first cache level.
-                        ahead: if row == 0 { AHEAD } else { 0 },
+                        ahead: if row == 0 && far { AHEAD } else { 0 },
                     };
                     kernels.stream(MR.min(m - row), bf16, &step);
                 }
