@@ -29,6 +29,8 @@ SUITE = ROOT / "tests/fixtures/gate/lab.toml"
 IMPLEMENTATION = "cpu/simd"
 # Gate runs by which the steps of a hundredth are corrected.
 CORRECTIONS = 2
+# Slow-downs that are counted together, in per cent.
+BINS = (0, 5, 8, 10, 13, 17, 100)
 
 
 def arguments():
@@ -279,6 +281,23 @@ def interval(hits, number):
     return f"{100 * found.low:.1f}–{100 * found.high:.1f} %"
 
 
+def realised(entries):
+    """What rounds saw of each case's dose, as a share of it: extra work slows a case less or more in
+    a gate's rounds than while its steps were timed. Doses under 5 % drown in noise."""
+    seen = {}
+    for entry in entries:
+        for row in entry["rows"] if entry["kind"] == "dose" else []:
+            if row["dose"] >= 5:
+                pairs = [cand / base - 1 for base, cand in row["screen"] + row["confirm"]]
+                seen.setdefault(row["case"], []).append(median(pairs) / (row["dose"] / 100))
+    return {case: median(shares) for case, shares in seen.items()}
+
+
+def share_of(rows):
+    hits = sum(row["verdict"] == "REGRESSED" for row in rows)
+    return f"{hits}: {100 * hits / len(rows):.0f} %, {interval(hits, len(rows))}" if rows else "–"
+
+
 def table(args):
     entries = [json.loads(line) for line in open(args.folder / "raw.jsonl")]
     moved = lambda row: row["verdict"] in ("REGRESSED", "IMPROVED", "BROKEN")
@@ -295,25 +314,37 @@ def table(args):
             wall_s = median(e["wall_s"] for e in judged)
             print(f"| {kind} | {len(judged)} | {len(rows)} | {false} | {interval(false, len(judged))} | "
                   f"{100 * same / len(rows):.0f} % | {len(runs) - len(judged)} | {wall_s:.0f} s |")
-    print("\n| tool | slow-down | slowed cases | found | share, 95 % interval | false alarms among the others | wall time, median |")
+    real = realised(entries)
+    for key, share in sorted(real.items()):
+        print(f"\n{share:.2f} of what was asked for: {key}", end="")
+    print("\n\n| tool | asked for | slowed by, as rounds saw it | slowed cases | found | false alarms among the others | wall time, median |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for kind in ("dose", "criterion", "hyperfine", "t_test"):
+        name = "breakeven gate" if kind == "dose" else kind
         for dose in sorted({e["dose"] for e in entries if e["kind"] == kind}):
             runs = [e for e in entries if e["kind"] == kind and e["dose"] == dose]
-            rows = [row for e in runs for row in e["rows"]]
-            slowed = [row for row in rows if row["dose"] > 0]
-            others = [row for row in rows if row["dose"] == 0]
-            hits, false = sum(r["verdict"] == "REGRESSED" for r in slowed), sum(map(moved, others))
-            share = f"{100 * hits / len(slowed):.0f} %, {interval(hits, len(slowed))}" if slowed else "–"
+            others = [row for e in runs for row in e["rows"] if row["dose"] == 0]
+            slowed = [row for e in runs for row in e["rows"] if row["dose"] > 0]
+            false = sum(map(moved, others))
             wall_s = sorted(e["wall_s"] for e in runs)[len(runs) // 2]
-            name = "breakeven gate" if kind == "dose" else kind
-            print(f"| {name} | {dose:g} % | {len(slowed)} | {hits} | {share} | {false} of {len(others)} ({interval(false, len(others))}) | {wall_s:.0f} s |")
+            by = [row["dose"] * real.get(row["case"], 1) for row in slowed]
+            span = f"{min(by):.1f}–{max(by):.1f} %" if by else "–"
+            print(f"| {name} | {dose:g} % | {span} | {len(slowed)} | {share_of(slowed)} | {false} of {len(others)} ({interval(false, len(others))}) | {wall_s:.0f} s |")
+    print("\n| tool | slowed by | cases | found |")
+    print("|---|---:|---:|---:|")
+    for kind in ("dose", "criterion", "hyperfine", "t_test"):
+        rows = [row for e in entries if e["kind"] == kind for row in e["rows"] if row["dose"] > 0]
+        for low, high in zip(BINS, BINS[1:]):
+            there = [r for r in rows if low <= r["dose"] * real.get(r["case"], 1) < high]
+            if there:
+                name = "breakeven gate" if kind == "dose" else kind
+                print(f"| {name} | {low:g} to {high:g} % | {len(there)} | {share_of(there)} |")
     promised = [row for e in entries if e["kind"] == "dose" for row in e["rows"]
                 if row["dose"] > 0 and row["detectable"] is not None
-                and row["dose"] / 100 >= max(0.10, row["detectable"])]
+                and row["dose"] * real[row["case"]] / 100 >= max(0.10, row["detectable"])]
     if promised:
         hits = sum(row["verdict"] == "REGRESSED" for row in promised)
-        print(f"\nSlowed by at least 10 % and by what the gate said it would see: {hits} of "
+        print(f"\nSlowed, as rounds saw it, by at least 10 % and by what the gate said it would see: {hits} of "
               f"{len(promised)} found ({interval(hits, len(promised))}).")
 
 

@@ -47,7 +47,8 @@ pub(crate) struct Sizes {
 }
 
 thread_local! {
-    /// Packed panels of B: kept, because a product may be shorter than fresh pages take to come.
+    /// Packed panels of B: kept, because a product may be shorter than fresh pages take to come. A task
+    /// that has them waits for no other, which might want them on the same thread.
     static PANELS: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 

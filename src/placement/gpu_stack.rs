@@ -84,7 +84,15 @@ fn daemon_set(asked: &Asked, pool: &Pool) -> DaemonSet {
         spec: Some(DaemonSetSpec {
             selector: LabelSelector { match_labels: Some(labels.clone()), match_expressions: None },
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }),
+                metadata: Some(ObjectMeta {
+                    labels: Some(labels),
+                    // The plugin reads its configuration once: another one must make new pods.
+                    annotations: pool.replicas.map(|(by, replicas)| {
+                        let value = format!("{} {replicas}", sharing::word(by));
+                        BTreeMap::from([("gpu-sharing".to_owned(), value)])
+                    }),
+                    ..Default::default()
+                }),
                 spec: Some(plugin_pod(asked, pool)),
             },
             ..Default::default()
@@ -99,57 +107,12 @@ fn plugin_pod(asked: &Asked, pool: &Pool) -> PodSpec {
     if pool.spot {
         tolerations.push(exists("kubernetes.azure.com/scalesetpriority"));
     }
-    let (mut env, mut volumes, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
-    let variable = |name: &str, value: &str| EnvVar {
-        name: name.into(),
-        value: Some(value.into()),
-        value_from: None,
-    };
-    let mut host = vec![("device-plugin", PLUGIN_SOCKETS)];
-    if pool.amd {
-        host.push(("sys", "/sys"));
-    } else {
-        // A node whose GPU is not ready yet must not make the plugin give up.
-        env.push(variable("FAIL_ON_INIT_ERROR", "false"));
-    }
-    if pool.mig.is_some() {
-        env.push(variable("MIG_STRATEGY", asked.choices.mig_strategy.word()));
-        env.push(variable("NVIDIA_MIG_MONITOR_DEVICES", "all"));
-    }
-    for (name, path) in host {
-        volumes.push(Volume {
-            name: name.into(),
-            host_path: Some(HostPathVolumeSource { path: path.into(), type_: None }),
-            ..Default::default()
-        });
-        mounts.push(VolumeMount {
-            name: name.into(),
-            mount_path: path.into(),
-            ..Default::default()
-        });
-    }
-    if pool.replicas.is_some() {
-        env.push(variable("CONFIG_FILE", "/config/any"));
-        volumes.push(Volume {
-            name: "config".into(),
-            config_map: Some(ConfigMapVolumeSource {
-                name: plugin_name(pool),
-                ..Default::default()
-            }),
-            ..Default::default()
-        });
-        mounts.push(VolumeMount {
-            name: "config".into(),
-            mount_path: "/config".into(),
-            read_only: Some(true),
-            ..Default::default()
-        });
-    }
+    let (volumes, mounts) = volumes(pool);
     PodSpec {
         containers: vec![Container {
             name: plugin(pool).into(),
             image: Some(if pool.amd { AMD_PLUGIN_IMAGE } else { PLUGIN_IMAGE }.into()),
-            env: Some(env).filter(|e| !e.is_empty()),
+            env: Some(variables(asked, pool)).filter(|e| !e.is_empty()),
             security_context: Some(privileges(pool)),
             volume_mounts: Some(mounts),
             ..Default::default()
@@ -163,6 +126,52 @@ fn plugin_pod(asked: &Asked, pool: &Pool) -> PodSpec {
         volumes: Some(volumes),
         ..Default::default()
     }
+}
+
+fn variables(asked: &Asked, pool: &Pool) -> Vec<EnvVar> {
+    let variable = |name: &str, value: &str| EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        value_from: None,
+    };
+    let mut variables = Vec::new();
+    if !pool.amd {
+        // A node whose GPU is not ready yet must not make the plugin give up.
+        variables.push(variable("FAIL_ON_INIT_ERROR", "false"));
+    }
+    if pool.mig.is_some() {
+        variables.push(variable("MIG_STRATEGY", asked.choices.mig_strategy.word()));
+        variables.push(variable("NVIDIA_MIG_MONITOR_DEVICES", "all"));
+    }
+    if pool.replicas.is_some() {
+        variables.push(variable("CONFIG_FILE", "/config/any"));
+    }
+    variables
+}
+
+fn volumes(pool: &Pool) -> (Vec<Volume>, Vec<VolumeMount>) {
+    let (mut volumes, mut mounts) = (Vec::new(), Vec::new());
+    let mut add = |volume: Volume, path: &str, read_only: Option<bool>| {
+        let (name, mount_path) = (volume.name.clone(), path.to_owned());
+        mounts.push(VolumeMount { name, mount_path, read_only, ..Default::default() });
+        volumes.push(volume);
+    };
+    let host = |name: &str, path: &str| Volume {
+        name: name.into(),
+        host_path: Some(HostPathVolumeSource { path: path.into(), type_: None }),
+        ..Default::default()
+    };
+    add(host("device-plugin", PLUGIN_SOCKETS), PLUGIN_SOCKETS, None);
+    if pool.amd {
+        add(host("sys", "/sys"), "/sys", None);
+    }
+    if pool.replicas.is_some() {
+        let config = ConfigMapVolumeSource { name: plugin_name(pool), ..Default::default() };
+        let volume =
+            Volume { name: "config".into(), config_map: Some(config), ..Default::default() };
+        add(volume, "/config", Some(true));
+    }
+    (volumes, mounts)
 }
 
 /// None, but for seeing MIG instances, as NVIDIA's own chart has it.

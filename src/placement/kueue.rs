@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use yaml_serde::Value;
 
-use super::pod::{self, Toleration};
 use super::pool::Pool;
 use super::yaml::{Metadata, Object};
-use super::{Asked, File, Refusal, manifest, yaml};
+use super::{Asked, File, Refusal, manifest, pod, pod_spec, yaml};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Flavor {
     node_labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tolerations: Vec<BTreeMap<&'static str, String>>,
+    tolerations: Vec<Value>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +69,7 @@ pub(super) fn file(
         metadata: Metadata::of(&pool.name),
         spec: Flavor {
             node_labels: BTreeMap::from([(pool.selector.0.to_owned(), pool.selector.1.clone())]),
-            tolerations: pod::tolerations(pool).iter().map(toleration).collect(),
+            tolerations: pod::tolerations(pool).iter().map(pod_spec::toleration).collect(),
         },
     };
     let quotas = quotas(asked, pool);
@@ -109,18 +109,6 @@ pub(super) fn file(
         apply: "kubectl apply -f kueue.yaml".into(),
         text: yaml::documents(header, &objects),
     })
-}
-
-fn toleration(t: &Toleration) -> BTreeMap<&'static str, String> {
-    let mut fields = BTreeMap::from([
-        ("key", t.key.to_owned()),
-        ("operator", t.operator().to_owned()),
-        ("effect", "NoSchedule".to_owned()),
-    ]);
-    if let Some(value) = t.value {
-        fields.insert("value", value.to_owned());
-    }
-    fields
 }
 
 /// What pods can have of the pool's most nodes.

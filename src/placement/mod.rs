@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::catalog::{Catalog, Gpu, MigProfile, Sku};
-use crate::classify::{SkuCost, Verdict};
+use crate::classify::{Sharing, SkuCost, Verdict};
 use crate::workload::Workload;
 
 mod az;
@@ -61,6 +61,11 @@ impl<'a> Asked<'a> {
     /// The size's GPU; `None` for a CPU size.
     fn gpu(&self) -> Option<&'a Gpu> {
         self.catalog.gpu(self.sku.gpu_model.as_deref()?)
+    }
+
+    /// How the size is shared by the verdict; `None` where its nodes are the workload's own.
+    fn sharing(&self) -> Option<&'a Sharing> {
+        self.verdict.sharing.as_ref().filter(|sharing| sharing.sku == self.size.sku)
     }
 
     /// The ways to cut that GPU.

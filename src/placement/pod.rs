@@ -2,6 +2,7 @@
 
 use super::pool::Pool;
 use super::{Asked, Provisioner, bin_packing};
+use crate::classify::SharedBy;
 
 /// A toleration of a taint with effect `NoSchedule`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,10 @@ impl Pod {
         // Those that share a GPU share its host as well.
         let per_node = pool.pods_per_node(asked).max(1);
         let room_milli = needs.node_cpu_milli / per_node;
+        // Co-tenants of a CPU node each ask for the part of it that they hold.
+        let part = asked.sharing().filter(|s| s.by == SharedBy::CoLocation);
+        let part = part.map_or(1.0, |s| (s.holds / s.nodes.max(1) as f64).min(1.0));
+        let room_milli = (room_milli as f64 * part) as u64;
         Self {
             selector,
             tolerations: tolerations(pool),

@@ -146,7 +146,7 @@ fn name(asked: &Asked, gpu: bool, windows: bool) -> Result<String, Refusal> {
 /// Fewest and most nodes, and why so many.
 fn counts(asked: &Asked) -> (u64, u64, String) {
     let size = asked.size;
-    if let Some(sharing) = asked.verdict.sharing.as_ref().filter(|_| !size.shared_with.is_empty()) {
+    if let Some(sharing) = asked.sharing().filter(|_| !size.shared_with.is_empty()) {
         let nodes = sharing.nodes.max(1);
         let why = format!("of all {} workloads that share them", sharing.cotenants.len() + 1);
         return (nodes, nodes, why);
@@ -165,8 +165,7 @@ fn counts(asked: &Asked) -> (u64, u64, String) {
 }
 
 fn shared_by(asked: &Asked, gpu: bool) -> Option<ShareBy> {
-    let said = asked.verdict.sharing.as_ref().filter(|s| s.sku == asked.size.sku && gpu);
-    let by_verdict = said.and_then(|sharing| match sharing.by {
+    let by_verdict = asked.sharing().filter(|_| gpu).and_then(|sharing| match sharing.by {
         SharedBy::Mig => Some(ShareBy::Mig),
         SharedBy::TimeSlicing => Some(ShareBy::TimeSlicing),
         SharedBy::Fraction | SharedBy::CoLocation => None,
@@ -185,7 +184,7 @@ fn profile<'a>(asked: &Asked<'a>) -> Result<&'a MigProfile, Refusal> {
             asked.sku.name
         )));
     }
-    let said = asked.verdict.sharing.as_ref().and_then(|s| s.profile.as_deref());
+    let said = asked.sharing().and_then(|s| s.profile.as_deref());
     if let Some(found) = said.and_then(|name| profiles.iter().find(|p| p.name == name)) {
         return Ok(found);
     }
@@ -219,7 +218,7 @@ fn replicas(asked: &Asked) -> Result<u64, Refusal> {
             asked.verdict.workload, asked.needs.gpus
         )));
     }
-    let tenants = asked.verdict.sharing.as_ref().map_or(0, |s| s.cotenants.len() as u64 + 1);
+    let tenants = asked.sharing().map_or(0, |s| s.cotenants.len() as u64 + 1);
     let used = asked.size.utilisation.unwrap_or(1.0);
     let by_use = if used > 0.0 { (0.7 / used).floor().min(48.0) } else { 48.0 };
     let memory = asked.sku.gpu_memory_gib_each.zip(Some(asked.needs.gpu_memory_gib));

@@ -53,20 +53,26 @@ struct Replicas {
 /// The configuration for `replicas` pods a GPU.
 pub(super) fn config(by: ShareBy, replicas: u64) -> String {
     let resources = vec![Replicas { name: "nvidia.com/gpu", replicas }];
-    let sharing = match by {
-        ShareBy::Mps => {
-            Sharing { time_slicing: None, mps: Some(Mps { rename_by_default: false, resources }) }
-        }
-        ShareBy::TimeSlicing | ShareBy::Mig => Sharing {
-            time_slicing: Some(TimeSlicing {
-                rename_by_default: false,
-                fail_requests_greater_than_one: true,
-                resources,
-            }),
-            mps: None,
-        },
+    let sharing = if by == ShareBy::Mps {
+        Sharing { time_slicing: None, mps: Some(Mps { rename_by_default: false, resources }) }
+    } else {
+        let time_slicing = TimeSlicing {
+            rename_by_default: false,
+            fail_requests_greater_than_one: true,
+            resources,
+        };
+        Sharing { time_slicing: Some(time_slicing), mps: None }
     };
     yaml::object(&PluginConfig { version: "v1", flags: Flags { mig_strategy: "none" }, sharing })
+}
+
+/// As `--share` spells it.
+pub(super) fn word(by: ShareBy) -> &'static str {
+    match by {
+        ShareBy::Mig => "mig",
+        ShareBy::TimeSlicing => "time-slicing",
+        ShareBy::Mps => "mps",
+    }
 }
 
 /// What is kept apart between the pods, and what is not.

@@ -9,6 +9,8 @@ use crate::units::usd;
 
 /// Hours of a month of 30.4 days.
 const HOURS_PER_MONTH: f64 = 24.0 * 30.4;
+/// Minutes that AKS's cluster autoscaler keeps an empty node by default (cluster-autoscaler.md).
+const AUTOSCALER_COOL_DOWN_MIN: f64 = 10.0;
 
 /// The remarks, most important first.
 pub(super) fn remarks(asked: &Asked, pool: &Pool) -> Vec<String> {
@@ -16,6 +18,7 @@ pub(super) fn remarks(asked: &Asked, pool: &Pool) -> Vec<String> {
     remarks.extend(unsettled(asked));
     remarks.extend(saving(asked));
     remarks.extend(idle(asked, pool));
+    remarks.extend(settings(asked, pool));
     remarks.extend(spot(asked, pool));
     remarks.extend(shares(asked, pool));
     remarks.extend(size(asked));
@@ -54,13 +57,14 @@ fn unsettled(asked: &Asked) -> Option<String> {
 
 /// What this kind of node saves against the best of the other.
 fn saving(asked: &Asked) -> Option<String> {
-    let verdict = asked.verdict;
     let mine = asked.size.usd_per_month?.median;
     let (other, what) = match asked.size.side {
-        Side::Cpu => (verdict.best_gpu.as_ref(), "without a GPU"),
-        Side::Gpu => (verdict.best_cpu.as_ref(), "with a GPU"),
+        Side::Cpu => (&asked.verdict.best_gpu, "without a GPU"),
+        Side::Gpu => (&asked.verdict.best_cpu, "with a GPU"),
     };
-    let Some(theirs) = other.and_then(|row| row.usd_per_month).map(|month| month.median) else {
+    let Some((name, theirs)) =
+        other.as_ref().and_then(|row| Some((&row.sku, row.usd_per_month?.median)))
+    else {
         return Some(format!(
             "{what} it costs {} a month; of the other kind no size has a known cost at such prices",
             usd(mine)
@@ -70,7 +74,6 @@ fn saving(asked: &Asked) -> Option<String> {
         true => format!("saves {} against the {}", usd(theirs - mine), usd(theirs)),
         false => format!("is {} more than the {}", usd(mine - theirs), usd(theirs)),
     };
-    let name = other.map_or("the other kind", |row| &row.sku);
     Some(format!("{what} it costs {} a month, which {difference} of {name}", usd(mine)))
 }
 
@@ -93,7 +96,8 @@ fn idle(asked: &Asked, pool: &Pool) -> Option<String> {
     }
     let used = size.utilisation.filter(|used| *used < 0.3)?;
     let idle = hours * 30.4 * price * (1.0 - used);
-    if asked.choices.provisioner == Provisioner::AutoProvisioning {
+    // Karpenter's clusters cannot be stopped, those with KAITO not quite.
+    if asked.choices.provisioner == Provisioner::AutoProvisioning || asked.choices.kaito.is_some() {
         return None;
     }
     if asked.workload.demand.latency_slo_s.is_some() {
@@ -114,6 +118,30 @@ fn idle(asked: &Asked, pool: &Pool) -> Option<String> {
         100.0 * used,
         usd(idle)
     ))
+}
+
+/// Settings that the verdict was asked under and that the files alone do not bring about.
+fn settings(asked: &Asked, pool: &Pool) -> Vec<String> {
+    let settings = &asked.verdict.options.settings;
+    let mut remarks = Vec::new();
+    if settings.min_nodes == Some(0) && pool.min > 0 {
+        remarks.push(format!(
+            "--min-nodes 0 changes nothing: work comes all day, and takes {} of these nodes at its \
+             emptiest",
+            pool.min
+        ));
+    }
+    let cool_down_min = settings.cool_down_min;
+    let by_pool = asked.choices.provisioner == Provisioner::NodePool && pool.scales();
+    if by_pool && cool_down_min != AUTOSCALER_COOL_DOWN_MIN {
+        remarks.push(format!(
+            "nodes without work are kept for {cool_down_min} minutes in the verdict, by the cluster \
+             autoscaler for {AUTOSCALER_COOL_DOWN_MIN}: `az aks update --resource-group … --name … \
+             --cluster-autoscaler-profile scale-down-unneeded-time={cool_down_min}m` sets it for the \
+             whole cluster"
+        ));
+    }
+    remarks
 }
 
 /// Whether Spot would pay, or what it may do.
@@ -157,7 +185,7 @@ fn shares(asked: &Asked, pool: &Pool) -> Vec<String> {
             sharing::caveat(ShareBy::Mig, 1)
         ));
     }
-    let alone = asked.verdict.sharing.as_ref().is_none_or(|s| s.cotenants.is_empty());
+    let alone = asked.sharing().is_none_or(|s| s.cotenants.is_empty());
     if alone && (pool.mig.is_some() || pool.replicas.is_some()) {
         remarks.push(
             "sharing saves only what others pay: the whole node is billed, so place its \
