@@ -10,6 +10,7 @@ use super::{Asked, GpuStack, MigStrategy, Provisioner, Refusal, ShareBy};
 /// The reason and the next step.
 pub(super) fn check(asked: &Asked, pool: &Pool) -> Result<(), Refusal> {
     size(asked)?;
+    names(asked)?;
     system(pool)?;
     stack(asked, pool)?;
     sharing(asked, pool)?;
@@ -33,6 +34,30 @@ fn size(asked: &Asked) -> Result<(), Refusal> {
         Some(why) => refuse(format!("{}: {}; choose another with --sku", sku.name, why.text)),
         None => Ok(()),
     }
+}
+
+/// Names that Kubernetes would not take.
+fn names(asked: &Asked) -> Result<(), Refusal> {
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let fine = |name: &str| {
+        name.len() <= 63
+            && name.starts_with(letters)
+            && name.ends_with(letters)
+            && name.chars().all(|c| letters(c) || c == '-')
+    };
+    if let Some(queue) = asked.choices.queue.as_deref().filter(|queue| !fine(queue)) {
+        return refuse(format!(
+            "--kueue \"{queue}\": a queue's name has lower-case letters, digits and dashes, at most \
+             63, as in --kueue team-a"
+        ));
+    }
+    let image = asked.choices.image.as_deref();
+    if let Some(image) = image.filter(|i| i.trim().is_empty() || i.contains(char::is_whitespace)) {
+        return refuse(format!(
+            "--image \"{image}\": give registry, name and tag, as in --image example.org/align:1"
+        ));
+    }
+    Ok(())
 }
 
 fn system(pool: &Pool) -> Result<(), Refusal> {

@@ -27,6 +27,8 @@ fn what_aks_cannot_do_is_refused_with_the_next_step() {
         (windows(t4()).with(|c| c.provisioner = Provisioner::AutoProvisioning), "Linux nodes only"),
         (windows(t4()).with(|c| c.pool = Some("gpupool".into())), "up to 6 lower-case"),
         (t4().with(|c| c.pool = Some("GPU".into())), "lower-case"),
+        (t4().with(|c| c.queue = Some("Team A".into())), "--kueue team-a"),
+        (t4().with(|c| c.image = Some(" ".into())), "--image example.org"),
         (a100().with(|c| c.sharing = Some(ShareBy::Mps)), "--gpu-stack operator"),
         (
             a100().with(|c| {
