@@ -1,52 +1,44 @@
-//! `cpu/simd`: batches of pairs of similar length over SIMD lanes and threads.
+//! `cpu/simd`: batches of pairs of similar length, or single long pairs, over lanes and threads.
 //!
-//! Local scores start in 8-bit lanes; a pair that comes near the top is computed again in 16,
-//! then 32 bits. Global and semi-global scores have a known range, so lanes are wide enough from
-//! the start: 16 bits, or 32.
+//! Lanes of 8 bits hold any score of most scorings (`cpu_range.rs`), those of 16 bits of all.
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::cpu_lanes::{
-    Batch, Best, Element, Goal, ROWS, Vector, anchored, local, transpose_bytes,
-};
+use super::cpu_batch::{BatchJob, run_batch};
+use super::cpu_lanes::ROWS;
+use super::cpu_long::{PairJob, run_long};
 use super::cpu_portable::Lanes;
-use super::cpu_profile::{Dna, Matrix};
+use super::cpu_range::Range;
+use super::cpu_watch::Best;
 #[cfg(target_arch = "x86_64")]
 use super::cpu_x86;
 use super::input::RESULT_BYTES;
 use super::reference::{Alignment, without_table};
 use super::scoring::{Alphabet, Mode, Scoring};
-use super::sequences::{Pairs, Sequences};
+use super::sequences::Pairs;
 use crate::work::Native;
 
-/// Pairs that fill the lanes of one vector, at most.
-pub(super) struct BatchJob<'a> {
-    pairs: &'a Pairs,
-    mode: Mode,
-    scoring: &'a Scoring,
-    indices: &'a [u32],
+/// The functions for one width of lanes.
+pub(super) struct Width {
+    pub lanes: usize,
+    /// A pair in each lane, one vector of lanes after the other.
+    pub batch: fn(&BatchJob<'_>) -> Vec<Best>,
+    /// A strip of one pair in each lane.
+    pub long: fn(&PairJob<'_>) -> Best,
 }
 
-type RunBatch = fn(&BatchJob<'_>) -> Vec<Best>;
-
-/// For each kind and width of lanes: their number, and the function over a batch.
+/// The functions of an instruction set, for lanes of 8 and of 16 bits.
 pub(super) struct Widths {
-    pub local8: (usize, RunBatch),
-    pub local16: (usize, RunBatch),
-    pub local32: (usize, RunBatch),
-    pub anchored16: (usize, RunBatch),
-    pub anchored32: (usize, RunBatch),
+    pub narrow: Width,
+    pub wide: Width,
 }
 
 /// For every architecture (128-bit registers, as NEON has).
 pub(super) static PORTABLE: Widths = Widths {
-    local8: (16, run_local::<Lanes<u8, 16>>),
-    local16: (8, run_local::<Lanes<u16, 8>>),
-    local32: (4, run_local::<Lanes<u32, 4>>),
-    anchored16: (8, run_anchored::<Lanes<i16, 8>>),
-    anchored32: (4, run_anchored::<Lanes<i32, 4>>),
+    narrow: Width { lanes: 16, batch: run_batch::<Lanes<u8, 16>>, long: run_long::<Lanes<u8, 16>> },
+    wide: Width { lanes: 8, batch: run_batch::<Lanes<u16, 8>>, long: run_long::<Lanes<u16, 8>> },
 };
 
 /// Every table that this machine can run, best first.
@@ -65,105 +57,149 @@ pub(super) fn instruction_sets() -> Vec<&'static Widths> {
     sets
 }
 
-/// Interleaves a batch, with padding codes that no letter of the other side has.
-///
-/// DNA: N has different codes on the two sides, so that it never matches.
-#[inline(always)]
-fn interleave<V: Vector>(job: &BatchJob<'_>) -> Batch<V::Element> {
-    let mut lengths = vec![(0, 0); V::LANES];
-    for (lane, &index) in lengths.iter_mut().zip(job.indices) {
+/// Batches done one after the other in the same memory, at most.
+const BATCHES_OF_A_JOB: usize = 16;
+
+/// What is done at a time.
+enum Job<'a> {
+    /// Pairs of similar lengths.
+    Batch(&'a [u32]),
+    /// One pair.
+    Pair(u32),
+}
+
+/// What aligns pairs: lanes of the least width that the scoring fits.
+struct Aligner<'a> {
+    width: &'a Width,
+    range: Range,
+    pairs: &'a Pairs,
+    mode: Mode,
+    scoring: &'a Scoring,
+}
+
+impl<'a> Aligner<'a> {
+    fn new(widths: &'a Widths, pairs: &'a Pairs, mode: Mode, scoring: &'a Scoring) -> Self {
+        let (width, range) = match (Range::of::<u8>(scoring), Range::of::<u16>(scoring)) {
+            (Some(range), _) => (&widths.narrow, range),
+            (None, Some(range)) => (&widths.wide, range),
+            (None, None) => unreachable!("scores of up to 127 fit 16 bits"),
+        };
+        Self { width, range, pairs, mode, scoring }
+    }
+
+    /// Rows and columns of pair `index`.
+    fn lengths(&self, index: u32) -> (usize, usize) {
         let index = index as usize;
-        *lane = (job.pairs.queries.get(index).len(), job.pairs.targets.get(index).len());
+        (self.pairs.queries.get(index).len(), self.pairs.targets.get(index).len())
     }
-    let rows = lengths.iter().map(|l| l.0).max().unwrap_or(0).next_multiple_of(ROWS);
-    let columns = lengths.iter().map(|l| l.1).max().unwrap_or(0);
-    // Code 4 becomes 5 where bit 2 is copied to bit 0.
-    let (query_pad, target_pad, n_bit) = match job.scoring.alphabet {
-        Alphabet::Dna => (6, 7, 0x0101_0101_0101_0101),
-        Alphabet::Protein => (31, 31, 0),
-    };
-    let (queries, targets) = (&job.pairs.queries, &job.pairs.targets);
-    Batch {
-        query: interleave_side::<V>(queries, job.indices, rows, query_pad, 0),
-        target: interleave_side::<V>(targets, job.indices, columns, target_pad, n_bit),
-        lengths,
-    }
-}
 
-/// One side of a batch as `[position][lane]`, in blocks of 8 × 8.
-#[inline(always)]
-fn interleave_side<V: Vector>(
-    sequences: &Sequences,
-    indices: &[u32],
-    positions: usize,
-    pad: u8,
-    n_bit: u64,
-) -> Vec<V::Element> {
-    let mut to = vec![V::Element::from_byte(pad); positions * V::LANES];
-    for (block, indices) in indices.chunks(8).enumerate() {
-        let (first_lane, width) = (block * 8, V::LANES.min(8));
-        for first in (0..positions).step_by(8) {
-            let mut lanes = [u64::from_le_bytes([pad; 8]); 8];
-            for (lane, &index) in lanes.iter_mut().zip(indices) {
-                let codes = sequences.get(index as usize).get(first..).unwrap_or(&[]);
-                let mut word = [pad; 8];
-                match codes.first_chunk() {
-                    Some(whole) => word = *whole,
-                    None => word[..codes.len()].copy_from_slice(codes),
+    /// Sorts so that neighbours are alike: pairs of one query together, if they fill vectors, and else
+    /// by rows, and within each of about √batches parts by columns.
+    fn sort(&self, order: &mut [u32]) {
+        let searches = match self.scoring.alphabet {
+            Alphabet::Dna => 0,
+            Alphabet::Protein => self.sort_searches(order),
+        };
+        let order = &mut order[searches..];
+        order.sort_by_key(|&index| self.lengths(index));
+        let batches = order.len().div_ceil(self.width.lanes);
+        let parts = (batches as f64).sqrt().ceil() as usize;
+        let part = batches.div_ceil(parts.max(1)).max(1) * self.width.lanes;
+        for part in order.chunks_mut(part) {
+            part.sort_by_key(|&index| {
+                let (rows, columns) = self.lengths(index);
+                (columns, rows)
+            });
+        }
+    }
+
+    /// Brings whole vectors of pairs with the same query to the front; how many pairs they are.
+    fn sort_searches(&self, order: &mut [u32]) -> usize {
+        let query = |index: u32| self.pairs.queries.get(index as usize);
+        order.sort_by(|&a, &b| {
+            let columns = |index| self.lengths(index).1;
+            query(a).cmp(query(b)).then_with(|| columns(a).cmp(&columns(b)))
+        });
+        let (mut searches, mut others) = (Vec::new(), Vec::new());
+        for same in order.chunk_by(|&a, &b| query(a) == query(b)) {
+            let whole = same.len() / self.width.lanes * self.width.lanes;
+            searches.extend_from_slice(&same[..whole]);
+            others.extend_from_slice(&same[whole..]);
+        }
+        order[..searches.len()].copy_from_slice(&searches);
+        order[searches.len()..].copy_from_slice(&others);
+        searches.len()
+    }
+
+    /// Cuts sorted pairs into batches and long pairs, whatever takes less time.
+    fn jobs<'b>(&self, order: &'b [u32]) -> Vec<Job<'b>> {
+        let lanes = self.width.lanes;
+        let threads = rayon::current_num_threads();
+        let batches = order.len().div_ceil(lanes);
+        // Few batches leave threads without work; many may share their memory.
+        let idle = (batches.div_ceil(threads) * threads) as f64 / batches.max(1) as f64;
+        let shared = (batches / (8 * threads)).clamp(1, BATCHES_OF_A_JOB);
+        let mut jobs = Vec::with_capacity(batches);
+        for order in order.chunks(shared * lanes) {
+            let (mut from, mut to) = (0, 0);
+            for indices in order.chunks(lanes) {
+                if self.cost_together(indices) * idle <= self.cost_alone(indices) {
+                    to += indices.len();
+                    continue;
                 }
-                let word = u64::from_le_bytes(word);
-                *lane = word | (word >> 2 & n_bit);
+                jobs.extend((from < to).then(|| Job::Batch(&order[from..to])));
+                jobs.extend(indices.iter().map(|&index| Job::Pair(index)));
+                to += indices.len();
+                from = to;
             }
-            let rows = to[first * V::LANES..].chunks_exact_mut(V::LANES);
-            for (row, codes) in rows.zip(transpose_bytes(lanes)) {
-                for (to, code) in row[first_lane..][..width].iter_mut().zip(codes.to_le_bytes()) {
-                    *to = V::Element::from_byte(code);
-                }
+            jobs.extend((from < to).then(|| Job::Batch(&order[from..to])));
+        }
+        jobs
+    }
+
+    /// Vector cells of a batch.
+    fn cost_together(&self, indices: &[u32]) -> f64 {
+        let longest = |length: fn((usize, usize)) -> usize| {
+            indices.iter().map(|&index| length(self.lengths(index))).max().unwrap_or(0)
+        };
+        (longest(|l| l.0).next_multiple_of(ROWS) * longest(|l| l.1)) as f64
+    }
+
+    /// Vector cells of pairs by themselves, with what shifting registers takes on top.
+    fn cost_alone(&self, indices: &[u32]) -> f64 {
+        let lanes = self.width.lanes;
+        let cost = |&index: &u32| {
+            let (rows, columns) = self.lengths(index);
+            1.2 * (rows.div_ceil(ROWS * lanes) * ROWS * (columns + 2 * lanes)) as f64
+        };
+        indices.iter().map(cost).sum()
+    }
+
+    /// Pair numbers with their answers.
+    fn run_all(&self, jobs: &[Job<'_>]) -> Vec<(u32, Alignment)> {
+        let found: Vec<_> = jobs.par_iter().map(|job| self.run(job)).collect();
+        let answer = |(index, best): (u32, Best)| {
+            let ends = (best.row, best.column);
+            (index, Alignment { score: best.score, query_end: ends.0, target_end: ends.1 })
+        };
+        found.into_iter().flatten().map(answer).collect()
+    }
+
+    fn run(&self, job: &Job<'_>) -> Vec<(u32, Best)> {
+        let Self { width, range, pairs, mode, scoring } = *self;
+        match *job {
+            Job::Batch(indices) => {
+                let batch = BatchJob { pairs, mode, scoring, range, indices };
+                indices.iter().copied().zip((width.batch)(&batch)).collect()
+            }
+            Job::Pair(index) => {
+                let query = pairs.queries.get(index as usize);
+                let target = pairs.targets.get(index as usize);
+                let pair = PairJob { query, target, mode, scoring, range };
+                vec![(index, (width.long)(&pair))]
             }
         }
     }
-    to
-}
-
-/// Aligns a batch locally; a score that may have met the lanes' top is `i64::MAX`.
-#[inline(always)]
-pub(super) fn run_local<V: Vector>(job: &BatchJob<'_>) -> Vec<Best> {
-    let batch = interleave::<V>(job);
-    let gaps = (job.scoring.gap_open, job.scoring.gap_extend);
-    let mut found = match job.scoring.alphabet {
-        Alphabet::Dna => local::<V, _>(&batch, gaps, &mut Dna::new(job.scoring)),
-        Alphabet::Protein => local::<V, _>(&batch, gaps, &mut Matrix::new(job.scoring)),
-    };
-    let room = i64::from(job.scoring.matched - job.scoring.mismatch);
-    for best in &mut found {
-        if best.score > V::Element::MAX - room {
-            best.score = i64::MAX;
-        }
-    }
-    found
-}
-
-/// Aligns a batch globally or semi-globally; all lengths must be within [`anchored_limit`].
-#[inline(always)]
-pub(super) fn run_anchored<V: Vector>(job: &BatchJob<'_>) -> Vec<Best> {
-    let batch = interleave::<V>(job);
-    let gaps = (job.scoring.gap_open, job.scoring.gap_extend);
-    let goal = if job.mode == Mode::Global { Goal::LastColumn } else { Goal::BestColumn };
-    match job.scoring.alphabet {
-        Alphabet::Dna => anchored::<V, _>(&batch, gaps, &mut Dna::new(job.scoring), goal),
-        Alphabet::Protein => anchored::<V, _>(&batch, gaps, &mut Matrix::new(job.scoring), goal),
-    }
-}
-
-/// Longest sequences whose scores all stay within 16 bits, whatever the letters.
-///
-/// No H is under the cost of one gap along each sequence, and no E or F under that less one
-/// opening; a diagonal step takes at most `mismatch` off in between and adds `matched`.
-fn anchored_limit(s: &Scoring) -> usize {
-    let room = i32::from(i16::MAX) - 3 * s.gap_open - (s.matched - s.mismatch);
-    // Rows are padded to whole strips.
-    let limit = (room / (2 * s.gap_extend).max(s.matched)) as usize - ROWS;
-    limit.min(i16::MAX as usize - ROWS)
 }
 
 /// Aligns all pairs with the functions of one instruction set; results in order of the pairs.
@@ -173,70 +209,35 @@ pub(super) fn align_with(
     mode: Mode,
     scoring: &Scoring,
 ) -> Vec<Alignment> {
-    let lengths = |i: usize| (pairs.queries.get(i).len(), pairs.targets.get(i).len());
+    let aligner = Aligner::new(widths, pairs, mode, scoring);
     let empty = Alignment { score: 0, query_end: -1, target_end: -1 };
     let mut results = vec![empty; pairs.len()];
     let mut order = Vec::with_capacity(pairs.len());
-    for (i, result) in results.iter_mut().enumerate() {
-        let (query, target) = lengths(i);
+    for (index, result) in results.iter_mut().enumerate() {
+        let (query, target) = aligner.lengths(index as u32);
         match without_table(query, target, mode, scoring) {
             Some(answer) => *result = answer,
-            None => order.push(i as u32),
+            None => order.push(index as u32),
         }
     }
-    order.sort_by_key(|&i| lengths(i as usize));
-    let mut run = |indices: &[u32], width: (usize, RunBatch)| {
-        run_batches(indices, width, pairs, mode, scoring, &mut results)
-    };
-    if mode == Mode::Local {
-        // Two digits of 8 bits hold the column.
-        let (narrow, wide): (Vec<u32>, Vec<u32>) =
-            order.iter().partition(|&&i| lengths(i as usize).1 <= 1 << 16);
-        let mut again = run(&narrow, widths.local8);
-        again.extend(wide);
-        again.sort_by_key(|&i| lengths(i as usize));
-        let again = run(&again, widths.local16);
-        run(&again, widths.local32);
-    } else {
-        let limit = anchored_limit(scoring);
-        let (narrow, wide): (Vec<u32>, Vec<u32>) = order.iter().partition(|&&i| {
-            let (query, target) = lengths(i as usize);
-            query.max(target) <= limit
-        });
-        run(&narrow, widths.anchored16);
-        run(&wide, widths.anchored32);
+    aligner.sort(&mut order);
+    for (index, answer) in aligner.run_all(&aligner.jobs(&order)) {
+        results[index as usize] = answer;
     }
     results
 }
 
-/// Runs batches over all threads, stores what is right and returns the pairs that overflowed.
-fn run_batches(
-    indices: &[u32],
-    (lanes, run): (usize, RunBatch),
+/// Aligns all pairs, none of them empty, one by one.
+#[cfg(test)]
+pub(super) fn align_alone(
+    widths: &Widths,
     pairs: &Pairs,
     mode: Mode,
     scoring: &Scoring,
-    results: &mut [Alignment],
-) -> Vec<u32> {
-    let found: Vec<Vec<Best>> = indices
-        .par_chunks(lanes)
-        .map(|indices| run(&BatchJob { pairs, mode, scoring, indices }))
-        .collect();
-    let mut overflowed = Vec::new();
-    for (&index, best) in indices.iter().zip(found.iter().flatten()) {
-        if best.score == i64::MAX {
-            overflowed.push(index);
-            continue;
-        }
-        let none = mode == Mode::Local && best.score == 0;
-        let end = |at: usize| if none { -1 } else { at as i32 };
-        results[index as usize] = Alignment {
-            score: best.score as i32,
-            query_end: end(best.row),
-            target_end: end(best.column),
-        };
-    }
-    overflowed
+) -> Vec<Alignment> {
+    let aligner = Aligner::new(widths, pairs, mode, scoring);
+    let jobs: Vec<_> = (0..pairs.len() as u32).map(Job::Pair).collect();
+    aligner.run_all(&jobs).into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// The native program: pairs in, results in the common format out.

@@ -1,14 +1,15 @@
 //! Lanes as plain arrays, for every architecture; the compiler makes SIMD of them.
 #![expect(clippy::needless_range_loop, reason = "all loops over lanes read alike")]
 
-use super::cpu_lanes::{Element, Vector};
+use super::cpu_lanes::{Element, ROWS, Vector};
+use super::scoring::CODES;
 
 /// `N` lanes of `E`.
 #[derive(Clone, Copy)]
 pub(super) struct Lanes<E, const N: usize>([E; N]);
 
 /// What arrays of lanes need of their elements.
-pub(super) trait Saturating: Element + Ord {
+pub(super) trait Wrapping: Element + Ord {
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
 }
@@ -16,39 +17,42 @@ pub(super) trait Saturating: Element + Ord {
 macro_rules! element {
     ($($t:ty),*) => {$(
         impl Element for $t {
-            const MIN: Self = <$t>::MIN;
-            const MAX: i64 = <$t>::MAX as i64;
-            const BITS: u32 = <$t>::BITS;
+            const MAX: i32 = <$t>::MAX as i32;
             #[inline(always)]
-            fn clamped(value: i64) -> Self {
-                value.clamp(<$t>::MIN as i64, <$t>::MAX as i64) as $t
+            fn wrapped(value: i32) -> Self {
+                value as $t
             }
             #[inline(always)]
-            fn wide(self) -> i64 {
-                self as i64
+            fn wide(self) -> i32 {
+                self.into()
             }
             #[inline(always)]
             fn from_byte(byte: u8) -> Self {
-                byte as $t
+                byte.into()
+            }
+            #[inline(always)]
+            fn spread(bytes: [u8; ROWS]) -> [Self; ROWS] {
+                bytes.map(|byte| byte as i8 as $t)
             }
         }
-        impl Saturating for $t {
+        impl Wrapping for $t {
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
-                self.saturating_add(other)
+                self.wrapping_add(other)
             }
             #[inline(always)]
             fn minus(self, other: Self) -> Self {
-                self.saturating_sub(other)
+                self.wrapping_sub(other)
             }
         }
     )*};
 }
-element!(u8, u16, u32, i16, i32);
+element!(u8, u16);
 
-impl<E: Saturating, const N: usize> Vector for Lanes<E, N> {
+impl<E: Wrapping, const N: usize> Vector for Lanes<E, N> {
     type Element = E;
     type Mask = [bool; N];
+    type Table = [E; CODES];
     const LANES: usize = N;
 
     #[inline(always)]
@@ -93,6 +97,14 @@ impl<E: Saturating, const N: usize> Vector for Lanes<E, N> {
     }
 
     #[inline(always)]
+    fn min(mut self, other: Self) -> Self {
+        for i in 0..N {
+            self.0[i] = self.0[i].min(other.0[i]);
+        }
+        self
+    }
+
+    #[inline(always)]
     fn equals(self, other: Self) -> [bool; N] {
         let mut mask = [false; N];
         for i in 0..N {
@@ -119,11 +131,24 @@ impl<E: Saturating, const N: usize> Vector for Lanes<E, N> {
     }
 
     #[inline(always)]
-    fn add_where(mut self, mask: [bool; N], other: Self) -> Self {
-        for i in 0..N {
-            let more = if mask[i] { other.0[i] } else { E::default() };
-            self.0[i] = self.0[i].plus(more);
-        }
+    fn any(mask: [bool; N]) -> bool {
+        mask.contains(&true)
+    }
+
+    #[inline(always)]
+    fn shift_in(mut self, next: E) -> Self {
+        self.0.copy_within(1.., 0);
+        self.0[N - 1] = next;
         self
+    }
+
+    #[inline(always)]
+    fn table(numbers: &[E; CODES]) -> [E; CODES] {
+        *numbers
+    }
+
+    #[inline(always)]
+    fn lookup(table: &[E; CODES], codes: Self) -> Self {
+        Self(codes.0.map(|code| table[code.wide() as usize % CODES]))
     }
 }

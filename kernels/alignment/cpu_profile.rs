@@ -1,19 +1,20 @@
 //! Substitution scores over lanes: DNA by comparison, matrices by a table for each strip.
 
-use super::cpu_lanes::{Aligned, Element, ROWS, Vector, transpose_bytes};
+use super::cpu_lanes::{Aligned, Element, MAX_LANES, ROWS, Vector, splat, transpose_bytes};
+use super::cpu_range::{COLUMNS, least_that_counts};
 use super::scoring::{CODES, Scoring};
 
-/// Adds substitution scores to a diagonal.
-///
-/// Scores are added as `score + penalty` and `penalty` is taken off again: unsigned lanes then
-/// stop at 0, and at the top nothing is lost while H ≤ MAX − (best score + penalty).
+/// Adds substitution scores to a diagonal. Scores that never decide are raised to the least one that
+/// does, so that none leads out of the lanes' range.
 pub(super) trait Substitution<V: Vector> {
     /// What a strip needs to know of one column.
     type Column;
     /// Prepares for a strip of query codes, `[ROWS][LANES]`.
     fn start_strip(&mut self, query: &[V::Element]);
-    /// Prepares for a column of target codes, `[LANES]`.
-    fn column(&mut self, target: &[V::Element]) -> Self::Column;
+    /// Prepares for `columns` columns; the target codes of each begin `stride` further on.
+    fn start_block(&mut self, letters: &[V::Element], stride: usize, columns: usize);
+    /// Column `index` of the block, whose target codes are `letters`.
+    fn column(&self, index: usize, letters: &[V::Element]) -> Self::Column;
     /// `diagonal` plus the score of row `row` against the column.
     fn pair(&self, diagonal: V, row: usize, column: &Self::Column) -> V;
 }
@@ -23,18 +24,17 @@ pub(super) trait Substitution<V: Vector> {
 /// N and padding must have codes that differ between query and target.
 pub(super) struct Dna<V> {
     query: [V; ROWS],
-    bonus: V,
-    penalty: V,
+    matched: V,
+    mismatch: V,
 }
 
 impl<V: Vector> Dna<V> {
     #[inline(always)]
     pub fn new(scoring: &Scoring) -> Self {
-        let splat = |value: i32| V::splat(V::Element::clamped(value.into()));
         Self {
-            query: [splat(0); ROWS],
-            bonus: splat(scoring.matched - scoring.mismatch),
-            penalty: splat(-scoring.mismatch),
+            query: [splat::<V>(0); ROWS],
+            matched: splat::<V>(scoring.matched),
+            mismatch: splat::<V>(least_that_counts(scoring)),
         }
     }
 }
@@ -50,36 +50,42 @@ impl<V: Vector> Substitution<V> for Dna<V> {
     }
 
     #[inline(always)]
-    fn column(&mut self, target: &[V::Element]) -> V {
-        V::load(target)
+    fn start_block(&mut self, _: &[V::Element], _: usize, _: usize) {}
+
+    #[inline(always)]
+    fn column(&self, _: usize, letters: &[V::Element]) -> V {
+        V::load(letters)
     }
 
     #[inline(always)]
     fn pair(&self, diagonal: V, row: usize, column: &V) -> V {
-        diagonal.add_where(self.query[row].equals(*column), self.bonus).sub(self.penalty)
+        diagonal.add(V::select(self.query[row].equals(*column), self.matched, self.mismatch))
     }
 }
 
 /// Any scores, looked up in a table of the strip: for every lane and target code, the scores of
 /// the strip's rows side by side, so that one look-up serves a whole column.
 pub(super) struct Matrix<V: Vector> {
-    /// Each score plus the penalty, by query code, then target code.
+    /// Scores by query code, then target code, each an i8.
     scores: Vec<[u8; CODES]>,
     /// `[lane, in the order of V::transpose][target code][row]`; target codes from 24 on, which
     /// are padding, keep the lowest score.
     table: Vec<[[V::Element; ROWS]; CODES]>,
-    penalty: V,
+    /// Scores by row for each column of the block, lanes in the order of `V::transpose`.
+    fetched: Vec<Aligned<[V::Element; ROWS]>>,
 }
 
 impl<V: Vector> Matrix<V> {
     #[inline(always)]
     pub fn new(scoring: &Scoring) -> Self {
+        let least = least_that_counts(scoring);
         let (scores, _) = scoring.table().as_chunks::<CODES>();
-        let shifted = |row: &[i8; CODES]| row.map(|s| (i32::from(s) - scoring.mismatch) as u8);
+        let raised = |row: &[i8; CODES]| row.map(|score| i32::from(score).max(least) as u8);
+        let padding = V::Element::wrapped(least);
         Self {
-            scores: scores.iter().map(shifted).collect(),
-            table: vec![[[V::Element::from_byte(0); ROWS]; CODES]; V::LANES],
-            penalty: V::splat(V::Element::clamped((-scoring.mismatch).into())),
+            scores: scores.iter().map(raised).collect(),
+            table: vec![[[padding; ROWS]; CODES]; V::LANES],
+            fetched: vec![Aligned([[padding; ROWS]; MAX_LANES]); *COLUMNS.end()],
         }
     }
 }
@@ -103,26 +109,74 @@ impl<V: Vector> Substitution<V> for Matrix<V> {
                         scores[first..].first_chunk().map_or(0, |&bytes| u64::from_le_bytes(bytes));
                 }
                 for (entry, bytes) in table[first..].iter_mut().zip(transpose_bytes(rows)) {
-                    for (score, byte) in entry.iter_mut().zip(bytes.to_le_bytes()) {
-                        *score = V::Element::from_byte(byte);
-                    }
+                    *entry = V::Element::spread(bytes.to_le_bytes());
                 }
             }
         }
     }
 
+    /// Fetches all lanes' scores for the whole block: registers that were read right after their parts
+    /// were written would have to wait for them.
     #[inline(always)]
-    fn column(&mut self, target: &[V::Element]) -> [V; ROWS] {
-        let mut lanes = Aligned([[V::Element::default(); ROWS]; 64]);
-        let target = &target[..V::LANES];
-        for ((scores, table), &lane) in lanes.0.iter_mut().zip(&self.table).zip(&V::ORDER) {
-            *scores = table[target[usize::from(lane)].wide() as usize % CODES];
+    fn start_block(&mut self, letters: &[V::Element], stride: usize, columns: usize) {
+        for (index, fetched) in self.fetched[..columns].iter_mut().enumerate() {
+            let letters = &letters[index * stride..][..V::LANES];
+            for ((to, table), &lane) in fetched.0.iter_mut().zip(&self.table).zip(&V::ORDER) {
+                *to = table[letters[usize::from(lane)].wide() as usize % CODES];
+            }
         }
-        V::transpose(&lanes)
+    }
+
+    #[inline(always)]
+    fn column(&self, index: usize, _: &[V::Element]) -> [V; ROWS] {
+        V::transpose(&self.fetched[index])
     }
 
     #[inline(always)]
     fn pair(&self, diagonal: V, row: usize, column: &[V; ROWS]) -> V {
-        diagonal.add(column[row]).sub(self.penalty)
+        diagonal.add(column[row])
+    }
+}
+
+/// Any scores where all lanes have the same query: a table of the strip's rows.
+pub(super) struct Search<V: Vector> {
+    /// Scores by query code, then target code.
+    scores: Vec<[V::Element; CODES]>,
+    rows: [V::Table; ROWS],
+}
+
+impl<V: Vector> Search<V> {
+    #[inline(always)]
+    pub fn new(scoring: &Scoring) -> Self {
+        let least = least_that_counts(scoring);
+        let (scores, _) = scoring.table().as_chunks::<CODES>();
+        let raised = |score: i8| V::Element::wrapped(i32::from(score).max(least));
+        let scores: Vec<_> = scores.iter().map(|row| row.map(raised)).collect();
+        let rows = [V::table(&scores[0]); ROWS];
+        Self { scores, rows }
+    }
+}
+
+impl<V: Vector> Substitution<V> for Search<V> {
+    type Column = V;
+
+    #[inline(always)]
+    fn start_strip(&mut self, query: &[V::Element]) {
+        for (row, codes) in self.rows.iter_mut().zip(query.chunks_exact(V::LANES)) {
+            *row = V::table(&self.scores[codes[0].wide() as usize % CODES]);
+        }
+    }
+
+    #[inline(always)]
+    fn start_block(&mut self, _: &[V::Element], _: usize, _: usize) {}
+
+    #[inline(always)]
+    fn column(&self, _: usize, letters: &[V::Element]) -> V {
+        V::load(letters)
+    }
+
+    #[inline(always)]
+    fn pair(&self, diagonal: V, row: usize, column: &V) -> V {
+        diagonal.add(V::lookup(&self.rows[row], *column))
     }
 }

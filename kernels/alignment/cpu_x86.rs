@@ -3,20 +3,23 @@
 
 use std::arch::x86_64::*;
 
-use super::cpu::{BatchJob, Widths, run_anchored, run_local};
-use super::cpu_lanes::{Aligned, Best, ROWS, Vector};
-use super::cpu_portable::Lanes;
+use super::cpu::{Width, Widths};
+use super::cpu_batch::{BatchJob, run_batch};
+use super::cpu_lanes::{Aligned, MAX_LANES, ROWS, Vector};
+use super::cpu_long::{PairJob, run_long};
+use super::cpu_watch::Best;
+use super::scoring::CODES;
 
 /// log2 of the bytes of the parts that unpack instructions work in.
 const PART_BITS: u32 = 4;
 
 /// The order of lanes for `transpose`: it works in each 128-bit part by itself, so part p of all
 /// registers together must hold the lanes that part p of the result has.
-const fn order(lanes: usize, element_bytes: usize) -> [u8; 64] {
+const fn order(lanes: usize, element_bytes: usize) -> [u8; MAX_LANES] {
     let part = (1 << PART_BITS) / element_bytes;
     let parts = lanes / part;
     let side_by_side = part / ROWS;
-    let mut order = [0; 64];
+    let mut order = [0; MAX_LANES];
     let mut at = 0;
     while at < lanes {
         let (register, p, next) =
@@ -32,10 +35,11 @@ const fn order(lanes: usize, element_bytes: usize) -> [u8; 64] {
 /// intrinsic's requirement true.
 macro_rules! vector {
     ($name:ident, $register:ty, $element:ty, $lanes:literal, $mask:ty, $splat:ident as $scalar:ty,
-     $load:ident, $store:ident, $add:ident, $sub:ident, $max:ident,
+     $load:ident, $store:ident, $add:ident, $sub:ident, $max:ident, $min:ident,
      equals($ea:ident, $eb:ident) $equals:expr, exceeds($xa:ident, $xb:ident) $exceeds:expr,
      select($sm:ident, $sy:ident, $sn:ident) $select:expr,
-     add_where($wa:ident, $wm:ident, $wb:ident) $add_where:expr,
+     any($am:ident) $any:expr, shift_in($ia:ident, $in:ident) $shift_in:expr,
+     table($table:ty) ($tn:ident) $make:expr, lookup($lt:ident, $lc:ident) $lookup:expr,
      transpose($low:ident, $high:ident)) => {
         #[derive(Clone, Copy)]
         struct $name($register);
@@ -43,8 +47,9 @@ macro_rules! vector {
         impl Vector for $name {
             type Element = $element;
             type Mask = $mask;
+            type Table = $table;
             const LANES: usize = $lanes;
-            const ORDER: [u8; 64] = order($lanes, size_of::<$element>());
+            const ORDER: [u8; MAX_LANES] = order($lanes, size_of::<$element>());
 
             #[inline(always)]
             fn splat(value: $element) -> Self {
@@ -79,6 +84,11 @@ macro_rules! vector {
                 Self(unsafe { $max(self.0, other.0) })
             }
             #[inline(always)]
+            fn min(self, other: Self) -> Self {
+                // SAFETY: see the macro.
+                Self(unsafe { $min(self.0, other.0) })
+            }
+            #[inline(always)]
             fn equals(self, other: Self) -> $mask {
                 let ($ea, $eb) = (self.0, other.0);
                 // SAFETY: see the macro.
@@ -97,10 +107,26 @@ macro_rules! vector {
                 Self(unsafe { $select })
             }
             #[inline(always)]
-            fn add_where(self, $wm: $mask, other: Self) -> Self {
-                let ($wa, $wb) = (self.0, other.0);
+            fn any($am: $mask) -> bool {
                 // SAFETY: see the macro.
-                Self(unsafe { $add_where })
+                unsafe { $any }
+            }
+            #[inline(always)]
+            fn shift_in(self, next: $element) -> Self {
+                let ($ia, $in) = (self.0, Self::splat(next).0);
+                // SAFETY: see the macro.
+                Self(unsafe { $shift_in })
+            }
+            #[inline(always)]
+            fn table($tn: &[$element; CODES]) -> $table {
+                // SAFETY: see the macro; loads stay within the numbers.
+                unsafe { $make }
+            }
+            #[inline(always)]
+            fn lookup($lt: &$table, codes: Self) -> Self {
+                let $lc = codes.0;
+                // SAFETY: see the macro.
+                Self(unsafe { $lookup })
             }
             #[inline(always)]
             fn transpose(lanes: &Aligned<[$element; ROWS]>) -> [Self; ROWS] {
@@ -128,82 +154,107 @@ macro_rules! vector {
 }
 
 vector!(Avx512U8, __m512i, u8, 64, __mmask64, _mm512_set1_epi8 as i8,
-    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_adds_epu8, _mm512_subs_epu8, _mm512_max_epu8,
+    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_add_epi8, _mm512_sub_epi8, _mm512_max_epu8,
+    _mm512_min_epu8,
     equals(a, b) _mm512_cmpeq_epi8_mask(a, b), exceeds(a, b) _mm512_cmpgt_epu8_mask(a, b),
     select(m, yes, no) _mm512_mask_blend_epi8(m, no, yes),
-    add_where(a, m, b) _mm512_mask_adds_epu8(a, m, a, b),
+    any(m) _kortestz_mask64_u8(m, m) == 0,
+    shift_in(a, next) _mm512_alignr_epi8::<1>(_mm512_alignr_epi32::<4>(next, a), a),
+    table((__m512i, __m512i)) (numbers) {
+        let half = |at: usize| _mm512_broadcast_i32x4(_mm_loadu_si128(numbers[at..].as_ptr().cast()));
+        (half(0), half(16))
+    },
+    lookup(table, codes) {
+        let (low, high) = (_mm512_shuffle_epi8(table.0, codes), _mm512_shuffle_epi8(table.1, codes));
+        _mm512_mask_blend_epi8(_mm512_cmpgt_epu8_mask(codes, _mm512_set1_epi8(15)), low, high)
+    },
     transpose(_mm512_unpacklo_epi8, _mm512_unpackhi_epi8));
 
 vector!(Avx512U16, __m512i, u16, 32, __mmask32, _mm512_set1_epi16 as i16,
-    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_adds_epu16, _mm512_subs_epu16,
-    _mm512_max_epu16,
+    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_add_epi16, _mm512_sub_epi16,
+    _mm512_max_epu16, _mm512_min_epu16,
     equals(a, b) _mm512_cmpeq_epi16_mask(a, b), exceeds(a, b) _mm512_cmpgt_epu16_mask(a, b),
     select(m, yes, no) _mm512_mask_blend_epi16(m, no, yes),
-    add_where(a, m, b) _mm512_mask_adds_epu16(a, m, a, b),
-    transpose(_mm512_unpacklo_epi16, _mm512_unpackhi_epi16));
-
-vector!(Avx512I16, __m512i, i16, 32, __mmask32, _mm512_set1_epi16 as i16,
-    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_adds_epi16, _mm512_subs_epi16,
-    _mm512_max_epi16,
-    equals(a, b) _mm512_cmpeq_epi16_mask(a, b), exceeds(a, b) _mm512_cmpgt_epi16_mask(a, b),
-    select(m, yes, no) _mm512_mask_blend_epi16(m, no, yes),
-    add_where(a, m, b) _mm512_mask_adds_epi16(a, m, a, b),
+    any(m) _kortestz_mask32_u8(m, m) == 0,
+    shift_in(a, next) _mm512_alignr_epi8::<2>(_mm512_alignr_epi32::<4>(next, a), a),
+    table(__m512i) (numbers) _mm512_loadu_si512(numbers.as_ptr().cast()),
+    lookup(table, codes) _mm512_permutexvar_epi16(codes, *table),
     transpose(_mm512_unpacklo_epi16, _mm512_unpackhi_epi16));
 
 vector!(Avx2U8, __m256i, u8, 32, __m256i, _mm256_set1_epi8 as i8,
-    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_adds_epu8, _mm256_subs_epu8, _mm256_max_epu8,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_add_epi8, _mm256_sub_epi8, _mm256_max_epu8,
+    _mm256_min_epu8,
     equals(a, b) _mm256_cmpeq_epi8(a, b),
     exceeds(a, b) {
         let not_above = _mm256_cmpeq_epi8(_mm256_max_epu8(a, b), b);
         _mm256_xor_si256(not_above, _mm256_set1_epi8(-1))
     },
-    select(m, yes, no) _mm256_blendv_epi8(no, yes, m),
-    add_where(a, m, b) _mm256_adds_epu8(a, _mm256_and_si256(m, b)),
+    select(m, yes, no) _mm256_blendv_epi8(no, yes, m), any(m) _mm256_movemask_epi8(m) != 0,
+    shift_in(a, next) {
+        _mm256_alignr_epi8::<1>(_mm256_permute2x128_si256::<0x21>(a, next), a)
+    },
+    table((__m256i, __m256i)) (numbers) {
+        let half = |at: usize| {
+            _mm256_broadcastsi128_si256(_mm_loadu_si128(numbers[at..].as_ptr().cast()))
+        };
+        (half(0), half(16))
+    },
+    lookup(table, codes) {
+        let (low, high) = (_mm256_shuffle_epi8(table.0, codes), _mm256_shuffle_epi8(table.1, codes));
+        _mm256_blendv_epi8(low, high, _mm256_cmpgt_epi8(codes, _mm256_set1_epi8(15)))
+    },
     transpose(_mm256_unpacklo_epi8, _mm256_unpackhi_epi8));
 
 vector!(Avx2U16, __m256i, u16, 16, __m256i, _mm256_set1_epi16 as i16,
-    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_adds_epu16, _mm256_subs_epu16,
-    _mm256_max_epu16,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_add_epi16, _mm256_sub_epi16,
+    _mm256_max_epu16, _mm256_min_epu16,
     equals(a, b) _mm256_cmpeq_epi16(a, b),
     exceeds(a, b) {
         let not_above = _mm256_cmpeq_epi16(_mm256_max_epu16(a, b), b);
         _mm256_xor_si256(not_above, _mm256_set1_epi16(-1))
     },
-    select(m, yes, no) _mm256_blendv_epi8(no, yes, m),
-    add_where(a, m, b) _mm256_adds_epu16(a, _mm256_and_si256(m, b)),
-    transpose(_mm256_unpacklo_epi16, _mm256_unpackhi_epi16));
-
-vector!(Avx2I16, __m256i, i16, 16, __m256i, _mm256_set1_epi16 as i16,
-    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_adds_epi16, _mm256_subs_epi16,
-    _mm256_max_epi16,
-    equals(a, b) _mm256_cmpeq_epi16(a, b), exceeds(a, b) _mm256_cmpgt_epi16(a, b),
-    select(m, yes, no) _mm256_blendv_epi8(no, yes, m),
-    add_where(a, m, b) _mm256_adds_epi16(a, _mm256_and_si256(m, b)),
+    select(m, yes, no) _mm256_blendv_epi8(no, yes, m), any(m) _mm256_movemask_epi8(m) != 0,
+    shift_in(a, next) {
+        _mm256_alignr_epi8::<2>(_mm256_permute2x128_si256::<0x21>(a, next), a)
+    },
+    table((__m256i, __m256i)) (numbers) {
+        (_mm256_loadu_si256(numbers.as_ptr().cast()),
+         _mm256_loadu_si256(numbers[16..].as_ptr().cast()))
+    },
+    lookup(table, codes) {
+        // Each half of a number in two bytes of a lane's code: 16-bit numbers have no shuffle.
+        let number = |half: __m256i, code: __m256i| {
+            let bytes = _mm256_add_epi16(
+                _mm256_mullo_epi16(code, _mm256_set1_epi16(0x0202)), _mm256_set1_epi16(0x0100));
+            let low = _mm256_shuffle_epi8(_mm256_permute2x128_si256::<0x00>(half, half), bytes);
+            let high = _mm256_shuffle_epi8(_mm256_permute2x128_si256::<0x11>(half, half), bytes);
+            _mm256_blendv_epi8(low, high, _mm256_cmpgt_epi16(code, _mm256_set1_epi16(7)))
+        };
+        let rest = _mm256_sub_epi16(codes, _mm256_set1_epi16(16));
+        let (first, second) = (number(table.0, codes), number(table.1, rest));
+        _mm256_blendv_epi8(first, second, _mm256_cmpgt_epi16(codes, _mm256_set1_epi16(15)))
+    },
     transpose(_mm256_unpacklo_epi16, _mm256_unpackhi_epi16));
 
 /// Functions compiled for one instruction set, as one table of [`Widths`].
 macro_rules! compiled {
-    ($feature:literal, $table:ident, $local8:ident: $u8:ty, $local16:ident: $u16:ty,
-     $local32:ident: $u32:ty, $anchored16:ident: $i16:ty, $anchored32:ident: $i32:ty) => {
-        compiled!(@one $feature, $local8, $u8, run_local);
-        compiled!(@one $feature, $local16, $u16, run_local);
-        compiled!(@one $feature, $local32, $u32, run_local);
-        compiled!(@one $feature, $anchored16, $i16, run_anchored);
-        compiled!(@one $feature, $anchored32, $i32, run_anchored);
+    ($feature:literal, $table:ident,
+     $narrow:ident, $narrow_long:ident: $u8:ty, $wide:ident, $wide_long:ident: $u16:ty) => {
+        compiled!(@one $feature, $narrow, $u8, run_batch, BatchJob<'_> => Vec<Best>);
+        compiled!(@one $feature, $wide, $u16, run_batch, BatchJob<'_> => Vec<Best>);
+        compiled!(@one $feature, $narrow_long, $u8, run_long, PairJob<'_> => Best);
+        compiled!(@one $feature, $wide_long, $u16, run_long, PairJob<'_> => Best);
 
         /// The functions of this instruction set. To be used only where it was detected.
         pub(super) static $table: Widths = Widths {
-            local8: (<$u8>::LANES, $local8),
-            local16: (<$u16>::LANES, $local16),
-            local32: (<$u32>::LANES, $local32),
-            anchored16: (<$i16>::LANES, $anchored16),
-            anchored32: (<$i32>::LANES, $anchored32),
+            narrow: Width { lanes: <$u8>::LANES, batch: $narrow, long: $narrow_long },
+            wide: Width { lanes: <$u16>::LANES, batch: $wide, long: $wide_long },
         };
     };
-    (@one $feature:literal, $name:ident, $vector:ty, $run:ident) => {
-        fn $name(job: &BatchJob<'_>) -> Vec<Best> {
+    (@one $feature:literal, $name:ident, $vector:ty, $run:ident, $job:ty => $result:ty) => {
+        fn $name(job: &$job) -> $result {
             #[target_feature(enable = $feature)]
-            fn compiled(job: &BatchJob<'_>) -> Vec<Best> {
+            fn compiled(job: &$job) -> $result {
                 $run::<$vector>(job)
             }
             // SAFETY: only the table names this function, and the table is used only where the
@@ -214,9 +265,7 @@ macro_rules! compiled {
 }
 
 compiled!("avx512f,avx512bw", AVX512,
-    avx512_local8: Avx512U8, avx512_local16: Avx512U16, avx512_local32: Lanes<u32, 16>,
-    avx512_anchored16: Avx512I16, avx512_anchored32: Lanes<i32, 16>);
+    avx512_batch8, avx512_long8: Avx512U8, avx512_batch16, avx512_long16: Avx512U16);
 
 compiled!("avx2", AVX2,
-    avx2_local8: Avx2U8, avx2_local16: Avx2U16, avx2_local32: Lanes<u32, 8>,
-    avx2_anchored16: Avx2I16, avx2_anchored32: Lanes<i32, 8>);
+    avx2_batch8, avx2_long8: Avx2U8, avx2_batch16, avx2_long16: Avx2U16);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 use super::input::RESULT_BYTES;
-use super::scoring::{Alphabet, CODES, Mode, N, Scoring};
+use super::scoring::{Alphabet, CODES, Mode, N, Scoring, TARGET_N};
 use super::sequences::{Pairs, Sequences};
 use crate::recording::{
     Arg, Command, CudaModule, Kernel, Module, Recording, Role, WgslModule, shared,
@@ -47,8 +47,6 @@ const BOUNDARY_BYTES: usize = 8;
 const BOUNDARY_LIMIT_BYTES: usize = 256 << 20;
 /// Padding code of queries; no letter matches it.
 const QUERY_PAD: u8 = 31;
-/// N in targets, where it must not equal the N of queries.
-const TARGET_N: u8 = 5;
 
 /// Where everything stands.
 struct Layout {

@@ -5,9 +5,14 @@
 
 mod case;
 mod cpu;
+mod cpu_batch;
 mod cpu_lanes;
+mod cpu_long;
 mod cpu_portable;
 mod cpu_profile;
+mod cpu_range;
+mod cpu_strip;
+mod cpu_watch;
 #[cfg(target_arch = "x86_64")]
 mod cpu_x86;
 mod gpu;
@@ -31,7 +36,7 @@ static IMPLEMENTATIONS: [Implementation; 3] = [
     Implementation {
         name: "cpu/simd",
         language: Language::Native,
-        summary: "a pair per SIMD lane, 8 bits widening to 16 and 32; AVX-512BW, AVX2 or portable",
+        summary: "a pair, or a strip of a long one, per SIMD lane of 8 or 16 bits; AVX-512BW, AVX2 or portable",
     },
     Implementation {
         name: "cuda/inter",

@@ -6,6 +6,8 @@ use crate::params::{BadParam, ParamReader, Params};
 pub(super) const CODES: usize = 32;
 /// DNA letter that matches nothing, not even itself.
 pub(super) const N: u8 = 4;
+/// N in targets, where it must not equal the N of queries.
+pub(super) const TARGET_N: u8 = 5;
 
 /// Which ends of the two sequences are free of cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::io::{self, Read};
 
 use proptest::prelude::*;
 
-use super::cpu::{align_with, instruction_sets};
+use super::cpu::{align_alone, align_with, instruction_sets};
+use super::cpu_range::Range;
 use super::reference::{Alignment, align, align_all};
 use super::scoring::{Alphabet, Mode, Scoring};
 use super::sequences::{Pairs, Synthetic};
@@ -30,18 +31,31 @@ fn dna_pairs(texts: &[(String, String)]) -> Pairs {
     pairs
 }
 
-/// All instruction sets give what the reference gives.
+/// All instruction sets give what the reference gives, for batches and for single pairs.
 fn assert_all_equal(pairs: &Pairs, mode: Mode, scoring: &Scoring) {
     let expected = align_all(pairs, mode, scoring);
+    let (queries, targets) = (&pairs.queries, &pairs.targets);
+    let filled: Vec<usize> = (0..pairs.len())
+        .filter(|&i| !queries.get(i).is_empty() && !targets.get(i).is_empty())
+        .collect();
+    let mut alone = Pairs::default();
+    for &i in &filled {
+        alone.queries.push(queries.get(i));
+        alone.targets.push(targets.get(i));
+    }
     for (set, widths) in instruction_sets().into_iter().enumerate() {
-        let found = align_with(widths, pairs, mode, scoring);
-        for i in 0..pairs.len() {
+        let batched = align_with(widths, pairs, mode, scoring).into_iter().enumerate();
+        let single = align_alone(widths, &alone, mode, scoring);
+        for (how, (i, found)) in batched
+            .map(|found| ("in a batch", found))
+            .chain(filled.iter().copied().zip(single).map(|found| ("alone", found)))
+        {
             assert_eq!(
-                found[i],
+                found,
                 expected[i],
-                "set {set}, {mode:?}, pair {i}: {:?} against {:?}",
-                pairs.queries.get(i),
-                pairs.targets.get(i)
+                "set {set}, {mode:?}, pair {i} {how}: {:?} against {:?}",
+                queries.get(i),
+                targets.get(i)
             );
         }
     }
@@ -147,7 +161,7 @@ fn every_instruction_set_agrees_on_edges() {
 }
 
 #[test]
-fn scores_beyond_8_and_16_bits_are_computed_again() {
+fn scores_beyond_8_and_16_bits_are_right() {
     // 100 a match: 300, 32,700, 32,800, 65,500 and 70,000, over the top of u8, i16 and u16.
     let text = |length: usize| "ACGTTGCA".chars().cycle().take(length).collect::<String>();
     let texts: Vec<_> = [3, 327, 328, 655, 656, 700].map(|n| (text(n), text(n + 5))).into();
@@ -178,9 +192,58 @@ fn random_proteins_agree() {
     let made =
         Synthetic { pairs: 150, query: 1, query_max: Some(90), target: 75, error: 0.3, seed: 3 };
     let pairs = made.generate(Alphabet::Protein, 11);
-    for mode in MODES {
-        assert_all_equal(&pairs, mode, &Scoring::blosum62(11, 1));
+    // One query against many targets takes another way.
+    let mut search = Pairs::default();
+    for i in 0..pairs.len() {
+        search.queries.push(pairs.queries.get(if i % 3 == 0 { i } else { 7 }));
+        search.targets.push(pairs.targets.get(i));
     }
+    // Gaps so dear that 8 bits do not hold a strip's scores.
+    for (open, extend) in [(11, 1), (11, 3), (5, 0), (100, 1), (0, 0)] {
+        for mode in MODES {
+            assert_all_equal(&pairs, mode, &Scoring::blosum62(open, extend));
+            assert_all_equal(&search, mode, &Scoring::blosum62(open, extend));
+        }
+    }
+}
+
+#[test]
+fn long_pairs_agree_whatever_their_score() {
+    // Like sequences with long gaps on either side, and unlike ones; several rounds of strips.
+    let base = |n: usize, seed: u64| -> Vec<u8> {
+        let mut random = crate::random::Random::new(seed, 5);
+        (0..n).map(|_| random.below(4) as u8).collect()
+    };
+    let like = base(1700, 1);
+    let with_gap: Vec<u8> = like[..600].iter().chain(&like[730..]).copied().collect();
+    let other = base(1300, 2);
+    let mut pairs = Pairs::default();
+    for (query, target) in
+        [(&like, &with_gap), (&with_gap, &like), (&like, &other), (&other, &like), (&like, &like)]
+    {
+        pairs.queries.push(query);
+        pairs.targets.push(target);
+    }
+    for scoring in [(1, -4, 7, 1), (2, -3, 5, 2), (5, -4, 10, 1), (1, 0, 0, 0), (3, -100, 20, 7)] {
+        for mode in MODES {
+            let scoring = Scoring::dna(scoring.0, scoring.1, scoring.2, scoring.3);
+            assert_all_equal(&pairs, mode, &scoring);
+        }
+    }
+}
+
+#[test]
+fn eight_bits_hold_the_usual_scorings() {
+    // Windows by hand: 38 + 7 + 1 + max(8, 4) = 54 under the lowest, 14 + 38 + 32 = 84 over it.
+    let bwa = Range::of::<u8>(&Scoring::dna(1, -4, 7, 1)).expect("it fits");
+    assert_eq!((bwa.drop, bwa.columns), (54, 32));
+    // 24 + 11 + 11 + 12 = 58 and 18 + 24 + 14·11 = 196 make 254; with 15 columns 267.
+    let blosum = Range::of::<u8>(&Scoring::blosum62(11, 1)).expect("it fits");
+    assert_eq!((blosum.drop, blosum.columns), (58, 14));
+    // Eight columns of gaps at 100 each do not.
+    assert_eq!(Range::of::<u8>(&Scoring::dna(1, -4, 100, 100)), None);
+    let dearest = Range::of::<u16>(&Scoring::dna(100, -100, 100, 100)).expect("it fits");
+    assert_eq!(dearest.columns, 32);
 }
 
 proptest! {
