@@ -12,6 +12,15 @@ use crate::work::{
     Case, CaseError, DeviceInfo, Files, Implementation, Input, Language, OpKind, Unsupported, Work,
 };
 
+/// Keys of `input` for random pairs, and for pairs from files.
+const SYNTHETIC_KEYS: [&str; 8] =
+    ["pairs", "query", "query_max", "target", "target_max", "distinct_queries", "error", "seed"];
+const FILE_KEYS: [&str; 3] = ["queries", "targets", "pairing"];
+/// Pairs of a case.
+const MAX_PAIRS: usize = 1 << 28;
+/// How sequences of two files become pairs.
+const PAIRINGS: [&str; 2] = ["order", "all"];
+
 /// Where the sequences come from.
 enum Source {
     Random(Synthetic),
@@ -35,15 +44,15 @@ impl AlignmentCase {
             _ => Alphabet::Protein,
         };
         let scoring = Arc::new(Scoring::read(alphabet, &reader)?);
-        let known =
-            ["pairs", "query", "query_max", "target", "error", "seed", "queries", "targets"];
+        let (synthetic, from_files) = (&SYNTHETIC_KEYS[..], &FILE_KEYS[..]);
+        let known = [synthetic, from_files].concat();
         let none = Params::default();
         let input = match reader.table("input", &known)? {
             Some(input) => input,
             None => ParamReader::new(FAMILY, &none, &known)?,
         };
         let source = match input.has("queries") || input.has("targets") {
-            true => read_files(&input, &known[..6], alphabet, files)?,
+            true => read_files(&input, alphabet, files)?,
             false => Source::Random(read_synthetic(&input)?),
         };
         Ok(Self { mode, scoring, source })
@@ -54,13 +63,15 @@ impl AlignmentCase {
         match &self.source {
             Source::Files { pairs, .. } => Totals::of(pairs),
             Source::Random(s) => {
+                let longest = s.target_max.unwrap_or(s.target);
                 let query = (s.query + s.query_max.unwrap_or(s.query)) as f64 / 2.0;
-                let (pairs, target) = (s.pairs as f64, s.target as f64);
+                let target = (s.target + longest) as f64 / 2.0;
+                let pairs = s.pairs as f64;
                 Totals {
                     pairs,
                     cells: pairs * query * target,
                     residues: pairs * (query + target),
-                    columns: s.target,
+                    columns: longest,
                 }
             }
         }
@@ -108,25 +119,28 @@ impl Totals {
 
 fn read_synthetic(input: &ParamReader<'_>) -> Result<Synthetic, CaseError> {
     let longest = MAX_LENGTH as i64;
-    let pairs = input.int("pairs", 1..=1 << 28, None)? as usize;
+    let pairs = input.int("pairs", 1..=MAX_PAIRS as i64, None)?;
     let query = input.int("query", 1..=longest, None)?;
-    let query_max = match input.has("query_max") {
-        true => Some(input.int("query_max", query..=longest, None)? as usize),
-        false => None,
+    let optional = |key, from: i64, to: i64| -> Result<Option<usize>, CaseError> {
+        let given = input.has(key).then(|| input.int(key, from..=to, None)).transpose()?;
+        Ok(given.map(|number| number as usize))
     };
-    let target = input.int("target", 1..=longest, None)? as usize;
+    let query_max = optional("query_max", query, longest)?;
+    let target = input.int("target", 1..=longest, None)?;
+    let target_max = optional("target_max", target, longest)?;
+    let distinct_queries = optional("distinct_queries", 1, pairs)?;
     let error = input.float("error", 0.0..=1.0, Some(0.02))?;
     let seed = input.int("seed", 0..=i64::MAX, Some(1))? as u64;
-    Ok(Synthetic { pairs, query: query as usize, query_max, target, error, seed })
+    let (pairs, query, target) = (pairs as usize, query as usize, target as usize);
+    Ok(Synthetic { pairs, query, query_max, target, target_max, distinct_queries, error, seed })
 }
 
 fn read_files(
     input: &ParamReader<'_>,
-    synthetic_keys: &[&str],
     alphabet: Alphabet,
     files: &dyn Files,
 ) -> Result<Source, CaseError> {
-    if let Some(key) = synthetic_keys.iter().find(|key| input.has(key)) {
+    if let Some(key) = SYNTHETIC_KEYS.iter().find(|key| input.has(key)) {
         let hint = "belongs to random input; give either queries and targets, or pairs, query, \
                     target";
         return Err(input.bad(key, hint).into());
@@ -136,22 +150,37 @@ fn read_files(
         Ok(text.ok_or_else(|| input.bad(key, "name a FASTA or FASTQ file"))?)
     };
     let (query_name, target_name) = (name("queries")?, name("targets")?);
+    let all = input.choice("pairing", &PAIRINGS, Some(0))? == 1;
     let queries = SequenceFile::read(query_name, alphabet, files)?;
     let targets = SequenceFile::read(target_name, alphabet, files)?;
     let (query_count, target_count) = (queries.sequences.len(), targets.sequences.len());
-    if query_count != target_count {
+    if query_count != target_count && !all {
         return Err(CaseError::BadInput {
             family: FAMILY,
             name: query_name.into(),
             problem: format!(
                 "holds {query_count} records, but {target_name} holds {target_count}; pairs are \
-                 matched by order, so give one target for each query"
+                 matched by order, so give one target for each query, or pairing = \"all\" for \
+                 every query with every target"
             ),
         });
     }
-    let key = format!("queries={} targets={}", queries.key, targets.key);
-    let pairs = Arc::new(Pairs { queries: queries.sequences, targets: targets.sequences });
-    Ok(Source::Files { pairs, key })
+    let mut key = format!("queries={} targets={}", queries.key, targets.key);
+    let pairs = match all {
+        false => Pairs { queries: queries.sequences, targets: targets.sequences },
+        true => {
+            key += " pairing=all";
+            if query_count.saturating_mul(target_count) > MAX_PAIRS {
+                let hint = format!(
+                    "makes {query_count} × {target_count} pairs, more than {MAX_PAIRS}; give fewer \
+                     queries at a time"
+                );
+                return Err(input.bad("pairing", hint).into());
+            }
+            Pairs::all(queries.sequences, targets.sequences)
+        }
+    };
+    Ok(Source::Files { pairs: Arc::new(pairs), key })
 }
 
 impl Case for AlignmentCase {
@@ -159,9 +188,14 @@ impl Case for AlignmentCase {
         let input = match &self.source {
             Source::Files { key, .. } => key.clone(),
             Source::Random(s) => {
-                let max = s.query_max.map(|max| format!(" query_max={max}")).unwrap_or_default();
+                let optional = |key: &str, value: Option<usize>| {
+                    value.map(|value| format!(" {key}={value}")).unwrap_or_default()
+                };
+                let query_max = optional("query_max", s.query_max);
+                let target_max = optional("target_max", s.target_max);
+                let distinct = optional("distinct_queries", s.distinct_queries);
                 format!(
-                    "pairs={} query={}{max} target={} error={} seed={}",
+                    "pairs={} query={}{query_max} target={}{target_max}{distinct} error={} seed={}",
                     s.pairs, s.query, s.target, s.error, s.seed
                 )
             }

@@ -47,6 +47,9 @@ pub(super) fn instruction_sets() -> Vec<&'static Widths> {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+            if is_x86_feature_detected!("avx512vbmi") {
+                sets.push(&cpu_x86::VBMI);
+            }
             sets.push(&cpu_x86::AVX512);
         }
         if is_x86_feature_detected!("avx2") {

@@ -1,7 +1,7 @@
 //! Many pairs at a time, one in each lane.
 
 use super::cpu_lanes::{Aligned, Element, MAX_LANES, ROWS, Vector, splat};
-use super::cpu_profile::{Dna, Matrix, Search, Substitution};
+use super::cpu_profile::{Dna, Grouped, Matrix, Search, Substitution};
 use super::cpu_range::Range;
 use super::cpu_strip::{Rules, Strip};
 use super::cpu_watch::{Best, BestCell, Goal, LastRow, Spans, Watch};
@@ -17,11 +17,14 @@ pub(super) struct BatchJob<'a> {
     pub indices: &'a [u32],
 }
 
+/// Padding of proteins: the first code that no letter has.
+const PAD: u8 = 24;
+
 /// Codes of padding that no letter of the other side has (query, target).
 pub(super) fn padding(alphabet: Alphabet) -> (u8, u8) {
     match alphabet {
         Alphabet::Dna => (6, 7),
-        Alphabet::Protein => (31, 31),
+        Alphabet::Protein => (PAD, PAD),
     }
 }
 
@@ -105,7 +108,7 @@ fn interleave<V: Vector>(
 pub(super) fn run_batch<V: Vector>(job: &BatchJob<'_>) -> Vec<Best> {
     let mut found = Vec::with_capacity(job.indices.len() + V::LANES);
     let (mut batch, mut boundary) = (Batch::new(), Vec::new());
-    let (mut dna, mut matrix, mut search) = (None, None, None);
+    let (mut dna, mut search, mut wide, mut matrix) = (None, None, None, None);
     let scoring = job.scoring;
     for indices in job.indices.chunks(V::LANES) {
         batch.fill::<V>(job, indices);
@@ -114,6 +117,9 @@ pub(super) fn run_batch<V: Vector>(job: &BatchJob<'_>) -> Vec<Best> {
             Alphabet::Dna => by_mode(job, dna.get_or_insert_with(|| Dna::<V>::new(scoring)), work),
             Alphabet::Protein if of_one_query(job.pairs, indices) => {
                 by_mode(job, search.get_or_insert_with(|| Search::<V>::new(scoring)), work);
+            }
+            Alphabet::Protein if V::WIDE => {
+                by_mode(job, wide.get_or_insert_with(|| Grouped::<V>::new(scoring)), work);
             }
             Alphabet::Protein => {
                 by_mode(job, matrix.get_or_insert_with(|| Matrix::<V>::new(scoring)), work);

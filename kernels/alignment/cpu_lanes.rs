@@ -60,6 +60,14 @@ pub(super) trait Vector: Copy {
     fn table(numbers: &[Self::Element; CODES]) -> Self::Table;
     /// For each lane's code its number in the table.
     fn lookup(table: &Self::Table, codes: Self) -> Self;
+    /// Whether [`Vector::lookup_wide`] is fast.
+    const WIDE: bool = false;
+    /// For each lane the number at `index`, less than 128, of two registers of 64 each. Only where
+    /// [`Vector::WIDE`] says so.
+    #[inline(always)]
+    fn lookup_wide(_table: (Self, Self), index: Self) -> Self {
+        index
+    }
     /// From `ROWS` numbers for each lane to a vector for each row.
     #[inline(always)]
     fn transpose(lanes: &Aligned<[Self::Element; ROWS]>) -> [Self; ROWS] {

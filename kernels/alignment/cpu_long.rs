@@ -7,7 +7,7 @@
 
 use super::cpu_batch::padding;
 use super::cpu_lanes::{Aligned, Element, MAX_LANES, ROWS, Vector};
-use super::cpu_profile::{Dna, Matrix, Substitution};
+use super::cpu_profile::{Dna, Grouped, Matrix, Substitution};
 use super::cpu_range::Range;
 use super::cpu_strip::{Rules, Strip};
 use super::cpu_watch::{Best, BestCell, Goal, LastRow, Spans, Watch};
@@ -27,6 +27,7 @@ pub(super) struct PairJob<'a> {
 pub(super) fn run_long<V: Vector>(job: &PairJob<'_>) -> Best {
     match job.scoring.alphabet {
         Alphabet::Dna => by_mode::<V, _>(job, &mut Dna::new(job.scoring)),
+        Alphabet::Protein if V::WIDE => by_mode::<V, _>(job, &mut Grouped::new(job.scoring)),
         Alphabet::Protein => by_mode::<V, _>(job, &mut Matrix::new(job.scoring)),
     }
 }

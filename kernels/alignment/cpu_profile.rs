@@ -63,6 +63,13 @@ impl<V: Vector> Substitution<V> for Dna<V> {
     }
 }
 
+/// Scores by query code, then target code, those that never decide raised to the least that does.
+fn raised(scoring: &Scoring) -> impl Iterator<Item = [i32; CODES]> {
+    let least = least_that_counts(scoring);
+    let (scores, _) = scoring.table().as_chunks::<CODES>();
+    scores.iter().map(move |row| row.map(|score| i32::from(score).max(least)))
+}
+
 /// Any scores, looked up in a table of the strip: for every lane and target code, the scores of
 /// the strip's rows side by side, so that one look-up serves a whole column.
 pub(super) struct Matrix<V: Vector> {
@@ -79,11 +86,9 @@ impl<V: Vector> Matrix<V> {
     #[inline(always)]
     pub fn new(scoring: &Scoring) -> Self {
         let least = least_that_counts(scoring);
-        let (scores, _) = scoring.table().as_chunks::<CODES>();
-        let raised = |row: &[i8; CODES]| row.map(|score| i32::from(score).max(least) as u8);
         let padding = V::Element::wrapped(least);
         Self {
-            scores: scores.iter().map(raised).collect(),
+            scores: raised(scoring).map(|row| row.map(|score| score as u8)).collect(),
             table: vec![[[padding; ROWS]; CODES]; V::LANES],
             fetched: vec![Aligned([[padding; ROWS]; MAX_LANES]); *COLUMNS.end()],
         }
@@ -148,10 +153,7 @@ pub(super) struct Search<V: Vector> {
 impl<V: Vector> Search<V> {
     #[inline(always)]
     pub fn new(scoring: &Scoring) -> Self {
-        let least = least_that_counts(scoring);
-        let (scores, _) = scoring.table().as_chunks::<CODES>();
-        let raised = |score: i8| V::Element::wrapped(i32::from(score).max(least));
-        let scores: Vec<_> = scores.iter().map(|row| row.map(raised)).collect();
+        let scores: Vec<_> = raised(scoring).map(|row| row.map(V::Element::wrapped)).collect();
         let rows = [V::table(&scores[0]); ROWS];
         Self { scores, rows }
     }
@@ -178,5 +180,86 @@ impl<V: Vector> Substitution<V> for Search<V> {
     #[inline(always)]
     fn pair(&self, diagonal: V, row: usize, column: &V) -> V {
         diagonal.add(V::lookup(&self.rows[row], *column))
+    }
+}
+
+/// Query codes whose scores stand in one pair of registers, and how far apart; code 24 is padding.
+const GROUP: usize = 5;
+const APART: usize = 25;
+const GROUPS: usize = 5;
+
+/// Any scores, for registers that look up 128 numbers at a time: those of five query codes, chosen
+/// from five such tables.
+pub(super) struct Grouped<V: Vector> {
+    tables: [(V, V); GROUPS],
+    /// By row, where a lane's query code begins in its table, and which table that is.
+    rows: [(V, [V::Mask; GROUPS - 1]); ROWS],
+    /// Scores by row for each column of the block.
+    fetched: Vec<[V; ROWS]>,
+}
+
+impl<V: Vector> Grouped<V> {
+    #[inline(always)]
+    pub fn new(scoring: &Scoring) -> Self {
+        let zero = splat::<V>(0);
+        let mut tables = [(zero, zero); GROUPS];
+        let scores: Vec<_> = raised(scoring).collect();
+        for (table, scores) in tables.iter_mut().zip(scores.chunks_exact(GROUP)) {
+            let mut numbers = [V::Element::default(); 2 * MAX_LANES];
+            for (to, scores) in numbers.chunks_exact_mut(APART).zip(scores) {
+                for (to, &score) in to.iter_mut().zip(scores) {
+                    *to = V::Element::wrapped(score);
+                }
+            }
+            *table = (V::load(&numbers), V::load(&numbers[V::LANES..]));
+        }
+        let rows = [(zero, [zero.exceeds(zero); GROUPS - 1]); ROWS];
+        Self { tables, rows, fetched: vec![[zero; ROWS]; *COLUMNS.end()] }
+    }
+}
+
+impl<V: Vector> Substitution<V> for Grouped<V> {
+    /// Scores by row.
+    type Column = [V; ROWS];
+
+    #[inline(always)]
+    fn start_strip(&mut self, query: &[V::Element]) {
+        for (row, codes) in self.rows.iter_mut().zip(query.chunks_exact(V::LANES)) {
+            let codes = V::load(codes);
+            let mut begins = splat::<V>(0);
+            for code in 0..GROUP * GROUPS {
+                let here = codes.equals(splat::<V>(code as i32));
+                begins = V::select(here, splat::<V>((code % GROUP * APART) as i32), begins);
+            }
+            row.0 = begins;
+            for (group, mask) in row.1.iter_mut().enumerate() {
+                *mask = codes.exceeds(splat::<V>(((group + 1) * GROUP - 1) as i32));
+            }
+        }
+    }
+
+    /// Looks up the whole block row by row, so that a row's masks stay in registers.
+    #[inline(always)]
+    fn start_block(&mut self, letters: &[V::Element], stride: usize, columns: usize) {
+        for (row, &(begins, groups)) in self.rows.iter().enumerate() {
+            for (index, fetched) in self.fetched[..columns].iter_mut().enumerate() {
+                let at = begins.add(V::load(&letters[index * stride..]));
+                let mut score = V::lookup_wide(self.tables[0], at);
+                for (&table, mask) in self.tables[1..].iter().zip(groups) {
+                    score = V::select(mask, V::lookup_wide(table, at), score);
+                }
+                fetched[row] = score;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn column(&self, index: usize, _: &[V::Element]) -> [V; ROWS] {
+        self.fetched[index]
+    }
+
+    #[inline(always)]
+    fn pair(&self, diagonal: V, row: usize, column: &[V; ROWS]) -> V {
+        diagonal.add(column[row])
     }
 }

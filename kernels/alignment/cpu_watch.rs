@@ -60,6 +60,8 @@ pub(super) struct Spans {
 /// Which columns of a block count.
 struct Limits<V> {
     spans: Spans,
+    /// Between these every column of every lane counts.
+    inner: std::ops::RangeInclusive<i32>,
     /// Index of the first column that counts, and of the first that no longer does.
     from: V,
     to: V,
@@ -69,22 +71,27 @@ struct Limits<V> {
 
 impl<V: Vector> Limits<V> {
     fn new(spans: Spans) -> Self {
-        Self { spans, from: splat::<V>(0), to: splat::<V>(0), matters: true }
+        let first = spans.first.0[..V::LANES].iter().max();
+        let last = spans.last.0[..V::LANES].iter().min();
+        let inner = first.map_or(0, |&at| at)..=last.map_or(0, |&at| at);
+        Self { spans, inner, from: splat::<V>(0), to: splat::<V>(0), matters: true }
     }
 
     #[inline(always)]
     fn start_block(&mut self, column: usize, columns: usize) {
+        let all = column as i32..=(column + columns) as i32 - 1;
+        self.matters = !(self.inner.contains(all.start()) && self.inner.contains(all.end()));
+        if !self.matters {
+            return;
+        }
         let mut ends = [Aligned([V::Element::default(); MAX_LANES]); 2];
-        let (mut latest, mut earliest) = (0, columns as i32);
         for lane in 0..V::LANES {
             let index = |at: i32| (at - column as i32).clamp(0, columns as i32);
             let (from, to) = (index(self.spans.first.0[lane]), index(self.spans.last.0[lane] + 1));
-            (latest, earliest) = (latest.max(from), earliest.min(to));
             ends[0].0[lane] = V::Element::wrapped(from);
             ends[1].0[lane] = V::Element::wrapped(to);
         }
         (self.from, self.to) = (V::load(&ends[0].0), V::load(&ends[1].0));
-        self.matters = latest > 0 || earliest < columns as i32;
     }
 
     /// Zero, which is under every score, in the columns that do not count.

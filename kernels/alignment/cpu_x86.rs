@@ -40,7 +40,7 @@ macro_rules! vector {
      select($sm:ident, $sy:ident, $sn:ident) $select:expr,
      any($am:ident) $any:expr, shift_in($ia:ident, $in:ident) $shift_in:expr,
      table($table:ty) ($tn:ident) $make:expr, lookup($lt:ident, $lc:ident) $lookup:expr,
-     transpose($low:ident, $high:ident)) => {
+     transpose($low:ident, $high:ident) $($wide:item)*) => {
         #[derive(Clone, Copy)]
         struct $name($register);
 
@@ -149,6 +149,7 @@ macro_rules! vector {
                 }
                 rows
             }
+            $($wide)*
         }
     };
 }
@@ -169,6 +170,23 @@ vector!(Avx512U8, __m512i, u8, 64, __mmask64, _mm512_set1_epi8 as i8,
         _mm512_mask_blend_epi8(_mm512_cmpgt_epu8_mask(codes, _mm512_set1_epi8(15)), low, high)
     },
     transpose(_mm512_unpacklo_epi8, _mm512_unpackhi_epi8));
+
+vector!(VbmiU8, __m512i, u8, 64, __mmask64, _mm512_set1_epi8 as i8,
+_mm512_loadu_si512, _mm512_storeu_si512, _mm512_add_epi8, _mm512_sub_epi8, _mm512_max_epu8,
+_mm512_min_epu8,
+equals(a, b) _mm512_cmpeq_epi8_mask(a, b), exceeds(a, b) _mm512_cmpgt_epu8_mask(a, b),
+select(m, yes, no) _mm512_mask_blend_epi8(m, no, yes),
+any(m) _kortestz_mask64_u8(m, m) == 0,
+shift_in(a, next) _mm512_alignr_epi8::<1>(_mm512_alignr_epi32::<4>(next, a), a),
+table(__m512i) (numbers) _mm512_broadcast_i64x4(_mm256_loadu_si256(numbers.as_ptr().cast())),
+lookup(table, codes) _mm512_permutexvar_epi8(codes, *table),
+transpose(_mm512_unpacklo_epi8, _mm512_unpackhi_epi8)
+const WIDE: bool = true;
+#[inline(always)]
+fn lookup_wide(table: (Self, Self), index: Self) -> Self {
+    // SAFETY: see the macro.
+    Self(unsafe { _mm512_permutex2var_epi8(table.0.0, index.0, table.1.0) })
+});
 
 vector!(Avx512U16, __m512i, u16, 32, __mmask32, _mm512_set1_epi16 as i16,
     _mm512_loadu_si512, _mm512_storeu_si512, _mm512_add_epi16, _mm512_sub_epi16,
@@ -266,6 +284,9 @@ macro_rules! compiled {
 
 compiled!("avx512f,avx512bw", AVX512,
     avx512_batch8, avx512_long8: Avx512U8, avx512_batch16, avx512_long16: Avx512U16);
+
+compiled!("avx512f,avx512bw,avx512vbmi", VBMI,
+    vbmi_batch8, vbmi_long8: VbmiU8, vbmi_batch16, vbmi_long16: Avx512U16);
 
 compiled!("avx2", AVX2,
     avx2_batch8, avx2_long8: Avx2U8, avx2_batch16, avx2_long16: Avx2U16);

@@ -1,6 +1,7 @@
 //! Encoded sequences and where they come from: random pairs, or FASTA and FASTQ files.
 
 use std::io::Read;
+use std::ops::Range;
 
 use needletail::errors::{ParseError, ParseErrorKind};
 use sha2::{Digest, Sha256};
@@ -14,31 +15,45 @@ use crate::work::{CaseError, Files};
 pub(super) const MAX_LENGTH: usize = 1 << 20;
 
 /// Many encoded sequences end to end.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sequences {
     codes: Vec<u8>,
-    /// Start of each sequence in `codes`, and the end of the last.
-    starts: Vec<usize>,
+    /// Where each sequence stands in `codes`; several may be the same stretch.
+    spans: Vec<Range<usize>>,
     /// Names from the file; empty for generated sequences, which go by their index.
     ids: Vec<String>,
-}
-
-impl Default for Sequences {
-    fn default() -> Self {
-        Self { codes: Vec::new(), starts: vec![0], ids: Vec::new() }
-    }
 }
 
 impl Sequences {
     /// Adds a sequence of codes.
     pub fn push(&mut self, codes: &[u8]) {
+        let start = self.codes.len();
         self.codes.extend_from_slice(codes);
-        self.starts.push(self.codes.len());
+        self.spans.push(start..self.codes.len());
+    }
+
+    /// Adds sequence `index` once more, without a copy of its codes.
+    pub fn repeat(&mut self, index: usize) {
+        self.spans.push(self.spans[index].clone());
+        if let Some(id) = self.ids.get(index) {
+            self.ids.push(id.clone());
+        }
+    }
+
+    /// Each sequence `times` over, one after the other; or all of them, `times` over.
+    fn repeated(mut self, times: usize, in_turns: bool) -> Self {
+        let count = self.len();
+        let index = |at: usize| if in_turns { at % count } else { at / times };
+        self.spans = (0..count * times).map(|at| self.spans[index(at)].clone()).collect();
+        if !self.ids.is_empty() {
+            self.ids = (0..count * times).map(|at| self.ids[index(at)].clone()).collect();
+        }
+        self
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.starts.len() - 1
+        self.spans.len()
     }
 
     /// Whether there are none.
@@ -48,12 +63,12 @@ impl Sequences {
 
     /// The codes of sequence `index`.
     pub fn get(&self, index: usize) -> &[u8] {
-        &self.codes[self.starts[index]..self.starts[index + 1]]
+        &self.codes[self.spans[index].clone()]
     }
 
     /// Residues of all sequences together.
     pub fn residues(&self) -> usize {
-        self.codes.len()
+        self.spans.iter().map(Range::len).sum()
     }
 
     /// The name of sequence `index`: from its file, else the index itself.
@@ -82,6 +97,15 @@ impl Pairs {
         self.len() == 0
     }
 
+    /// Every query with every target, by query.
+    pub(super) fn all(queries: Sequences, targets: Sequences) -> Self {
+        let (query_count, target_count) = (queries.len(), targets.len());
+        Self {
+            queries: queries.repeated(target_count, false),
+            targets: targets.repeated(query_count, true),
+        }
+    }
+
     /// Cells of all dynamic programming tables: the sum of |query| · |target|.
     pub fn cells(&self) -> f64 {
         (0..self.len())
@@ -98,7 +122,12 @@ pub(super) struct Synthetic {
     pub query: usize,
     /// Longest query; lengths are uniform from `query` to this.
     pub query_max: Option<usize>,
+    /// Target length; the shortest where `target_max` is given.
     pub target: usize,
+    /// Longest target; lengths are uniform from `target` to this.
+    pub target_max: Option<usize>,
+    /// So many queries take turns, as in a search of a database; `None`: each pair has its own.
+    pub distinct_queries: Option<usize>,
     /// Chance per residue of a sequencing error.
     pub error: f64,
     pub seed: u64,
@@ -108,39 +137,59 @@ impl Synthetic {
     /// Random targets, each with a query cut out of it. Of the errors 4 in 5 are substitutions
     /// (of which some hit the same letter), 1 in 10 inserts and 1 in 10 deletes a residue. Where
     /// the query is longer than what is left of the target, random residues follow.
+    ///
+    /// In a search queries are cut out of the first targets, and meet the others by chance.
     pub fn generate(&self, alphabet: Alphabet, seed: u64) -> Pairs {
         let mut random = Random::new(seed, self.seed);
         let letters = alphabet.letters();
         let mut pairs = Pairs::default();
         let (mut target, mut query) = (Vec::new(), Vec::new());
-        for _ in 0..self.pairs {
+        let distinct = self.distinct_queries.unwrap_or(self.pairs);
+        for pair in 0..self.pairs {
+            let length = match self.target_max {
+                Some(longest) => within(self.target, longest, &mut random),
+                None => self.target,
+            };
             target.clear();
-            target.extend((0..self.target).map(|_| random.below(letters) as u8));
-            let longest = self.query_max.unwrap_or(self.query);
-            let length = self.query + random.below((longest - self.query + 1) as u64) as usize;
-            let slack = self.target.saturating_sub(length);
-            let mut from = random.below(slack as u64 + 1) as usize;
-            query.clear();
-            while query.len() < length {
-                let wrong = random.unit() < self.error;
-                match (wrong, if wrong { random.below(10) } else { 0 }) {
-                    (true, 9) => from += 1,
-                    (true, kind) => {
-                        query.push(random.below(letters) as u8);
-                        from += usize::from(kind != 8);
-                    }
-                    (false, _) => {
-                        let next = target.get(from).copied();
-                        query.push(next.unwrap_or_else(|| random.below(letters) as u8));
-                        from += 1;
-                    }
-                }
-            }
-            pairs.queries.push(&query);
+            target.extend((0..length).map(|_| random.below(letters) as u8));
             pairs.targets.push(&target);
+            if pair >= distinct {
+                pairs.queries.repeat(pair % distinct);
+                continue;
+            }
+            self.cut(&target, letters, &mut random, &mut query);
+            pairs.queries.push(&query);
         }
         pairs
     }
+
+    /// Cuts a query out of a target, with errors.
+    fn cut(&self, target: &[u8], letters: u64, random: &mut Random, query: &mut Vec<u8>) {
+        let length = within(self.query, self.query_max.unwrap_or(self.query), random);
+        let slack = target.len().saturating_sub(length);
+        let mut from = random.below(slack as u64 + 1) as usize;
+        query.clear();
+        while query.len() < length {
+            let wrong = random.unit() < self.error;
+            match (wrong, if wrong { random.below(10) } else { 0 }) {
+                (true, 9) => from += 1,
+                (true, kind) => {
+                    query.push(random.below(letters) as u8);
+                    from += usize::from(kind != 8);
+                }
+                (false, _) => {
+                    let next = target.get(from).copied();
+                    query.push(next.unwrap_or_else(|| random.below(letters) as u8));
+                    from += 1;
+                }
+            }
+        }
+    }
+}
+
+/// A length from `shortest` to `longest`.
+fn within(shortest: usize, longest: usize, random: &mut Random) -> usize {
+    shortest + random.below((longest - shortest + 1) as u64) as usize
 }
 
 /// A sequence file in memory.
