@@ -15,6 +15,7 @@ packages=(
   mesa-vulkan-drivers   # software Vulkan: proves the WGSL kernels without a GPU
   libvulkan1
   libopenblas0-pthread  # a BLAS to find at run time
+  libparasail8          # what the reference of alignment is held to
   python3 python3-venv  # numpy, scipy, parasail, selenium, Kubernetes' schemas, and NVIDIA's compiler wheels
   chromium chromium-driver  # opens the HTML report
 )

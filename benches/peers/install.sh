@@ -6,15 +6,18 @@ cd "$(dirname "$0")/../.."
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-for package in libopenblas0-pthread libdnnl3 libdnnl2; do
+for package in libopenblas0-pthread libdnnl3 libdnnl2 libparasail8 libssw0; do
   as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 ||
     echo "not available here: $package"
 done
 
 venv=$PWD/target/peers-python
-python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check mkl ||
-  echo "not available here: the Python wheel mkl"
+python3 -m venv "$venv"
+for wheel in mkl numpy stringzillas-cpus pyopal; do
+  "$venv/bin/pip" install -q --disable-pip-version-check "$wheel" ||
+    echo "not available here: the Python wheel $wheel"
+done
 folder=$(dirname "$(find "$venv" -name 'libmkl_rt.so*' 2>/dev/null | head -1)")
 if [ -n "$folder" ] && [ "$folder" != . ]; then
   echo "MKL is found with: export LD_LIBRARY_PATH=$folder"

@@ -32,14 +32,6 @@ impl Sequences {
         self.spans.push(start..self.codes.len());
     }
 
-    /// Adds sequence `index` once more, without a copy of its codes.
-    pub fn repeat(&mut self, index: usize) {
-        self.spans.push(self.spans[index].clone());
-        if let Some(id) = self.ids.get(index) {
-            self.ids.push(id.clone());
-        }
-    }
-
     /// Each sequence `times` over, one after the other; or all of them, `times` over.
     fn repeated(mut self, times: usize, in_turns: bool) -> Self {
         let count = self.len();
@@ -48,6 +40,12 @@ impl Sequences {
         if !self.ids.is_empty() {
             self.ids = (0..count * times).map(|at| self.ids[index(at)].clone()).collect();
         }
+        self
+    }
+
+    /// The first `count`.
+    fn first(mut self, count: usize) -> Self {
+        self.spans.truncate(count);
         self
     }
 
@@ -126,7 +124,7 @@ pub(super) struct Synthetic {
     pub target: usize,
     /// Longest target; lengths are uniform from `target` to this.
     pub target_max: Option<usize>,
-    /// So many queries take turns, as in a search of a database; `None`: each pair has its own.
+    /// So many queries are searched for in all targets; `None`: each pair has its own.
     pub distinct_queries: Option<usize>,
     /// Chance per residue of a sequencing error.
     pub error: f64,
@@ -138,14 +136,15 @@ impl Synthetic {
     /// (of which some hit the same letter), 1 in 10 inserts and 1 in 10 deletes a residue. Where
     /// the query is longer than what is left of the target, random residues follow.
     ///
-    /// In a search queries are cut out of the first targets, and meet the others by chance.
+    /// In a search each target meets all queries, one after the other; they are cut out of the first
+    /// targets.
     pub fn generate(&self, alphabet: Alphabet, seed: u64) -> Pairs {
         let mut random = Random::new(seed, self.seed);
         let letters = alphabet.letters();
         let mut pairs = Pairs::default();
         let (mut target, mut query) = (Vec::new(), Vec::new());
-        let distinct = self.distinct_queries.unwrap_or(self.pairs);
-        for pair in 0..self.pairs {
+        let target_count = self.pairs.div_ceil(self.distinct_queries.unwrap_or(1));
+        for _ in 0..target_count {
             let length = match self.target_max {
                 Some(longest) => within(self.target, longest, &mut random),
                 None => self.target,
@@ -153,14 +152,20 @@ impl Synthetic {
             target.clear();
             target.extend((0..length).map(|_| random.below(letters) as u8));
             pairs.targets.push(&target);
-            if pair >= distinct {
-                pairs.queries.repeat(pair % distinct);
-                continue;
+            if self.distinct_queries.is_none() {
+                self.cut(&target, letters, &mut random, &mut query);
+                pairs.queries.push(&query);
             }
-            self.cut(&target, letters, &mut random, &mut query);
+        }
+        let Some(distinct) = self.distinct_queries else { return pairs };
+        for number in 0..distinct {
+            let target = pairs.targets.get(number % target_count);
+            self.cut(target, letters, &mut random, &mut query);
             pairs.queries.push(&query);
         }
-        pairs
+        let targets = pairs.targets.repeated(distinct, false).first(self.pairs);
+        let queries = pairs.queries.repeated(target_count, true).first(self.pairs);
+        Pairs { queries, targets }
     }
 
     /// Cuts a query out of a target, with errors.

@@ -204,6 +204,7 @@ fn random_proteins_agree() {
     let made = Synthetic { distinct_queries: Some(2), target_max: Some(140), ..made };
     let search = made.generate(Alphabet::Protein, 11);
     assert_eq!(search.queries.get(0), search.queries.get(148));
+    assert_eq!(search.targets.get(6), search.targets.get(7));
     // Gaps so dear that 8 bits do not hold a strip's scores.
     for (open, extend) in [(11, 1), (11, 3), (5, 0), (100, 1), (0, 0)] {
         for mode in MODES {

@@ -9,6 +9,7 @@ use breakeven::plan::Job;
 use breakeven_kernels::work::{DeviceInfo, Input, Program};
 use serde::Serialize;
 
+use crate::alignment;
 use crate::crates;
 use crate::roofline::Roofline;
 use crate::turns;
@@ -40,6 +41,9 @@ pub struct Row {
     pub of_roofline: Option<f64>,
 }
 
+/// Runs a peer and holds what it gives to what is right.
+type Check<'a> = &'a mut dyn FnMut(&mut dyn Session) -> Result<()>;
+
 /// Ours against every peer of one case; `jobs` are ours and the libraries'.
 ///
 /// # Errors
@@ -56,14 +60,15 @@ pub fn compare(
     let mut own_device = CpuBackend.open(&device.id)?;
     let mut own = session(&mut *own_device, &*input, ours)?;
     checked(&mut *own, &*input).context("cpu/simd")?;
+    let expected = own.outputs()?;
     let mut rows = Vec::new();
-    let mut add = |name: &str, peer: &mut dyn Session, own: &mut dyn Session| -> Result<()> {
-        if let Err(error) = checked(peer, &*input) {
+    let mut add = |name: &str, peer: &mut dyn Session, own: &mut dyn Session, check: Check<'_>| {
+        if let Err(error) = check(peer) {
             eprintln!("  {name}: {error:#}; left out");
             return Ok(());
         }
         let pairs = turns::take(own, peer, budget)?;
-        checked(peer, &*input).with_context(|| format!("{name}, after its turns"))?;
+        check(peer).with_context(|| format!("{name}, after its turns"))?;
         let work = input.work();
         let ours_per_s = work.useful / pairs.ours_s;
         rows.push(Row {
@@ -79,17 +84,22 @@ pub fn compare(
             pairs: pairs.pairs,
             of_roofline: roofline.ops_per_s(&work).map(|most| work.ops / pairs.ours_s / most),
         });
-        Ok(())
+        anyhow::Ok(())
     };
+    let whole: Check<'_> = &mut |peer| checked(peer, &*input);
     for job in jobs.iter().filter(|job| !is_ours(job)) {
         let mut device = CpuBackend.open(&device.id)?;
         let mut peer = session(&mut *device, &*input, job)?;
-        add(job.implementation.name, &mut *peer, &mut *own)?;
+        add(job.implementation.name, &mut *peer, &mut *own, whole)?;
     }
     for peer in crates::PEERS {
         if let Some(mut session) = crates::session(peer, &*input, jobs[0].family, device)? {
-            add(peer.name, &mut session, &mut *own)?;
+            add(peer.name, &mut session, &mut *own, whole)?;
         }
+    }
+    let threads = device.threads.unwrap_or(1);
+    for (name, mut peer) in alignment::sessions(&jobs[0].case_key, &*input, &expected, threads)? {
+        add(name, &mut peer, &mut *own, &mut |peer| alignment::checked(peer, &expected))?;
     }
     checked(&mut *own, &*input).context("cpu/simd, after its turns")?;
     Ok(rows)

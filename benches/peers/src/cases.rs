@@ -9,6 +9,7 @@ use breakeven_kernels::work::DeviceInfo;
 const FAMILIES: &[(&str, &str)] = &[
     ("matmul", include_str!("../cases/matmul.toml")),
     ("convolution", include_str!("../cases/convolution.toml")),
+    ("alignment", include_str!("../cases/alignment.toml")),
 ];
 
 /// What runs on `device`: our own implementations and the libraries that breakeven calls where they

@@ -1,5 +1,6 @@
 //! Our kernels and the best libraries in turns, on the same inputs, in one process.
 
+mod alignment;
 mod arms;
 mod cases;
 mod crates;
@@ -20,7 +21,7 @@ use roofline::Roofline;
 #[derive(Parser)]
 #[command(name = "breakeven-peers", max_term_width = 100)]
 struct Arguments {
-    /// Families to compare: matmul, convolution; without any, all of them
+    /// Families to compare: matmul, convolution, alignment; without any, all of them
     family: Vec<String>,
     /// Threads (repeatable) [default: all]
     #[arg(long, value_name = "N")]

@@ -67,11 +67,15 @@ fn groups(rows: &[Row]) -> BTreeMap<String, Vec<f64>> {
     groups
 }
 
-/// `matmul f32, 2 threads`.
+/// `matmul f32, 2 threads` or `alignment local dna, 2 threads`.
 fn kind(row: &Row) -> String {
-    let family = row.case.split(' ').next().unwrap_or_default();
-    let dtype = row.case.split(' ').find_map(|w| w.strip_prefix("dtype=")).unwrap_or_default();
-    format!("{family} {dtype}, {} threads", row.threads)
+    let mut kind = row.case.split(' ').next().unwrap_or_default().to_owned();
+    for name in ["dtype=", "mode=", "alphabet="] {
+        if let Some(value) = row.case.split(' ').find_map(|word| word.strip_prefix(name)) {
+            kind += &format!(" {value}");
+        }
+    }
+    format!("{kind}, {} threads", row.threads)
 }
 
 fn mean(ratios: &[f64]) -> String {
