@@ -352,6 +352,32 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// A CPU of which nothing is known.
+    #[cfg(test)]
+    pub(crate) fn bare_cpu() -> Self {
+        Self {
+            id: "cpu".into(),
+            backend: "cpu".into(),
+            kind: DeviceKind::Cpu,
+            name: String::new(),
+            vendor: None,
+            architecture: None,
+            driver: None,
+            memory_bytes: None,
+            threads: None,
+            cores: None,
+            compute_units: None,
+            compute_capability: None,
+            cache_bytes: None,
+            languages: vec![Language::Native],
+            libraries: vec![],
+            features: vec![],
+            max_workgroup_invocations: None,
+            max_shared_bytes: None,
+            max_buffer_bytes: None,
+        }
+    }
+
     /// Whether `feature` is among [`DeviceInfo::features`].
     pub fn has(&self, feature: &str) -> bool {
         self.features.iter().any(|f| f == feature)

@@ -18,6 +18,10 @@ const SYNTHETIC_KEYS: [&str; 8] =
 const FILE_KEYS: [&str; 3] = ["queries", "targets", "pairing"];
 /// Pairs of a case.
 const MAX_PAIRS: usize = 1 << 28;
+/// What is asked of a pair: score and ends, or the way between start and end as well.
+const OUTPUTS: [&str; 2] = ["ends", "cigar"];
+/// Cells of a table whose way is traced: half a gigabyte, in rows kept and bits of cells.
+const MAX_CIGAR_CELLS: f64 = 1e11;
 /// How sequences of two files become pairs.
 const PAIRINGS: [&str; 2] = ["order", "all"];
 
@@ -32,18 +36,20 @@ pub(super) struct AlignmentCase {
     mode: Mode,
     scoring: Arc<Scoring>,
     source: Source,
+    cigar: bool,
 }
 
 impl AlignmentCase {
     /// Reads the parameters, and the sequence files where they name some.
     pub fn read(params: &Params, files: &dyn Files) -> Result<Self, CaseError> {
-        let reader = ParamReader::new(FAMILY, params, &["mode", "alphabet", "scoring", "input"])?;
+        let reader =
+            ParamReader::new(FAMILY, params, &["mode", "alphabet", "scoring", "output", "input"])?;
         let mode = Mode::from_index(reader.choice("mode", &MODES, Some(0))?);
         let alphabet = match reader.choice("alphabet", &ALPHABETS, Some(0))? {
             0 => Alphabet::Dna,
             _ => Alphabet::Protein,
         };
-        let scoring = Arc::new(Scoring::read(alphabet, &reader)?);
+        let scoring = Arc::new(Scoring::read(alphabet, &reader, files)?);
         let (synthetic, from_files) = (&SYNTHETIC_KEYS[..], &FILE_KEYS[..]);
         let known = [synthetic, from_files].concat();
         let none = Params::default();
@@ -55,7 +61,18 @@ impl AlignmentCase {
             true => read_files(&input, alphabet, files)?,
             false => Source::Random(read_synthetic(&input)?),
         };
-        Ok(Self { mode, scoring, source })
+        let cigar = reader.choice("output", &OUTPUTS, Some(0))? == 1;
+        let case = Self { mode, scoring, source, cigar };
+        let totals = case.totals();
+        if cigar && totals.rows as f64 * totals.columns as f64 > MAX_CIGAR_CELLS {
+            let hint = format!(
+                "is for tables of at most {MAX_CIGAR_CELLS:e} cells; the longest query here has {} \
+                 residues, the longest target {}",
+                totals.rows, totals.columns
+            );
+            return Err(reader.bad("output", hint).into());
+        }
+        Ok(case)
     }
 
     /// Pairs, cells, residues.
@@ -71,6 +88,7 @@ impl AlignmentCase {
                     pairs,
                     cells: pairs * query * target,
                     residues: pairs * (query + target),
+                    rows: s.query_max.unwrap_or(s.query),
                     columns: longest,
                 }
             }
@@ -83,6 +101,8 @@ pub(super) struct Totals {
     pub pairs: f64,
     pub cells: f64,
     pub residues: f64,
+    /// Length of the longest query.
+    pub rows: usize,
     /// Length of the longest target.
     pub columns: usize,
 }
@@ -93,13 +113,16 @@ impl Totals {
             pairs: pairs.len() as f64,
             cells: pairs.cells(),
             residues: (pairs.queries.residues() + pairs.targets.residues()) as f64,
-            columns: (0..pairs.len()).map(|i| pairs.targets.get(i).len()).max().unwrap_or(0),
+            rows: pairs.queries.longest(),
+            columns: pairs.targets.longest(),
         }
     }
 
     /// Nine operations a cell: add the score; two maxima for H; subtract opening once and
     /// extension twice; a maximum each for E and F; one for the best. A byte a residue in, three
     /// i32 a pair out.
+    ///
+    /// Ways are not counted: their length hangs on the sequences.
     pub fn work(&self) -> Work {
         let bytes_out = 12.0 * self.pairs;
         Work {
@@ -201,7 +224,8 @@ impl Case for AlignmentCase {
             }
         };
         let (mode, alphabet) = (self.mode.name(), self.scoring.alphabet.name());
-        format!("{FAMILY} mode={mode} alphabet={alphabet} {} {input}", self.scoring.key())
+        let output = if self.cigar { " output=cigar" } else { "" };
+        format!("{FAMILY} mode={mode} alphabet={alphabet} {}{output} {input}", self.scoring.key())
     }
 
     fn work(&self) -> Work {
@@ -227,6 +251,9 @@ impl Case for AlignmentCase {
         let totals = self.totals();
         match implementation.language {
             Language::Native => Ok(()),
+            Language::Cuda | Language::Wgsl if self.cigar => {
+                Err(Unsupported("ways (output = \"cigar\") are traced on CPUs only".into()))
+            }
             Language::Cuda | Language::Wgsl => {
                 gpu::loops(totals.cells / totals.pairs.max(1.0), device)?;
                 gpu::supports(totals.pairs, totals.residues, totals.columns, device)
@@ -242,6 +269,6 @@ impl Case for AlignmentCase {
             Source::Files { pairs, .. } => Arc::clone(pairs),
             Source::Random(s) => Arc::new(s.generate(self.scoring.alphabet, seed)),
         };
-        Ok(Box::new(AlignmentInput::new(pairs, self.mode, Arc::clone(&self.scoring))))
+        Ok(Box::new(AlignmentInput::new(pairs, self.mode, Arc::clone(&self.scoring), self.cigar)))
     }
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::cpu_batch::{BatchJob, run_batch};
-use super::cpu_lanes::ROWS;
+use super::cpu_lanes::{ROWS, Vector};
 use super::cpu_long::{PairJob, run_long};
 use super::cpu_portable::Lanes;
 use super::cpu_range::Range;
+use super::cpu_trace::{trace_batch, trace_long};
 use super::cpu_watch::Best;
 #[cfg(target_arch = "x86_64")]
 use super::cpu_x86;
 use super::input::RESULT_BYTES;
+use super::path::{Path, Traced, lines};
 use super::reference::{Alignment, without_table};
 use super::scoring::{Alphabet, Mode, Scoring};
 use super::sequences::Pairs;
@@ -27,6 +29,23 @@ pub(super) struct Width {
     pub batch: fn(&BatchJob<'_>) -> Vec<Best>,
     /// A strip of one pair in each lane.
     pub long: fn(&PairJob<'_>) -> Best,
+    /// The ways of alignments that end where their sequences do, a pair in each lane.
+    pub batch_ways: fn(&BatchJob<'_>) -> Vec<Traced>,
+    /// The same of one pair.
+    pub long_way: fn(&PairJob<'_>) -> Traced,
+}
+
+impl Width {
+    /// The functions over a vector that needs no feature of the processor.
+    const fn of<V: Vector>() -> Self {
+        Self {
+            lanes: V::LANES,
+            batch: run_batch::<V>,
+            long: run_long::<V>,
+            batch_ways: trace_batch::<V>,
+            long_way: trace_long::<V>,
+        }
+    }
 }
 
 /// The functions of an instruction set, for lanes of 8 and of 16 bits.
@@ -36,10 +55,8 @@ pub(super) struct Widths {
 }
 
 /// For every architecture (128-bit registers, as NEON has).
-pub(super) static PORTABLE: Widths = Widths {
-    narrow: Width { lanes: 16, batch: run_batch::<Lanes<u8, 16>>, long: run_long::<Lanes<u8, 16>> },
-    wide: Width { lanes: 8, batch: run_batch::<Lanes<u16, 8>>, long: run_long::<Lanes<u16, 8>> },
-};
+pub(super) static PORTABLE: Widths =
+    Widths { narrow: Width::of::<Lanes<u8, 16>>(), wide: Width::of::<Lanes<u16, 8>>() };
 
 /// Every table that this machine can run, best first.
 pub(super) fn instruction_sets() -> Vec<&'static Widths> {
@@ -63,6 +80,9 @@ pub(super) fn instruction_sets() -> Vec<&'static Widths> {
 /// Batches done one after the other in the same memory, at most.
 const BATCHES_OF_A_JOB: usize = 16;
 
+/// Cells of a batch whose ways are traced: a byte each or two, for each thread.
+pub(super) const TRACED_CELLS: usize = 32 << 20;
+
 /// What is done at a time.
 enum Job<'a> {
     /// Pairs of similar lengths.
@@ -78,6 +98,8 @@ struct Aligner<'a> {
     pairs: &'a Pairs,
     mode: Mode,
     scoring: &'a Scoring,
+    /// Cells of all lanes that a batch may have.
+    most_cells: usize,
 }
 
 impl<'a> Aligner<'a> {
@@ -87,7 +109,7 @@ impl<'a> Aligner<'a> {
             (None, Some(range)) => (&widths.wide, range),
             (None, None) => unreachable!("scores of up to 127 fit 16 bits"),
         };
-        Self { width, range, pairs, mode, scoring }
+        Self { width, range, pairs, mode, scoring, most_cells: usize::MAX }
     }
 
     /// Rows and columns of pair `index`.
@@ -165,7 +187,11 @@ impl<'a> Aligner<'a> {
         let longest = |length: fn((usize, usize)) -> usize| {
             indices.iter().map(|&index| length(self.lengths(index))).max().unwrap_or(0)
         };
-        (longest(|l| l.0).next_multiple_of(ROWS) * longest(|l| l.1)) as f64
+        let cells = longest(|l| l.0).next_multiple_of(ROWS) * longest(|l| l.1);
+        if cells.saturating_mul(self.width.lanes) > self.most_cells {
+            return f64::INFINITY;
+        }
+        cells as f64
     }
 
     /// Vector cells of pairs by themselves, with what shifting registers takes on top.
@@ -180,28 +206,37 @@ impl<'a> Aligner<'a> {
 
     /// Pair numbers with their answers.
     fn run_all(&self, jobs: &[Job<'_>]) -> Vec<(u32, Alignment)> {
-        let found: Vec<_> = jobs.par_iter().map(|job| self.run(job)).collect();
+        let found = self.each(jobs, self.width.batch, self.width.long);
         let answer = |(index, best): (u32, Best)| {
             let ends = (best.row, best.column);
             (index, Alignment { score: best.score, query_end: ends.0, target_end: ends.1 })
         };
-        found.into_iter().flatten().map(answer).collect()
+        found.into_iter().map(answer).collect()
     }
 
-    fn run(&self, job: &Job<'_>) -> Vec<(u32, Best)> {
-        let Self { width, range, pairs, mode, scoring } = *self;
-        match *job {
-            Job::Batch(indices) => {
-                let batch = BatchJob { pairs, mode, scoring, range, indices };
-                indices.iter().copied().zip((width.batch)(&batch)).collect()
+    /// Does `batch` or `long` for each job, and gives the results with their pairs' numbers.
+    fn each<T: Send>(
+        &self,
+        jobs: &[Job<'_>],
+        batch: fn(&BatchJob<'_>) -> Vec<T>,
+        long: fn(&PairJob<'_>) -> T,
+    ) -> Vec<(u32, T)> {
+        let Self { range, pairs, mode, scoring, .. } = *self;
+        let run = |job: &Job<'_>| -> Vec<(u32, T)> {
+            match *job {
+                Job::Batch(indices) => {
+                    let found = batch(&BatchJob { pairs, mode, scoring, range, indices });
+                    indices.iter().copied().zip(found).collect()
+                }
+                Job::Pair(index) => {
+                    let query = pairs.queries.get(index as usize);
+                    let target = pairs.targets.get(index as usize);
+                    vec![(index, long(&PairJob { query, target, mode, scoring, range }))]
+                }
             }
-            Job::Pair(index) => {
-                let query = pairs.queries.get(index as usize);
-                let target = pairs.targets.get(index as usize);
-                let pair = PairJob { query, target, mode, scoring, range };
-                vec![(index, (width.long)(&pair))]
-            }
-        }
+        };
+        let found: Vec<_> = jobs.par_iter().map(run).collect();
+        found.into_iter().flatten().collect()
     }
 }
 
@@ -230,6 +265,51 @@ pub(super) fn align_with(
     results
 }
 
+/// The ways of alignments whose ends are known, in order of the pairs; `most_cells` in a batch, see
+/// [`TRACED_CELLS`].
+pub(super) fn trace_with(
+    widths: &Widths,
+    pairs: &Pairs,
+    found: &[Alignment],
+    mode: Mode,
+    scoring: &Scoring,
+    most_cells: usize,
+) -> Vec<Traced> {
+    // Nothing after an alignment's end counts.
+    let ends = |index: usize| -> (usize, usize) {
+        let whole = (pairs.queries.get(index).len(), pairs.targets.get(index).len());
+        let found = &found[index];
+        match mode {
+            Mode::Global => whole,
+            Mode::SemiGlobal => (whole.0, (found.target_end + 1) as usize),
+            Mode::Local => ((found.query_end + 1) as usize, (found.target_end + 1) as usize),
+        }
+    };
+    let cut = Pairs {
+        queries: pairs.queries.cut(|index| ends(index).0),
+        targets: pairs.targets.cut(|index| ends(index).1),
+    };
+    let mut aligner = Aligner::new(widths, &cut, mode, scoring);
+    aligner.most_cells = most_cells;
+    let mut traced = Vec::with_capacity(cut.len());
+    let mut order = Vec::with_capacity(cut.len());
+    for index in 0..cut.len() {
+        let (rows, columns) = aligner.lengths(index as u32);
+        if rows > 0 && columns > 0 {
+            order.push(index as u32);
+        }
+        // Where a side is empty there is one gap or nothing.
+        let edge = Path::from(rows as i32 - 1, columns as i32 - 1);
+        traced.push(edge.finish(mode));
+    }
+    aligner.sort(&mut order);
+    let (batch, long) = (aligner.width.batch_ways, aligner.width.long_way);
+    for (index, way) in aligner.each(&aligner.jobs(&order), batch, long) {
+        traced[index as usize] = way;
+    }
+    traced
+}
+
 /// Aligns all pairs, none of them empty, one by one.
 #[cfg(test)]
 pub(super) fn align_alone(
@@ -250,32 +330,43 @@ pub(super) struct SimdProgram {
     scoring: Arc<Scoring>,
     widths: &'static Widths,
     output: Vec<u8>,
+    /// Ways as lines, where they are asked for.
+    ways: Option<Vec<u8>>,
 }
 
 impl SimdProgram {
     /// A program for the best instruction set of this machine.
-    pub fn new(pairs: Arc<Pairs>, mode: Mode, scoring: Arc<Scoring>) -> Self {
+    pub fn new(pairs: Arc<Pairs>, mode: Mode, scoring: Arc<Scoring>, cigar: bool) -> Self {
         let output = vec![0; pairs.len() * RESULT_BYTES];
-        Self { pairs, mode, scoring, widths: instruction_sets()[0], output }
+        let ways = cigar.then(Vec::new);
+        Self { pairs, mode, scoring, widths: instruction_sets()[0], output, ways }
     }
 }
 
 impl Native for SimdProgram {
     fn run(&mut self) -> Result<(), String> {
         let found = align_with(self.widths, &self.pairs, self.mode, &self.scoring);
-        for (bytes, found) in self.output.chunks_exact_mut(RESULT_BYTES).zip(found) {
+        for (bytes, found) in self.output.chunks_exact_mut(RESULT_BYTES).zip(&found) {
             bytes[..4].copy_from_slice(&found.score.to_le_bytes());
             bytes[4..8].copy_from_slice(&found.query_end.to_le_bytes());
             bytes[8..].copy_from_slice(&found.target_end.to_le_bytes());
+        }
+        if let Some(ways) = &mut self.ways {
+            let (pairs, scoring) = (&self.pairs, &self.scoring);
+            let traced = trace_with(self.widths, pairs, &found, self.mode, scoring, TRACED_CELLS);
+            lines(&traced, ways);
         }
         Ok(())
     }
 
     fn poison(&mut self) {
         self.output.fill(0xa5);
+        if let Some(ways) = &mut self.ways {
+            ways.clear();
+        }
     }
 
     fn outputs(&self) -> Vec<Vec<u8>> {
-        vec![self.output.clone()]
+        [&self.output].into_iter().chain(&self.ways).cloned().collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Many pairs at a time, one in each lane.
 
 use super::cpu_lanes::{Aligned, Element, MAX_LANES, ROWS, Vector, splat};
-use super::cpu_profile::{Dna, Grouped, Matrix, Search, Substitution};
+use super::cpu_profile::{Dna, Grouped, Matrix, Search, Substitution, With, for_pairs};
 use super::cpu_range::Range;
 use super::cpu_strip::{Rules, Strip};
 use super::cpu_watch::{Best, BestCell, Goal, LastRow, Spans, Watch};
@@ -151,23 +151,27 @@ fn by_mode<V: Vector, S: Substitution<V>>(
         Mode::Local => {
             // Nothing in the padding is better than what stands before it.
             spans.last = Aligned([i32::MAX - 1; MAX_LANES]);
-            align(work, &rules, substitution, BestCell::new(spans));
+            let mut watch = BestCell::new(spans);
+            align(work.0, work.1, &rules, substitution, &mut watch);
+            watch.found(work.2);
         }
         Mode::Global | Mode::SemiGlobal => {
             let last = job.mode == Mode::Global;
             let goal = if last { Goal::LastColumn } else { Goal::BestColumn };
-            let watch = LastRow::new(goal, work.0.last_row, spans);
-            align(work, &rules, substitution, watch);
+            let mut watch = LastRow::new(goal, work.0.last_row, spans);
+            align(work.0, work.1, &rules, substitution, &mut watch);
+            watch.found(work.2);
         }
     }
 }
 
 #[inline(always)]
 fn align<V: Vector, S: Substitution<V>, W: Watch<V>>(
-    (batch, boundary, found): BatchWork<'_, V>,
+    batch: &Batch<V::Element>,
+    boundary: &mut Vec<(V, V)>,
     rules: &Rules<V>,
     substitution: &mut S,
-    mut watch: W,
+    watch: &mut W,
 ) {
     let all = |(h, f): (V::Element, V::Element)| (V::splat(h), V::splat(f));
     let columns = batch.target.len() / V::LANES;
@@ -187,11 +191,32 @@ fn align<V: Vector, S: Substitution<V>, W: Watch<V>>(
             let columns = letters.chunks_exact(V::LANES).zip(above);
             for (index, (letters, above)) in columns.enumerate() {
                 let letters = substitution.column(index, letters);
-                *above = state.advance((&*substitution, &letters), *above, rules, &watch);
+                *above = state.advance((&*substitution, &letters), *above, rules, watch);
                 watch.column(&state.h, index);
             }
             watch.end_block(&levels);
         }
     }
-    watch.found(found);
+}
+
+/// Moves `watch` over the tables of one vector of pairs; how many columns they have.
+#[inline(always)]
+pub(super) fn run_over<V: Vector, W: Watch<V>>(
+    job: &BatchJob<'_>,
+    indices: &[u32],
+    watch: &mut W,
+) -> usize {
+    struct Over<'a, V: Vector, W>(&'a Batch<V::Element>, Rules<V>, &'a mut W);
+    impl<V: Vector, W: Watch<V>> With<V> for Over<'_, V, W> {
+        type Result = ();
+        #[inline(always)]
+        fn with<S: Substitution<V>>(self, substitution: &mut S) {
+            align(self.0, &mut Vec::new(), &self.1, substitution, self.2);
+        }
+    }
+    let mut batch = Batch::new();
+    batch.fill::<V>(job, indices);
+    let rules = Rules::new(job.mode, job.scoring, job.range);
+    for_pairs::<V, _>(job.scoring, Over(&batch, rules, watch));
+    batch.target.len() / V::LANES
 }

@@ -6,8 +6,8 @@
 //! further in each step.
 
 use super::cpu_batch::padding;
-use super::cpu_lanes::{Aligned, Element, MAX_LANES, ROWS, Vector};
-use super::cpu_profile::{Dna, Grouped, Matrix, Substitution};
+use super::cpu_lanes::{Aligned, Element, MAX_LANES, ROWS, Vector, splat};
+use super::cpu_profile::{Substitution, With, for_pairs};
 use super::cpu_range::Range;
 use super::cpu_strip::{Rules, Strip};
 use super::cpu_watch::{Best, BestCell, Goal, LastRow, Spans, Watch};
@@ -25,15 +25,19 @@ pub(super) struct PairJob<'a> {
 /// Aligns one pair.
 #[inline(always)]
 pub(super) fn run_long<V: Vector>(job: &PairJob<'_>) -> Best {
-    match job.scoring.alphabet {
-        Alphabet::Dna => by_mode::<V, _>(job, &mut Dna::new(job.scoring)),
-        Alphabet::Protein if V::WIDE => by_mode::<V, _>(job, &mut Grouped::new(job.scoring)),
-        Alphabet::Protein => by_mode::<V, _>(job, &mut Matrix::new(job.scoring)),
+    struct Align<'a, 'b>(&'a PairJob<'b>);
+    impl<V: Vector> With<V> for Align<'_, '_> {
+        type Result = Best;
+        #[inline(always)]
+        fn with<S: Substitution<V>>(self, substitution: &mut S) -> Best {
+            by_mode::<V, S>(self.0, substitution)
+        }
     }
+    for_pairs::<V, _>(job.scoring, Align(job))
 }
 
 /// By how many columns a lane is behind the first strip.
-fn behind<V: Vector>(lane: usize) -> usize {
+pub(super) fn behind<V: Vector>(lane: usize) -> usize {
     (V::LANES - 1).saturating_sub(lane)
 }
 
@@ -70,65 +74,95 @@ fn by_mode<V: Vector, S: Substitution<V>>(job: &PairJob<'_>, substitution: &mut 
     in_table.max_by_key(|best| (best.score, -best.column, -best.row)).unwrap_or(none)
 }
 
-/// Moves `LANES` strips at a time over the target; bests are in steps and in rows of a lane.
+/// Moves all strips over the target, `LANES` at a time; bests are in steps and in rows of a lane.
 #[inline(always)]
 fn align<V: Vector, S: Substitution<V>, W: Watch<V>>(
     job: &PairJob<'_>,
     substitution: &mut S,
     mut watch: W,
 ) -> Vec<Best> {
-    let rules = Rules::<V>::new(job.mode, job.scoring, job.range);
-    let (query_pad, target_pad) = padding(job.scoring.alphabet);
-    let dna = job.scoring.alphabet == Alphabet::Dna;
-    let code = |&code: &u8| V::Element::from_byte(if dna && code == N { TARGET_N } else { code });
-    let steps = job.target.len() + V::LANES - 1;
-    // The codes that the lanes see in one step stand side by side.
-    let pad = V::Element::from_byte(target_pad);
-    let mut letters = vec![pad; V::LANES - 1];
-    letters.extend(job.target.iter().map(code));
-    letters.resize(steps + V::LANES, pad);
-    // H and F under the strips before, by column; registers are stored beyond the last.
-    let (mut h, mut f): (Vec<_>, Vec<_>) =
-        (0..steps + V::LANES).map(|column| rules.above_first_row(column)).unzip();
-    let mut lanes = Aligned([V::Element::default(); MAX_LANES]);
-    for (lane, number) in lanes.0.iter_mut().enumerate() {
-        *number = V::Element::wrapped(lane as i32);
-    }
-    let lanes = V::load(&lanes.0);
-    let (block, drop) = (rules.range.columns, rules.range.drop);
+    let mut table = Table::<V>::new(job);
     for (round, query) in job.query.chunks(ROWS * V::LANES).enumerate() {
-        substitution.start_strip(&by_lane::<V>(query, query_pad));
+        table.round(round, query, substitution, &mut watch);
+    }
+    let mut found = Vec::new();
+    watch.found(&mut found);
+    found
+}
+
+/// What a pair's rounds of `LANES` strips need.
+pub(super) struct Table<V: Vector> {
+    rules: Rules<V>,
+    query_pad: u8,
+    steps: usize,
+    /// The target's codes; those that the lanes see in one step stand side by side.
+    letters: Vec<V::Element>,
+    /// H and F under the strips before, by column; registers are stored beyond the last.
+    pub edges: (Vec<V::Element>, Vec<V::Element>),
+    /// Each lane's number.
+    lanes: V,
+}
+
+impl<V: Vector> Table<V> {
+    #[inline(always)]
+    pub fn new(job: &PairJob<'_>) -> Self {
+        let rules = Rules::<V>::new(job.mode, job.scoring, job.range);
+        let (query_pad, target_pad) = padding(job.scoring.alphabet);
+        let dna = job.scoring.alphabet == Alphabet::Dna;
+        let code =
+            |&code: &u8| V::Element::from_byte(if dna && code == N { TARGET_N } else { code });
+        let steps = job.target.len() + V::LANES - 1;
+        let pad = V::Element::from_byte(target_pad);
+        let mut letters = vec![pad; V::LANES - 1];
+        letters.extend(job.target.iter().map(code));
+        letters.resize(steps + V::LANES, pad);
+        let edges = (0..steps + V::LANES).map(|column| rules.above_first_row(column)).unzip();
+        let mut lanes = Aligned([V::Element::default(); MAX_LANES]);
+        for (lane, number) in lanes.0.iter_mut().enumerate() {
+            *number = V::Element::wrapped(lane as i32);
+        }
+        Self { rules, query_pad, steps, letters, edges, lanes: V::load(&lanes.0) }
+    }
+
+    /// Moves the strips of round `round`, which hold `query`, over the target.
+    #[inline(always)]
+    pub fn round<S: Substitution<V>, W: Watch<V>>(
+        &mut self,
+        round: usize,
+        query: &[u8],
+        substitution: &mut S,
+        watch: &mut W,
+    ) {
+        let (rules, letters, (h, f)) = (&self.rules, &self.letters, &mut self.edges);
+        substitution.start_strip(&by_lane::<V>(query, self.query_pad));
         watch.start_strip(round * ROWS);
         let (mut state, mut levels) =
-            Strip::start(&rules, |lane| (round * V::LANES + behind::<V>(lane)) * ROWS);
+            Strip::start(rules, |lane| (round * V::LANES + behind::<V>(lane)) * ROWS);
         let start = state;
-        let mut edge = (V::splat(pad), V::splat(pad));
-        for first in (0..steps).step_by(block) {
-            let columns = block.min(steps - first);
-            state.follow(&mut levels, drop);
+        let mut edge = (splat::<V>(0), splat::<V>(0));
+        for first in (0..self.steps).step_by(rules.range.columns) {
+            let columns = rules.range.columns.min(self.steps - first);
+            state.follow(&mut levels, rules.range.drop);
             substitution.start_block(&letters[first..], 1, columns);
             watch.start_block(first, columns, &levels);
             for index in 0..columns {
                 let step = first + index;
                 let above = (edge.0.shift_in(h[step]), edge.1.shift_in(f[step]));
                 let column = substitution.column(index, &letters[step..]);
-                edge = state.advance((&*substitution, &column), above, &rules, &watch);
+                edge = state.advance((&*substitution, &column), above, rules, watch);
                 watch.column(&state.h, index);
                 if let Some(column) = (step + 1).checked_sub(V::LANES) {
                     edge.0.store(&mut h[column..]);
                     edge.1.store(&mut f[column..]);
                 } else {
                     // The other lanes have not reached their first column.
-                    let waiting = V::Element::wrapped((V::LANES - 1 - step) as i32);
-                    state.hold(V::splat(waiting).exceeds(lanes), &start);
+                    let waiting = splat::<V>((V::LANES - 1 - step) as i32);
+                    state.hold(waiting.exceeds(self.lanes), &start);
                 }
             }
             watch.end_block(&levels);
         }
     }
-    let mut found = Vec::new();
-    watch.found(&mut found);
-    found
 }
 
 /// Query codes as `[row][lane]`, the first strip in the last lane.

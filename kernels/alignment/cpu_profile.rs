@@ -2,7 +2,7 @@
 
 use super::cpu_lanes::{Aligned, Element, MAX_LANES, ROWS, Vector, splat, transpose_bytes};
 use super::cpu_range::{COLUMNS, least_that_counts};
-use super::scoring::{CODES, Scoring};
+use super::scoring::{Alphabet, CODES, Scoring};
 
 /// Adds substitution scores to a diagonal. Scores that never decide are raised to the least one that
 /// does, so that none leads out of the lanes' range.
@@ -17,6 +17,22 @@ pub(super) trait Substitution<V: Vector> {
     fn column(&self, index: usize, letters: &[V::Element]) -> Self::Column;
     /// `diagonal` plus the score of row `row` against the column.
     fn pair(&self, diagonal: V, row: usize, column: &Self::Column) -> V;
+}
+
+/// Something to do with whatever adds substitution scores best.
+pub(super) trait With<V: Vector> {
+    type Result;
+    fn with<S: Substitution<V>>(self, substitution: &mut S) -> Self::Result;
+}
+
+/// Does `work` with the substitution for pairs that each have their own query.
+#[inline(always)]
+pub(super) fn for_pairs<V: Vector, W: With<V>>(scoring: &Scoring, work: W) -> W::Result {
+    match scoring.alphabet {
+        Alphabet::Dna => work.with(&mut Dna::new(scoring)),
+        Alphabet::Protein if V::WIDE => work.with(&mut Grouped::new(scoring)),
+        Alphabet::Protein => work.with(&mut Matrix::new(scoring)),
+    }
 }
 
 /// One score for equal codes, another for unequal ones.

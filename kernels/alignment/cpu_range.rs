@@ -7,7 +7,7 @@
 //! - H rises by at most M over one step along the diagonal (take the last residues off both
 //!   sequences), hence by at most n·M + gap(n) over n cells along a row or a column;
 //! - E and F are at least the H that they leave, less o;
-//! - a mismatch worse than −2·o never decides: a gap on either side costs no more.
+//! - a mismatch worse than −2·o never decides: a gap on either side costs less.
 //!
 //! So all that a strip of [`ROWS`] rows needs during K columns lies within a window about its lowest
 //! H at the start, and the window's width depends on the scores alone, not on the sequences' lengths.
@@ -44,7 +44,7 @@ impl Range {
     }
 }
 
-/// Scores under this never decide: two gaps cost no more.
+/// Scores under this, and this itself where it is not a score, never decide: two gaps cost less.
 pub(super) fn least_that_counts(scoring: &Scoring) -> i32 {
-    scoring.mismatch.max(-2 * scoring.gap_open)
+    scoring.mismatch.max(-2 * scoring.gap_open - 1)
 }

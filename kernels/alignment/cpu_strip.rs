@@ -49,6 +49,18 @@ pub(super) struct Strip<V> {
     low: V,
 }
 
+/// What a cell's score came of.
+pub(super) struct Cell<V> {
+    /// H of the cell before on the diagonal, with the score of the two residues.
+    pub paired: V,
+    pub e: V,
+    pub score: V,
+    /// The score with a gap opened after it.
+    pub opened: V,
+    /// E of the next column and F of the next row.
+    pub next: (V, V),
+}
+
 /// The levels themselves, by lane.
 pub(super) type Levels = Aligned<i32>;
 
@@ -121,7 +133,7 @@ impl<V: Vector> Strip<V> {
         (substitution, letters): (&S, &S::Column),
         above: (V, V),
         rules: &Rules<V>,
-        watch: &W,
+        watch: &mut W,
     ) -> (V, V) {
         let mut diagonal = self.diagonal;
         let mut f = above.1.sub(self.low);
@@ -132,8 +144,10 @@ impl<V: Vector> Strip<V> {
             diagonal = self.h[row];
             self.h[row] = score;
             let opened = score.sub(rules.open);
-            self.e[row] = self.e[row].sub(rules.extend).max(opened);
+            let e = self.e[row].sub(rules.extend).max(opened);
             f = f.sub(rules.extend).max(opened);
+            watch.cell(row, &Cell { paired, e: self.e[row], score, opened, next: (e, f) });
+            self.e[row] = e;
         }
         (self.h[ROWS - 1].add(self.low), f.add(self.low))
     }

@@ -1,7 +1,7 @@
 //! What is looked for in a table: the best cell (local), or the end of the last query row.
 
 use super::cpu_lanes::{Aligned, Element, MAX_LANES, ROWS, Vector, splat};
-use super::cpu_strip::{Levels, relative};
+use super::cpu_strip::{Cell, Levels, relative};
 
 /// Best score of a lane and where it is. Rows and columns are those of the lane.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +19,9 @@ pub(super) trait Watch<V: Vector> {
     fn start_block(&mut self, column: usize, columns: usize, levels: &Levels);
     /// A cell's score, not under the floor.
     fn floored(&self, score: V) -> V;
+    /// After a cell of the column that comes.
+    #[inline(always)]
+    fn cell(&mut self, _row: usize, _cell: &Cell<V>) {}
     /// After column `index` of the block.
     fn column(&mut self, h: &[V; ROWS], index: usize);
     /// After the block.

@@ -7,7 +7,9 @@ use super::cpu::{Width, Widths};
 use super::cpu_batch::{BatchJob, run_batch};
 use super::cpu_lanes::{Aligned, MAX_LANES, ROWS, Vector};
 use super::cpu_long::{PairJob, run_long};
+use super::cpu_trace::{trace_batch, trace_long};
 use super::cpu_watch::Best;
+use super::path::Traced;
 use super::scoring::CODES;
 
 /// log2 of the bytes of the parts that unpack instructions work in.
@@ -257,17 +259,22 @@ vector!(Avx2U16, __m256i, u16, 16, __m256i, _mm256_set1_epi16 as i16,
 /// Functions compiled for one instruction set, as one table of [`Widths`].
 macro_rules! compiled {
     ($feature:literal, $table:ident,
-     $narrow:ident, $narrow_long:ident: $u8:ty, $wide:ident, $wide_long:ident: $u16:ty) => {
-        compiled!(@one $feature, $narrow, $u8, run_batch, BatchJob<'_> => Vec<Best>);
-        compiled!(@one $feature, $wide, $u16, run_batch, BatchJob<'_> => Vec<Best>);
-        compiled!(@one $feature, $narrow_long, $u8, run_long, PairJob<'_> => Best);
-        compiled!(@one $feature, $wide_long, $u16, run_long, PairJob<'_> => Best);
-
+     $narrow:ident: $u8:ty, $wide:ident: $u16:ty) => {
         /// The functions of this instruction set. To be used only where it was detected.
-        pub(super) static $table: Widths = Widths {
-            narrow: Width { lanes: <$u8>::LANES, batch: $narrow, long: $narrow_long },
-            wide: Width { lanes: <$u16>::LANES, batch: $wide, long: $wide_long },
-        };
+        pub(super) static $table: Widths = Widths { narrow: $narrow::WIDTH, wide: $wide::WIDTH };
+        compiled!(@width $feature, $narrow, $u8);
+        compiled!(@width $feature, $wide, $u16);
+    };
+    (@width $feature:literal, $module:ident, $vector:ty) => {
+        mod $module {
+            use super::*;
+            compiled!(@one $feature, batch, $vector, run_batch, BatchJob<'_> => Vec<Best>);
+            compiled!(@one $feature, long, $vector, run_long, PairJob<'_> => Best);
+            compiled!(@one $feature, batch_ways, $vector, trace_batch, BatchJob<'_> => Vec<Traced>);
+            compiled!(@one $feature, long_way, $vector, trace_long, PairJob<'_> => Traced);
+            pub(super) const WIDTH: Width =
+                Width { lanes: <$vector>::LANES, batch, long, batch_ways, long_way };
+        }
     };
     (@one $feature:literal, $name:ident, $vector:ty, $run:ident, $job:ty => $result:ty) => {
         fn $name(job: &$job) -> $result {
@@ -282,11 +289,6 @@ macro_rules! compiled {
     };
 }
 
-compiled!("avx512f,avx512bw", AVX512,
-    avx512_batch8, avx512_long8: Avx512U8, avx512_batch16, avx512_long16: Avx512U16);
-
-compiled!("avx512f,avx512bw,avx512vbmi", VBMI,
-    vbmi_batch8, vbmi_long8: VbmiU8, vbmi_batch16, vbmi_long16: Avx512U16);
-
-compiled!("avx2", AVX2,
-    avx2_batch8, avx2_long8: Avx2U8, avx2_batch16, avx2_long16: Avx2U16);
+compiled!("avx512f,avx512bw", AVX512, avx512_8: Avx512U8, avx512_16: Avx512U16);
+compiled!("avx512f,avx512bw,avx512vbmi", VBMI, vbmi_8: VbmiU8, vbmi_16: Avx512U16);
+compiled!("avx2", AVX2, avx2_8: Avx2U8, avx2_16: Avx2U16);

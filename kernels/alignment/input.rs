@@ -7,7 +7,8 @@ use super::FAMILY;
 use super::case::Totals;
 use super::cpu::SimdProgram;
 use super::gpu;
-use super::reference::{Alignment, align_all};
+use super::path::lines;
+use super::reference::{Alignment, align_all, trace_all};
 use super::scoring::{Mode, Scoring};
 use super::sequences::{Pairs, Sequences};
 use crate::work::{
@@ -23,12 +24,50 @@ pub(super) struct AlignmentInput {
     pairs: Arc<Pairs>,
     mode: Mode,
     scoring: Arc<Scoring>,
+    cigar: bool,
     reference: OnceLock<Vec<Alignment>>,
+    /// The reference's ways, as lines.
+    ways: OnceLock<Vec<u8>>,
 }
 
 impl AlignmentInput {
-    pub fn new(pairs: Arc<Pairs>, mode: Mode, scoring: Arc<Scoring>) -> Self {
-        Self { pairs, mode, scoring, reference: OnceLock::new() }
+    /// `cigar`: whether ways are asked for.
+    pub fn new(pairs: Arc<Pairs>, mode: Mode, scoring: Arc<Scoring>, cigar: bool) -> Self {
+        let (reference, ways) = (OnceLock::new(), OnceLock::new());
+        Self { pairs, mode, scoring, cigar, reference, ways }
+    }
+
+    fn reference_ways(&self) -> &[u8] {
+        self.ways.get_or_init(|| {
+            let traced = trace_all(&self.pairs, self.reference(), self.mode, &self.scoring);
+            let mut bytes = Vec::new();
+            lines(&traced, &mut bytes);
+            bytes
+        })
+    }
+
+    /// Where the ways of `outputs` first differ from the reference's.
+    fn check_ways(&self, outputs: &[Vec<u8>]) -> Result<u64, Mismatch> {
+        let [_, found] = outputs else {
+            return Err(Mismatch(format!("expected 2 outputs, found {}", outputs.len())));
+        };
+        let expected = self.reference_ways();
+        if found == expected {
+            return Ok(self.pairs.len() as u64);
+        }
+        let split = |bytes: &[u8]| -> Vec<String> {
+            bytes.split(|&byte| byte == b'\n').map(|l| String::from_utf8_lossy(l).into()).collect()
+        };
+        let (found, expected) = (split(found), split(expected));
+        let pair = found.iter().zip(&expected).take_while(|(a, b)| a == b).count();
+        let line = |lines: &[String]| lines.get(pair).cloned().unwrap_or_default();
+        Err(Mismatch(format!(
+            "pair {pair} ({} against {}): expected the way {:?}, found {:?}",
+            self.pairs.queries.id(pair.min(self.pairs.len() - 1)),
+            self.pairs.targets.id(pair.min(self.pairs.len() - 1)),
+            line(&expected),
+            line(&found)
+        )))
     }
 
     fn reference(&self) -> &[Alignment] {
@@ -38,9 +77,7 @@ impl AlignmentInput {
 
 /// The results in `outputs`, in the order of the pairs.
 fn results(outputs: &[Vec<u8>], pairs: usize) -> Result<Vec<Alignment>, String> {
-    let [bytes] = outputs else {
-        return Err(format!("expected 1 output, found {}", outputs.len()));
-    };
+    let Some(bytes) = outputs.first() else { return Err("expected an output, found none".into()) };
     if bytes.len() != pairs * RESULT_BYTES {
         let expected = pairs * RESULT_BYTES;
         return Err(format!("expected {expected} bytes for {pairs} pairs, found {}", bytes.len()));
@@ -71,7 +108,9 @@ impl Input for AlignmentInput {
         match implementation.language {
             Language::Native => {
                 let (pairs, scoring) = (Arc::clone(pairs), Arc::clone(scoring));
-                Ok(Program::Native(Box::new(SimdProgram::new(pairs, self.mode, scoring))))
+                Ok(Program::Native(Box::new(SimdProgram::new(
+                    pairs, self.mode, scoring, self.cigar,
+                ))))
             }
             language @ (Language::Cuda | Language::Wgsl) => {
                 gpu::record(pairs, self.mode, scoring, language, device).map(Program::Recording)
@@ -101,9 +140,10 @@ impl Input for AlignmentInput {
                 )));
             }
         }
+        let ways = if self.cigar { self.check_ways(outputs)? } else { 0 };
         Ok(Check {
             method: "bit-equal".into(),
-            compared: 3 * found.len() as u64,
+            compared: 3 * found.len() as u64 + ways,
             max_abs_err: 0.0,
             max_rel_err: 0.0,
             bound: 0.0,
@@ -113,10 +153,17 @@ impl Input for AlignmentInput {
     fn keep(&self, outputs: &[Vec<u8>], keep: &mut dyn Keep) -> io::Result<()> {
         let found = results(outputs, self.pairs.len()).map_err(io::Error::other)?;
         let mut table = io::BufWriter::new(keep.create("alignments.tsv")?);
-        writeln!(table, "query\ttarget\tscore\tquery_end\ttarget_end")?;
+        write!(table, "query\ttarget\tscore\tquery_end\ttarget_end")?;
+        writeln!(table, "{}", if self.cigar { "\tquery_start\ttarget_start\tcigar" } else { "" })?;
+        let mut ways = outputs.get(1).map(|bytes| bytes.split(|&byte| byte == b'\n'));
         for (i, a) in found.iter().enumerate() {
             let (query, target) = (self.pairs.queries.id(i), self.pairs.targets.id(i));
-            writeln!(table, "{query}\t{target}\t{}\t{}\t{}", a.score, a.query_end, a.target_end)?;
+            write!(table, "{query}\t{target}\t{}\t{}\t{}", a.score, a.query_end, a.target_end)?;
+            if let Some(way) = ways.as_mut().and_then(Iterator::next) {
+                table.write_all(b"\t")?;
+                table.write_all(way)?;
+            }
+            table.write_all(b"\n")?;
         }
         table.flush()?;
         drop(table);

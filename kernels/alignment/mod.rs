@@ -12,16 +12,21 @@ mod cpu_portable;
 mod cpu_profile;
 mod cpu_range;
 mod cpu_strip;
+mod cpu_trace;
 mod cpu_watch;
 #[cfg(target_arch = "x86_64")]
 mod cpu_x86;
 mod gpu;
 mod input;
+mod matrix;
+mod path;
 pub mod reference;
 pub mod scoring;
 pub mod sequences;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_case;
 
 use crate::params::Params;
 use crate::work::{Case, CaseError, Family, Files, Implementation, Language};

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::path::{FROM_E, OPENS_E, OPENS_F, PAIRED, Path, Traced, ZERO};
 use super::scoring::{CODES, Mode, Scoring};
 use super::sequences::Pairs;
 
@@ -90,4 +91,53 @@ pub fn align(query: &[u8], target: &[u8], mode: Mode, s: &Scoring) -> Alignment 
         }
     }
     best
+}
+
+/// The ways of all pairs, whose answers are known.
+pub fn trace_all(pairs: &Pairs, found: &[Alignment], mode: Mode, scoring: &Scoring) -> Vec<Traced> {
+    (0..pairs.len())
+        .into_par_iter()
+        .map(|i| trace(pairs.queries.get(i), pairs.targets.get(i), &found[i], mode, scoring))
+        .collect()
+}
+
+/// The way of one pair: every cell's bits up to the alignment's end, a byte each, then the way back.
+pub fn trace(query: &[u8], target: &[u8], found: &Alignment, mode: Mode, s: &Scoring) -> Traced {
+    let (rows, columns) = match mode {
+        Mode::Global => (query.len(), target.len()),
+        _ => (query.len(), (found.target_end + 1) as usize),
+    };
+    let rows = if mode == Mode::Local { (found.query_end + 1) as usize } else { rows };
+    let local = mode == Mode::Local;
+    // Row −1; F on its way into the next row.
+    let above = |columns| if mode == Mode::Global { -s.gap(columns) } else { 0 };
+    let mut h: Vec<i32> = (0..=columns).map(above).collect();
+    let mut f: Vec<i32> = h.iter().map(|h| h - s.gap_open).collect();
+    let mut bits = vec![0; rows * columns];
+    for (i, bits) in bits.chunks_exact_mut(columns.max(1)).enumerate() {
+        let mut diagonal = h[0];
+        h[0] = if local { 0 } else { -s.gap(i + 1) };
+        let mut e = h[0] - s.gap_open;
+        for (j, bits) in bits.iter_mut().enumerate() {
+            let paired = diagonal + s.score(query[i], target[j]);
+            let mut score = paired.max(e).max(f[j + 1]);
+            if local && score <= 0 {
+                score = 0;
+                *bits |= ZERO;
+            }
+            let opened = score - s.gap_open;
+            *bits |= if score == paired { PAIRED } else { 0 };
+            *bits |= if score == e { FROM_E } else { 0 };
+            e = (e - s.gap_extend).max(opened);
+            f[j + 1] = (f[j + 1] - s.gap_extend).max(opened);
+            *bits |= if e == opened { OPENS_E } else { 0 };
+            *bits |= if f[j + 1] == opened { OPENS_F } else { 0 };
+            diagonal = h[j + 1];
+            h[j + 1] = score;
+        }
+    }
+    let mut path = Path::from(rows as i32 - 1, columns as i32 - 1);
+    let at = |i: i32, j: i32| bits[i as usize * columns + j as usize];
+    path.go(0, at, |i, j| s.equal(query[i as usize], target[j as usize]));
+    path.finish(mode)
 }

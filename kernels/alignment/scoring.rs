@@ -1,6 +1,9 @@
 //! Modes, alphabets, residue codes and substitution scores.
 
-use crate::params::{BadParam, ParamReader, Params};
+use super::matrix;
+use super::sequences::NamedFile;
+use crate::params::{ParamReader, Params};
+use crate::work::{CaseError, Files};
 
 /// Residue codes fit in five bits on every device.
 pub(super) const CODES: usize = 32;
@@ -99,14 +102,16 @@ impl Alphabet {
 pub struct Scoring {
     /// What the letters are.
     pub alphabet: Alphabet,
-    /// DNA only: score of equal letters, at least 1.
+    /// Score of equal DNA letters, or a matrix's best; at least 1.
     pub matched: i32,
-    /// DNA only: score of unequal letters and of anything with N, at most 0.
+    /// Score of unequal DNA letters and of anything with N, or a matrix's lowest; at most 0.
     pub mismatch: i32,
     /// Cost of the first residue of a gap, at least `gap_extend`.
     pub gap_open: i32,
     /// Cost of each further residue of a gap, at least 0.
     pub gap_extend: i32,
+    /// Protein only: the matrix's name, and of a file the first digits of its SHA-256.
+    matrix: String,
     /// `table[query code · 32 + target code]`; codes outside the alphabet score `min()`.
     table: Vec<i8>,
 }
@@ -118,7 +123,8 @@ impl Scoring {
         for code in 0..usize::from(N) {
             table[code * CODES + code] = matched as i8;
         }
-        Self { alphabet: Alphabet::Dna, matched, mismatch, gap_open, gap_extend, table }
+        let (alphabet, matrix) = (Alphabet::Dna, String::new());
+        Self { alphabet, matched, mismatch, gap_open, gap_extend, matrix, table }
     }
 
     /// BLOSUM62 scores.
@@ -130,14 +136,19 @@ impl Scoring {
                 table[column * CODES + row] = score;
             }
         }
-        Self { alphabet: Alphabet::Protein, matched: 11, mismatch: -4, gap_open, gap_extend, table }
+        let (alphabet, matrix) = (Alphabet::Protein, "blosum62".into());
+        Self { alphabet, matched: 11, mismatch: -4, gap_open, gap_extend, matrix, table }
     }
 
     /// Reads `scoring = { … }`; `None` gives the alphabet's defaults (1/−4/7/1, BLOSUM62 11/1).
     ///
     /// # Errors
-    /// An unknown key or a value out of range.
-    pub(super) fn read(alphabet: Alphabet, params: &ParamReader<'_>) -> Result<Self, BadParam> {
+    /// An unknown key or a value out of range; a matrix that cannot be read.
+    pub(super) fn read(
+        alphabet: Alphabet,
+        params: &ParamReader<'_>,
+        files: &dyn Files,
+    ) -> Result<Self, CaseError> {
         let none = Params::default();
         let known: &[&str] = match alphabet {
             Alphabet::Dna => &["match", "mismatch", "gap_open", "gap_extend"],
@@ -151,9 +162,8 @@ impl Scoring {
         let gap_open = reader.int("gap_open", 0..=100, Some(default_open))? as i32;
         let gap_extend = reader.int("gap_extend", 0..=100, Some(1))? as i32;
         if gap_open < gap_extend {
-            return Err(
-                reader.bad("gap_open", format!("must be at least gap_extend = {gap_extend}"))
-            );
+            let hint = format!("must be at least gap_extend = {gap_extend}");
+            return Err(reader.bad("gap_open", hint).into());
         }
         match alphabet {
             Alphabet::Dna => {
@@ -162,8 +172,20 @@ impl Scoring {
                 Ok(Self::dna(matched, mismatch, gap_open, gap_extend))
             }
             Alphabet::Protein => {
-                reader.choice("matrix", &["blosum62"], Some(0))?;
-                Ok(Self::blosum62(gap_open, gap_extend))
+                let blosum62 = Self::blosum62(gap_open, gap_extend);
+                match reader.text("matrix")? {
+                    None | Some("blosum62") => Ok(blosum62),
+                    Some(name) => {
+                        let file = NamedFile::read(name, files)?;
+                        let bad = |problem| file.bad(problem);
+                        let text =
+                            str::from_utf8(&file.bytes).map_err(|_| bad("is no text".into()))?;
+                        let (table, matched, mismatch) =
+                            matrix::parse(text, alphabet).map_err(bad)?;
+                        let matrix = file.key();
+                        Ok(Self { matched, mismatch, matrix, table, ..blosum62 })
+                    }
+                }
             }
         }
     }
@@ -175,13 +197,18 @@ impl Scoring {
             Alphabet::Dna => {
                 format!("match={} mismatch={} {gaps}", self.matched, self.mismatch)
             }
-            Alphabet::Protein => format!("matrix=blosum62 {gaps}"),
+            Alphabet::Protein => format!("matrix={} {gaps}", self.matrix),
         }
     }
 
     /// Score of a query code against a target code.
     pub fn score(&self, query: u8, target: u8) -> i32 {
         i32::from(self.table[usize::from(query) * CODES + usize::from(target)])
+    }
+
+    /// Whether two residues are the same; N is no other's, not even N's.
+    pub(super) fn equal(&self, query: u8, target: u8) -> bool {
+        query == target && !(self.alphabet == Alphabet::Dna && query == N)
     }
 
     /// Scores of all query codes against a target code.

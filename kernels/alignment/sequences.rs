@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::ops::Range;
+use std::sync::Arc;
 
 use needletail::errors::{ParseError, ParseErrorKind};
 use sha2::{Digest, Sha256};
@@ -17,7 +18,7 @@ pub(super) const MAX_LENGTH: usize = 1 << 20;
 /// Many encoded sequences end to end.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sequences {
-    codes: Vec<u8>,
+    codes: Arc<Vec<u8>>,
     /// Where each sequence stands in `codes`; several may be the same stretch.
     spans: Vec<Range<usize>>,
     /// Names from the file; empty for generated sequences, which go by their index.
@@ -28,7 +29,7 @@ impl Sequences {
     /// Adds a sequence of codes.
     pub fn push(&mut self, codes: &[u8]) {
         let start = self.codes.len();
-        self.codes.extend_from_slice(codes);
+        Arc::make_mut(&mut self.codes).extend_from_slice(codes);
         self.spans.push(start..self.codes.len());
     }
 
@@ -41,6 +42,13 @@ impl Sequences {
             self.ids = (0..count * times).map(|at| self.ids[index(at)].clone()).collect();
         }
         self
+    }
+
+    /// The first residues of each sequence, `length` of its index many, without a copy of the codes.
+    pub(super) fn cut(&self, length: impl Fn(usize) -> usize) -> Self {
+        let cut = |(index, span): (usize, &Range<usize>)| span.start..span.start + length(index);
+        let spans = self.spans.iter().enumerate().map(cut).collect();
+        Self { codes: Arc::clone(&self.codes), spans, ids: Vec::new() }
     }
 
     /// The first `count`.
@@ -67,6 +75,11 @@ impl Sequences {
     /// Residues of all sequences together.
     pub fn residues(&self) -> usize {
         self.spans.iter().map(Range::len).sum()
+    }
+
+    /// Residues of the longest sequence.
+    pub(super) fn longest(&self) -> usize {
+        self.spans.iter().map(Range::len).max().unwrap_or(0)
     }
 
     /// The name of sequence `index`: from its file, else the index itself.
@@ -197,10 +210,42 @@ fn within(shortest: usize, longest: usize, random: &mut Random) -> usize {
     shortest + random.below((longest - shortest + 1) as u64) as usize
 }
 
+/// A file in memory.
+pub(super) struct NamedFile {
+    name: String,
+    pub bytes: Vec<u8>,
+}
+
+impl NamedFile {
+    /// Reads the file `name`.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(name: &str, files: &dyn Files) -> Result<Self, CaseError> {
+        let io = |source| CaseError::Io { family: FAMILY, name: name.into(), source };
+        let mut bytes = Vec::new();
+        files.open(name).map_err(io)?.read_to_end(&mut bytes).map_err(io)?;
+        Ok(Self { name: name.into(), bytes })
+    }
+
+    /// The file's own name (without folders) and the first 12 hex digits of its SHA-256.
+    pub fn key(&self) -> String {
+        let hash: String =
+            Sha256::digest(&self.bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let base = self.name.rsplit(['/', '\\']).next().unwrap_or(&self.name);
+        format!("{base}@{hash}")
+    }
+
+    /// The error that says what is wrong in it.
+    pub fn bad(&self, problem: String) -> CaseError {
+        CaseError::BadInput { family: FAMILY, name: self.name.clone(), problem }
+    }
+}
+
 /// A sequence file in memory.
 #[derive(Debug)]
 pub(super) struct SequenceFile {
-    /// The file's own name (without folders) and the first 12 hex digits of its SHA-256.
+    /// See [`NamedFile::key`].
     pub key: String,
     pub sequences: Sequences,
 }
@@ -212,15 +257,9 @@ impl SequenceFile {
     /// A file that cannot be read, a record that is cut or malformed, a letter outside the
     /// alphabet, a sequence that is too long: each with the line.
     pub fn read(name: &str, alphabet: Alphabet, files: &dyn Files) -> Result<Self, CaseError> {
-        let io = |source| CaseError::Io { family: FAMILY, name: name.into(), source };
-        let bad = |problem| CaseError::BadInput { family: FAMILY, name: name.into(), problem };
-        let mut bytes = Vec::new();
-        files.open(name).map_err(io)?.read_to_end(&mut bytes).map_err(io)?;
-        let hash: String =
-            Sha256::digest(&bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let base = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        let sequences = parse(&bytes, alphabet).map_err(bad)?;
-        Ok(Self { key: format!("{base}@{hash}"), sequences })
+        let file = NamedFile::read(name, files)?;
+        let sequences = parse(&file.bytes, alphabet).map_err(|problem| file.bad(problem))?;
+        Ok(Self { key: file.key(), sequences })
     }
 }
 

@@ -1,16 +1,13 @@
 //! The reference against another program and hand-computed cases; everything against the reference.
 
-use std::io::{self, Read};
-
 use proptest::prelude::*;
 
-use super::cpu::{align_alone, align_with, instruction_sets};
+use super::cpu::{align_alone, align_with, instruction_sets, trace_with};
 use super::cpu_range::Range;
-use super::reference::{Alignment, align, align_all};
+use super::path::Traced;
+use super::reference::{Alignment, align, align_all, trace, trace_all};
 use super::scoring::{Alphabet, Mode, Scoring};
 use super::sequences::{Pairs, Synthetic};
-use super::*;
-use crate::params::Value;
 
 const MODES: [Mode; 3] = [Mode::Local, Mode::Global, Mode::SemiGlobal];
 
@@ -31,9 +28,60 @@ fn dna_pairs(texts: &[(String, String)]) -> Pairs {
     pairs
 }
 
+/// What a CIGAR says of its pair: residues used on both sides, and the score by the scheme.
+fn implied(traced: &Traced, query: &[u8], target: &[u8], s: &Scoring) -> (usize, usize, i32) {
+    let (mut i, mut j) = (traced.query_start.max(0) as usize, traced.target_start.max(0) as usize);
+    let (first_i, first_j, mut score) = (i, j, 0);
+    let mut length = 0;
+    for letter in traced.cigar.bytes() {
+        match letter {
+            b'0'..=b'9' => length = 10 * length + usize::from(letter - b'0'),
+            b'=' | b'X' => {
+                for _ in 0..length {
+                    let same = query[i] == target[j] && s.score(query[i], target[j]) > 0;
+                    assert_eq!(same, letter == b'=', "{traced:?}");
+                    score += s.score(query[i], target[j]);
+                    (i, j) = (i + 1, j + 1);
+                }
+            }
+            b'I' => (i, score) = (i + length, score - s.gap(length)),
+            b'D' => (j, score) = (j + length, score - s.gap(length)),
+            _ => assert_eq!(traced.cigar, "*"),
+        }
+        length = if letter.is_ascii_digit() { length } else { 0 };
+    }
+    (i - first_i, j - first_j, score)
+}
+
+/// The reference's ways lead from start to end and score what they should; all others are equal.
+fn assert_ways_equal(pairs: &Pairs, found: &[Alignment], mode: Mode, s: &Scoring) {
+    let expected = trace_all(pairs, found, mode, s);
+    for (i, (traced, found)) in expected.iter().zip(found).enumerate() {
+        let (query, target) = (pairs.queries.get(i), pairs.targets.get(i));
+        let (rows, columns, score) = implied(traced, query, target, s);
+        assert_eq!(score, found.score, "{mode:?} {traced:?} {query:?} {target:?}");
+        let used = |start: i32, end: i32| if start < 0 { 0 } else { (end - start + 1) as usize };
+        assert_eq!(rows, used(traced.query_start, found.query_end), "{traced:?} {found:?}");
+        assert_eq!(columns, used(traced.target_start, found.target_end), "{traced:?} {found:?}");
+        if mode != Mode::Local {
+            assert_eq!(rows, query.len());
+        }
+    }
+    for (set, widths) in instruction_sets().into_iter().enumerate() {
+        for cells in [usize::MAX, 0] {
+            let ways = trace_with(widths, pairs, found, mode, s, cells);
+            for (i, (way, expected)) in ways.iter().zip(&expected).enumerate() {
+                let (query, target) = (pairs.queries.get(i), pairs.targets.get(i));
+                assert_eq!(way, expected, "set {set} {cells} {mode:?}: {query:?} {target:?}");
+            }
+        }
+    }
+}
+
 /// All instruction sets give what the reference gives, for batches and for single pairs.
 fn assert_all_equal(pairs: &Pairs, mode: Mode, scoring: &Scoring) {
     let expected = align_all(pairs, mode, scoring);
+    assert_ways_equal(pairs, &expected, mode, scoring);
     let (queries, targets) = (&pairs.queries, &pairs.targets);
     let filled: Vec<usize> = (0..pairs.len())
         .filter(|&i| !queries.get(i).is_empty() && !targets.get(i).is_empty())
@@ -112,6 +160,29 @@ fn reference_agrees_with_hand_computed_cases() {
     let protein = Scoring::blosum62(11, 1);
     let wc = encode(Alphabet::Protein, "WC");
     assert_eq!(align(&wc, &wc, Mode::Global, &protein), answer(20, 1, 1));
+}
+
+#[test]
+fn ways_agree_with_hand_computed_cases() {
+    let s = Scoring::dna(1, -4, 7, 1);
+    let way = |query: &str, target: &str, mode, s: &Scoring| {
+        let (query, target) = (encode(Alphabet::Dna, query), encode(Alphabet::Dna, target));
+        let found = align(&query, &target, mode, s);
+        let traced = trace(&query, &target, &found, mode, s);
+        (traced.query_start, traced.target_start, traced.cigar)
+    };
+    let expected = |query, target, cigar: &str| (query, target, cigar.to_owned());
+    assert_eq!(way("acg", "TTACGT", Mode::Local, &s), expected(0, 2, "3="));
+    assert_eq!(way("NNN", "NNN", Mode::Local, &s), expected(-1, -1, "*"));
+    assert_eq!(way("ANG", "ANG", Mode::Global, &s), expected(0, 0, "1=1X1="));
+    assert_eq!(way("AAAACCCC", "AAAAGTGCCCC", Mode::Global, &s), expected(0, 0, "4=3D4="));
+    // Back from the end: the pair of As first, then one gap along the target.
+    assert_eq!(way("A", "CGTA", Mode::Global, &s), expected(0, 0, "3D1="));
+    assert_eq!(way("ACGA", "TTTACCAGG", Mode::SemiGlobal, &s), expected(0, 3, "2=1X1="));
+    // A pair before a gap: of the two As, the gap takes the first.
+    assert_eq!(way("CAAG", "CAG", Mode::Global, &s), expected(0, 0, "1=1I2="));
+    assert_eq!(way("", "ACG", Mode::Global, &s), expected(-1, 0, "3D"));
+    assert_eq!(way("AC", "", Mode::SemiGlobal, &s), expected(0, -1, "2I"));
 }
 
 #[test]
@@ -266,133 +337,4 @@ proptest! {
             assert_all_equal(&pairs, mode, &scoring);
         }
     }
-}
-
-/// Files by name, in memory.
-struct Shelf(Vec<(&'static str, Vec<u8>)>);
-
-impl Files for Shelf {
-    fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        match self.0.iter().find(|(known, _)| *known == name) {
-            Some((_, bytes)) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-}
-
-fn table(entries: &[(&str, Value)]) -> Params {
-    let mut params = Params::default();
-    for (key, value) in entries {
-        params.set(key, value.clone());
-    }
-    params
-}
-
-fn file_case(shelf: &Shelf) -> Result<Box<dyn Case>, CaseError> {
-    let text = |name: &str| Value::Text(name.into());
-    let input = table(&[("queries", text("in/reads.fastq")), ("targets", text("windows.fasta"))]);
-    AlignmentFamily.case(&table(&[("input", Value::Table(input))]), shelf)
-}
-
-#[test]
-fn keys_are_canonical() {
-    let input = table(&[
-        ("pairs", Value::Int(20000)),
-        ("query", Value::Int(150)),
-        ("target", Value::Int(300)),
-    ]);
-    let case = AlignmentFamily
-        .case(&table(&[("input", Value::Table(input.clone()))]), &Shelf(Vec::new()))
-        .expect("a good case");
-    assert_eq!(
-        case.key(),
-        "alignment mode=local alphabet=dna match=1 mismatch=-4 gap_open=7 gap_extend=1 \
-         pairs=20000 query=150 target=300 error=0.02 seed=1"
-    );
-    let protein = Value::Text("protein".into());
-    let case = AlignmentFamily
-        .case(&table(&[("alphabet", protein), ("input", Value::Table(input))]), &Shelf(Vec::new()))
-        .expect("a good case");
-    assert!(case.key().contains("alphabet=protein matrix=blosum62 gap_open=11 gap_extend=1 pairs"));
-    assert_eq!(case.work().useful, 20000.0 * 150.0 * 300.0);
-}
-
-#[test]
-fn bad_parameters_are_named() {
-    let wrong = |params: &[(&str, Value)]| {
-        let error = AlignmentFamily.case(&table(params), &Shelf(Vec::new())).err();
-        error.expect("an error").to_string()
-    };
-    let inner = |key: &str, value: i64| Value::Table(table(&[(key, Value::Int(value))]));
-    assert!(wrong(&[("mode", Value::Text("globl".into()))]).contains("did you mean `global`?"));
-    assert!(wrong(&[("scoring", inner("gap_opn", 7))]).contains("did you mean `gap_open`?"));
-    assert!(wrong(&[("scoring", inner("gap_open", 0))]).contains("at least gap_extend = 1"));
-    assert!(wrong(&[("input", inner("pairs", 0))]).contains("pairs = 0"));
-    assert!(wrong(&[]).contains("`pairs` is missing"));
-}
-
-#[test]
-fn files_are_read_and_named_in_the_key() {
-    let reads = b"@r1 first\nacgt\n+\nIIII\n@r2\nNNAC\n+\nIIII\n".to_vec();
-    let windows = b">w1\nTTAC\nGTTT\n>w2\nGGACC\n".to_vec();
-    let shelf = Shelf(vec![("in/reads.fastq", reads), ("windows.fasta", windows)]);
-    let case = file_case(&shelf).expect("good files");
-    // Digits from sha256sum.
-    let key = case.key();
-    assert!(
-        key.ends_with("queries=reads.fastq@c659d0976aa7 targets=windows.fasta@21347b559651"),
-        "{key}"
-    );
-    let input = case.input(0).expect("an input");
-    let right: Vec<u8> =
-        [4i32, 3, 5, 2, 3, 3].iter().flat_map(|number| number.to_le_bytes()).collect();
-    assert_eq!(input.check(std::slice::from_ref(&right)).expect("a right answer").compared, 6);
-    let mut wrong = right.clone();
-    wrong[12] = 3;
-    let message = input.check(&[wrong]).expect_err("a wrong answer").to_string();
-    assert!(message.contains("pair 1 (r2 against w2, 4 × 5 residues)"), "{message}");
-}
-
-#[test]
-fn bad_files_are_named_with_their_line() {
-    let good = b">w1\nTTACGT\n>w2\nGGACC\n".to_vec();
-    let message = |reads: &[u8]| {
-        let shelf =
-            Shelf(vec![("in/reads.fastq", reads.to_vec()), ("windows.fasta", good.clone())]);
-        file_case(&shelf).err().expect("an error").to_string()
-    };
-    let cut = message(b"@r1\nACGT\n+\nIIII\n@r2\nAC");
-    assert!(
-        cut.contains("in/reads.fastq: line 6: record `r2`") && cut.contains("mid-record"),
-        "{cut}"
-    );
-    let short = message(b"@r1\nACGT\n+\nIIII\n@r2\nACGT\n+\nII\n");
-    assert!(short.contains("line 5: record `r2`: ") && short.contains("damaged"), "{short}");
-    let letter = message(b">r1\nACGT\nAC!T\n>r2\nA\n");
-    assert!(letter.contains("line 3: record `r1` holds '!'"), "{letter}");
-    let count = message(b">r1\nACGT\n");
-    assert!(count.contains("holds 1 records, but windows.fasta holds 2"), "{count}");
-    assert!(message(b"").contains("holds no record"));
-    assert!(message(b"PK\x03\x04").contains("does not start with '>' or '@'"));
-    let missing = file_case(&Shelf(Vec::new())).err().expect("an error").to_string();
-    assert!(missing.contains("in/reads.fastq"), "{missing}");
-}
-
-#[test]
-fn gzip_files_are_unpacked_and_cut_ones_refused() {
-    // gzip of ">r1\nACGT\n>r2\nNNAC\n", by Python.
-    #[rustfmt::skip]
-    let packed = [
-        0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xb3, 0x2b, 0x32, 0xe4, 0x72, 0x74,
-        0x76, 0x0f, 0xe1, 0xb2, 0x2b, 0x32, 0xe2, 0xf2, 0xf3, 0x73, 0x74, 0xe6, 0x02, 0x00, 0x77, 0x84,
-        0x5b, 0x82, 0x12, 0x00, 0x00, 0x00,
-    ];
-    let windows = b">w1\nTTACGT\n>w2\nGGACC\n".to_vec();
-    let open = |bytes: &[u8]| {
-        let files = vec![("in/reads.fastq", bytes.to_vec()), ("windows.fasta", windows.clone())];
-        file_case(&Shelf(files))
-    };
-    assert_eq!(open(&packed).expect("good files").work().useful, 4.0 * 6.0 + 4.0 * 5.0);
-    let message = open(&packed[..24]).err().expect("an error").to_string();
-    assert!(message.contains("in/reads.fastq: cannot be unpacked or read"), "{message}");
 }

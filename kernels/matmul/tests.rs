@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::input::Product;
 use super::*;
 use crate::params::Value;
-use crate::work::{DeviceKind, Program, Tuning};
+use crate::work::{Program, Tuning};
 
 struct NoFiles;
 
@@ -17,27 +17,7 @@ impl Files for NoFiles {
 }
 
 fn cpu() -> DeviceInfo {
-    DeviceInfo {
-        id: "cpu".into(),
-        backend: "cpu".into(),
-        kind: DeviceKind::Cpu,
-        name: "test".into(),
-        vendor: None,
-        architecture: None,
-        driver: None,
-        memory_bytes: None,
-        threads: Some(2),
-        cores: None,
-        compute_units: None,
-        compute_capability: None,
-        cache_bytes: None,
-        languages: vec![Language::Native],
-        libraries: vec![],
-        features: vec![],
-        max_workgroup_invocations: None,
-        max_shared_bytes: None,
-        max_buffer_bytes: None,
-    }
+    DeviceInfo { threads: Some(2), ..DeviceInfo::bare_cpu() }
 }
 
 fn shape(dtype: GemmType, m: usize, n: usize, k: usize, batch: usize) -> Shape {

@@ -6,8 +6,7 @@ use super::input::{MULTIPLIER, PeakInput, triad};
 use super::{IntType, PEAK, Probe, cpu, portable};
 use crate::params::{Params, Value};
 use crate::work::{
-    Case, CaseError, DeviceInfo, DeviceKind, Family, Files, Implementation, Input, Language,
-    Program, Tuning,
+    Case, CaseError, DeviceInfo, Family, Files, Implementation, Input, Program, Tuning,
 };
 
 struct NoFiles;
@@ -29,30 +28,6 @@ fn text(v: &str) -> Value {
 
 fn case(pairs: &[(&str, Value)]) -> Result<Box<dyn Case>, CaseError> {
     PEAK.case(&params(pairs), &NoFiles)
-}
-
-fn cpu_info() -> DeviceInfo {
-    DeviceInfo {
-        id: "cpu".into(),
-        backend: "cpu".into(),
-        kind: DeviceKind::Cpu,
-        name: "test".into(),
-        vendor: None,
-        architecture: None,
-        driver: None,
-        memory_bytes: None,
-        threads: None,
-        cores: None,
-        compute_units: None,
-        compute_capability: None,
-        cache_bytes: None,
-        languages: vec![Language::Native],
-        libraries: Vec::new(),
-        features: Vec::new(),
-        max_workgroup_invocations: None,
-        max_shared_bytes: None,
-        max_buffer_bytes: None,
-    }
 }
 
 fn implementation(name: &str) -> &'static Implementation {
@@ -124,8 +99,9 @@ fn work_counts_an_fma_as_two_and_a_triad_as_three_arrays() {
 fn every_probe_of_the_cpu_ends_in_the_right_answer() {
     for probe in small() {
         let input = PeakInput::new(probe, 7);
-        for tuning in input.tunings(implementation("cpu/simd"), &cpu_info()) {
-            let program = input.program(implementation("cpu/simd"), &cpu_info(), &tuning);
+        for tuning in input.tunings(implementation("cpu/simd"), &DeviceInfo::bare_cpu()) {
+            let program =
+                input.program(implementation("cpu/simd"), &DeviceInfo::bare_cpu(), &tuning);
             let Ok(Program::Native(mut native)) = program else {
                 panic!("{probe:?} has no native program")
             };
@@ -216,14 +192,14 @@ fn what_a_device_cannot_do_has_a_reason() {
     let why = |pairs: &[(&str, Value)], name: &str, info: &DeviceInfo| {
         case(pairs).unwrap().supports(implementation(name), info).err().map(|u| u.0)
     };
-    let cpu = cpu_info();
+    let cpu = DeviceInfo::bare_cpu();
     assert!(why(&[("kind", text("transfer"))], "cpu/simd", &cpu).unwrap().contains("link"));
     assert!(why(&[("kind", text("launch"))], "cpu/simd", &cpu).unwrap().contains("launch"));
     let bf16 = [("kind", text("fma")), ("dtype", text("bf16"))];
-    let turing = DeviceInfo { compute_capability: Some((7, 5)), ..cpu_info() };
+    let turing = DeviceInfo { compute_capability: Some((7, 5)), ..DeviceInfo::bare_cpu() };
     assert!(why(&bf16, "cuda/probe", &turing).unwrap().contains("8.0"));
     assert!(why(&bf16, "vulkan/probe", &cpu).unwrap().contains("WGSL"));
-    let small = DeviceInfo { max_buffer_bytes: Some(1 << 20), ..cpu_info() };
+    let small = DeviceInfo { max_buffer_bytes: Some(1 << 20), ..DeviceInfo::bare_cpu() };
     assert!(why(&[("kind", text("memory"))], "vulkan/probe", &small).unwrap().contains("1048576"));
     assert_eq!(why(&[("kind", text("memory"))], "vulkan/probe", &cpu), None);
     let default = Tuning::default();

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::params::{Params, Value};
-use crate::work::{DeviceInfo, DeviceKind, Input, Keep, Native, Program, Tuning};
+use crate::work::{DeviceInfo, Input, Keep, Native, Program, Tuning};
 
 /// Files by name, in memory.
 struct Folder(HashMap<&'static str, Vec<u8>>);
@@ -38,30 +38,6 @@ fn params(entries: &[(&str, Value)]) -> Params {
     params
 }
 
-fn cpu() -> DeviceInfo {
-    DeviceInfo {
-        id: "cpu".into(),
-        backend: "cpu".into(),
-        kind: DeviceKind::Cpu,
-        name: String::new(),
-        vendor: None,
-        architecture: None,
-        driver: None,
-        memory_bytes: None,
-        threads: None,
-        cores: None,
-        compute_units: None,
-        compute_capability: None,
-        cache_bytes: None,
-        languages: vec![Language::Native],
-        libraries: vec![],
-        features: vec![],
-        max_workgroup_invocations: None,
-        max_shared_bytes: None,
-        max_buffer_bytes: None,
-    }
-}
-
 fn synthetic(frames: i64, width: i64, height: i64) -> Params {
     let input = [("frames", frames), ("width", width), ("height", height)];
     let input = input.map(|(key, value)| (key, Value::Int(value)));
@@ -69,7 +45,7 @@ fn synthetic(frames: i64, width: i64, height: i64) -> Params {
 }
 
 fn native(input: &dyn Input) -> Box<dyn Native> {
-    match input.program(&IMPLEMENTATIONS[0], &cpu(), &Tuning::default()).unwrap() {
+    match input.program(&IMPLEMENTATIONS[0], &DeviceInfo::bare_cpu(), &Tuning::default()).unwrap() {
         Program::Native(native) => native,
         Program::Recording(_) | Program::Command(_) => panic!("cpu/simd is native"),
     }
