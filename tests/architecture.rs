@@ -73,8 +73,9 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("compare", &["work"]),
     ("report", &["work"]),
     ("gate", &["work"]),
-    // A gate starts commands that no family makes: the arms themselves.
-    ("cli", &["work", "params", "process", "FAMILIES", "family"]),
+    // A gate starts commands that no family makes: the arms themselves. `align` is the one command
+    // over a single family's files.
+    ("cli", &["work", "params", "process", "FAMILIES", "family", "alignment"]),
 ];
 
 /// What kernels/ must not know: clocks, files, paths, devices, prices, printing.

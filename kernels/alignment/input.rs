@@ -11,6 +11,7 @@ use super::path::lines;
 use super::reference::{Alignment, align_all, trace_all};
 use super::scoring::{Mode, Scoring};
 use super::sequences::{Pairs, Sequences};
+use super::stream::{table_header, table_rows};
 use crate::work::{
     Check, DeviceInfo, Implementation, Input, Keep, Language, Mismatch, Program, Tuning,
     Unsupported, Work,
@@ -152,21 +153,9 @@ impl Input for AlignmentInput {
 
     fn keep(&self, outputs: &[Vec<u8>], keep: &mut dyn Keep) -> io::Result<()> {
         let found = results(outputs, self.pairs.len()).map_err(io::Error::other)?;
-        let mut table = io::BufWriter::new(keep.create("alignments.tsv")?);
-        write!(table, "query\ttarget\tscore\tquery_end\ttarget_end")?;
-        writeln!(table, "{}", if self.cigar { "\tquery_start\ttarget_start\tcigar" } else { "" })?;
-        let mut ways = outputs.get(1).map(|bytes| bytes.split(|&byte| byte == b'\n'));
-        for (i, a) in found.iter().enumerate() {
-            let (query, target) = (self.pairs.queries.id(i), self.pairs.targets.id(i));
-            write!(table, "{query}\t{target}\t{}\t{}\t{}", a.score, a.query_end, a.target_end)?;
-            if let Some(way) = ways.as_mut().and_then(Iterator::next) {
-                table.write_all(b"\t")?;
-                table.write_all(way)?;
-            }
-            table.write_all(b"\n")?;
-        }
-        table.flush()?;
-        drop(table);
+        let mut table = table_header(self.cigar).as_bytes().to_vec();
+        table_rows(&self.pairs, &found, outputs.get(1).map(|ways| &ways[..]), &mut table);
+        keep.create("alignments.tsv")?.write_all(&table)?;
         self.keep_sequences("queries.fasta", &self.pairs.queries, keep)?;
         self.keep_sequences("targets.fasta", &self.pairs.targets, keep)
     }

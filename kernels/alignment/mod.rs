@@ -23,6 +23,7 @@ mod path;
 pub mod reference;
 pub mod scoring;
 pub mod sequences;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Modes, alphabets, residue codes and substitution scores.
 
+use std::sync::LazyLock;
+
 use super::matrix;
 use super::sequences::NamedFile;
-use crate::params::{ParamReader, Params};
+use crate::params::{ParamReader, Params, Value};
 use crate::work::{CaseError, Files};
 
 /// Residue codes fit in five bits on every device.
 pub(super) const CODES: usize = 32;
+/// What is no code.
+pub(super) const NO_CODE: u8 = 0xff;
 /// DNA letter that matches nothing, not even itself.
 pub(super) const N: u8 = 4;
 /// N in targets, where it must not equal the N of queries.
@@ -78,6 +82,17 @@ impl Alphabet {
         }
     }
 
+    /// The codes of all bytes, see [`Alphabet::encode`]; [`NO_CODE`] for those that have none.
+    pub(super) fn codes(self) -> &'static [u8; 256] {
+        static CODES: [LazyLock<[u8; 256]>; 2] =
+            [LazyLock::new(|| Alphabet::Dna.all()), LazyLock::new(|| Alphabet::Protein.all())];
+        &CODES[self as usize]
+    }
+
+    fn all(self) -> [u8; 256] {
+        std::array::from_fn(|byte| self.encode(byte as u8).unwrap_or(NO_CODE))
+    }
+
     /// The letter of `code`.
     pub fn decode(self, code: u8) -> u8 {
         match self {
@@ -138,6 +153,16 @@ impl Scoring {
         }
         let (alphabet, matrix) = (Alphabet::Protein, "blosum62".into());
         Self { alphabet, matched: 11, mismatch: -4, gap_open, gap_extend, matrix, table }
+    }
+
+    /// The scoring that `given`, the keys of `scoring = { … }`, says.
+    ///
+    /// # Errors
+    /// As for a suite's case.
+    pub fn of(alphabet: Alphabet, given: &Params, files: &dyn Files) -> Result<Self, CaseError> {
+        let mut params = Params::default();
+        params.set("scoring", Value::Table(given.clone()));
+        Self::read(alphabet, &ParamReader::new("alignment", &params, &["scoring"])?, files)
     }
 
     /// Reads `scoring = { … }`; `None` gives the alphabet's defaults (1/−4/7/1, BLOSUM62 11/1).

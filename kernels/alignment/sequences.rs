@@ -4,11 +4,12 @@ use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
+use needletail::FastxReader;
 use needletail::errors::{ParseError, ParseErrorKind};
 use sha2::{Digest, Sha256};
 
 use super::FAMILY;
-use super::scoring::Alphabet;
+use super::scoring::{Alphabet, NO_CODE};
 use crate::random::Random;
 use crate::work::{CaseError, Files};
 
@@ -77,6 +78,17 @@ impl Sequences {
         self.spans.iter().map(Range::len).sum()
     }
 
+    /// Residues in memory, those of several sequences once.
+    pub(super) fn residues_kept(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Adds sequence `index` of `other` with its name.
+    pub(super) fn push_from(&mut self, other: &Self, index: usize) {
+        self.push(other.get(index));
+        self.ids.push(other.id(index));
+    }
+
     /// Residues of the longest sequence.
     pub(super) fn longest(&self) -> usize {
         self.spans.iter().map(Range::len).max().unwrap_or(0)
@@ -108,12 +120,12 @@ impl Pairs {
         self.len() == 0
     }
 
-    /// Every query with every target, by query.
+    /// Every target with every query, target by target.
     pub(super) fn all(queries: Sequences, targets: Sequences) -> Self {
         let (query_count, target_count) = (queries.len(), targets.len());
         Self {
-            queries: queries.repeated(target_count, false),
-            targets: targets.repeated(query_count, true),
+            queries: queries.repeated(target_count, true),
+            targets: targets.repeated(query_count, false),
         }
     }
 
@@ -176,9 +188,8 @@ impl Synthetic {
             self.cut(target, letters, &mut random, &mut query);
             pairs.queries.push(&query);
         }
-        let targets = pairs.targets.repeated(distinct, false).first(self.pairs);
-        let queries = pairs.queries.repeated(target_count, true).first(self.pairs);
-        Pairs { queries, targets }
+        let all = Pairs::all(pairs.queries, pairs.targets);
+        Pairs { queries: all.queries.first(self.pairs), targets: all.targets.first(self.pairs) }
     }
 
     /// Cuts a query out of a target, with errors.
@@ -265,21 +276,39 @@ impl SequenceFile {
 
 fn parse(bytes: &[u8], alphabet: Alphabet) -> Result<Sequences, String> {
     let mut sequences = Sequences::default();
-    let mut codes = Vec::new();
     let mut reader = needletail::parse_fastx_reader(bytes).map_err(|e| in_words(&e))?;
-    while let Some(record) = reader.next() {
-        let record = record.map_err(|e| in_words(&e))?;
-        let first_line = record.start_line_number();
-        let header = String::from_utf8_lossy(record.id());
-        let id = header.split_ascii_whitespace().next().unwrap_or_default().to_owned();
-        codes.clear();
+    while read_record(&mut *reader, alphabet, &mut sequences)? {}
+    Ok(sequences)
+}
+
+/// Adds the next record; whether there was one.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub(super) fn read_record(
+    reader: &mut dyn FastxReader,
+    alphabet: Alphabet,
+    to: &mut Sequences,
+) -> Result<bool, String> {
+    let Some(record) = reader.next() else { return Ok(false) };
+    let record = record.map_err(|e| in_words(&e))?;
+    let first_line = record.start_line_number();
+    let header = String::from_utf8_lossy(record.id());
+    let id = header.split_ascii_whitespace().next().unwrap_or_default();
+    let codes = alphabet.codes();
+    let kept = Arc::make_mut(&mut to.codes);
+    let start = kept.len();
+    let code = |&letter: &u8| codes[usize::from(letter)];
+    kept.extend(record.raw_seq().iter().map(code));
+    if kept[start..].contains(&NO_CODE) {
+        // Ends of lines, or letters that do not belong here.
+        kept.truncate(start);
         let mut line = first_line + 1;
-        for &letter in record.raw_seq() {
-            match (letter, alphabet.encode(letter)) {
-                (_, Some(code)) => codes.push(code),
-                (b'\n', None) => line += 1,
-                (b'\r', None) => {}
-                (_, None) => {
+        for letter in record.raw_seq() {
+            match (letter, code(letter)) {
+                (b'\n', _) => line += 1,
+                (b'\r', _) => {}
+                (_, NO_CODE) => {
                     return Err(format!(
                         "line {line}: record `{id}` holds '{}', which is no {} letter; correct or \
                          remove the record",
@@ -287,23 +316,24 @@ fn parse(bytes: &[u8], alphabet: Alphabet) -> Result<Sequences, String> {
                         alphabet.name()
                     ));
                 }
+                (_, code) => kept.push(code),
             }
         }
-        if codes.len() > MAX_LENGTH {
-            return Err(format!(
-                "line {first_line}: record `{id}` has {} residues, more than {MAX_LENGTH}; cut it \
-                 into windows",
-                codes.len()
-            ));
-        }
-        sequences.push(&codes);
-        sequences.ids.push(id);
     }
-    Ok(sequences)
+    let length = kept.len() - start;
+    if length > MAX_LENGTH {
+        return Err(format!(
+            "line {first_line}: record `{id}` has {length} residues, more than {MAX_LENGTH}; cut it \
+             into windows"
+        ));
+    }
+    to.spans.push(start..start + length);
+    to.ids.push(id.to_owned());
+    Ok(true)
 }
 
 /// What the parser found wrong, where, and what would do.
-fn in_words(error: &ParseError) -> String {
+pub(super) fn in_words(error: &ParseError) -> String {
     let record = match &error.position.id {
         Some(id) => format!("record `{id}`: "),
         None => String::new(),

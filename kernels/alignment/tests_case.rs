@@ -2,7 +2,10 @@
 
 use std::io::{self, Read};
 
+use proptest::prelude::*;
+
 use super::scoring::Alphabet;
+use super::stream::{PairStream, Records, StreamError, align_pairs, table_rows};
 use super::*;
 use crate::params::Value;
 use crate::work::{DeviceInfo, Keep, Program, Tuning};
@@ -204,4 +207,78 @@ fn gzip_files_are_unpacked_and_cut_ones_refused() {
     assert_eq!(open(&packed).expect("good files").work().useful, 4.0 * 6.0 + 4.0 * 5.0);
     let message = open(&packed[..24]).err().expect("an error").to_string();
     assert!(message.contains("in/reads.fastq: cannot be unpacked or read"), "{message}");
+}
+
+/// A FASTQ file with some bytes changed, dropped or doubled.
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let good: Vec<u8> = (0..30)
+        .flat_map(|i| {
+            format!("@r{i} x\n{}\n+\n{}\n", "ACGTN".repeat(i), "IIIII".repeat(i)).into_bytes()
+        })
+        .collect();
+    let length = good.len();
+    prop::collection::vec((0..length, any::<u8>(), 0..3u8), 0..6).prop_map(move |changes| {
+        let mut bytes = good.clone();
+        for (at, byte, kind) in changes {
+            match kind {
+                0 if at < bytes.len() => bytes[at] = byte,
+                1 if at < bytes.len() => drop(bytes.remove(at)),
+                _ => bytes.insert(at.min(bytes.len()), byte),
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #[test]
+    fn no_file_makes_the_parsers_panic(
+        damaged in damaged(), any in prop::collection::vec(any::<u8>(), 0..200), cut in 0..400usize,
+    ) {
+        let start = [&b">"[..], b"@", b"\x1f\x8b\x08", b""][cut % 4];
+        for bytes in [damaged.clone(), [start, &any].concat(), damaged[..cut.min(damaged.len())].to_vec()] {
+            let shelf = Shelf(vec![("in/reads.fastq", bytes.clone()), ("windows.fasta", bytes.clone())]);
+            let whole = file_case(&shelf).map(|case| case.work().items);
+            // In batches a file holds as many records, or is wrong as well.
+            let records = Records::open(Box::new(io::Cursor::new(bytes)), Alphabet::Dna)
+                .and_then(|records| records.map(|batch| Ok(batch?.len())).sum::<Result<usize, _>>());
+            prop_assert_eq!(whole.is_ok(), records.is_ok());
+            if let (Ok(items), Ok(records)) = (whole, records) {
+                prop_assert_eq!(items, records as f64);
+            }
+        }
+    }
+}
+
+/// Batches of a file in memory.
+fn batches(text: String) -> Records {
+    Records::open(Box::new(io::Cursor::new(text.into_bytes())), Alphabet::Dna).expect("FASTA")
+}
+
+#[test]
+fn files_come_in_chunks_of_pairs_in_order() {
+    let file = |name: &str, records: usize| -> Records {
+        batches((0..records).map(|i| format!(">{name}{i}\nACGT\n")).collect())
+    };
+    let mut stream = PairStream::by_order(Box::new(file("q", 70_000)), Box::new(file("t", 70_000)));
+    let (mut chunks, mut rows) = (0, Vec::new());
+    let scoring = scoring::Scoring::dna(1, -4, 7, 1);
+    while let Some(pairs) = stream.next().expect("good files") {
+        let (found, ways) = align_pairs(&pairs, scoring::Mode::Global, &scoring, true);
+        table_rows(&pairs, &found, ways.as_deref(), &mut rows);
+        chunks += 1;
+    }
+    assert!(chunks > 1);
+    let rows = String::from_utf8(rows).expect("text");
+    assert_eq!(rows.lines().count(), 70_000);
+    assert_eq!(rows.lines().nth(69_999), Some("q69999\tt69999\t4\t3\t3\t0\t0\t4="));
+    let mut stream = PairStream::by_order(Box::new(file("q", 5)), Box::new(file("t", 9)));
+    let unequal = StreamError::Unequal { records: 5, more_queries: false };
+    assert_eq!(stream.next(), Err(unequal));
+    let mut stream = PairStream::all(file("q", 3), Box::new(file("t", 2))).expect("queries");
+    let pairs = stream.next().expect("good files").expect("pairs");
+    let names = (0..pairs.len()).map(|i| pairs.queries.id(i) + &pairs.targets.id(i));
+    assert_eq!(names.collect::<Vec<_>>(), ["q0t0", "q1t0", "q2t0", "q0t1", "q1t1", "q2t1"]);
+    assert_eq!(stream.next(), Ok(None));
 }

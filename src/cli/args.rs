@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod align;
 mod compare;
 mod gate;
 mod gate_history;
@@ -12,6 +13,7 @@ mod money;
 mod place;
 mod promote;
 
+pub use align::*;
 pub use compare::CompareArgs;
 pub use gate::*;
 pub use gate_history::*;
@@ -124,6 +126,8 @@ pub enum Command {
     Place(PlaceArgs),
     /// Check measurements that others made, and convert them for `classify --imported`
     Import(ImportArgs),
+    /// Align pairs of sequences from files of any size, by the kernels that are measured
+    Align(AlignArgs),
 }
 
 /// `advise`.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod advise;
+mod align;
 mod args;
 mod classify;
 mod compare;
@@ -79,6 +80,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Prices(args) => prices::run(args, &cli.output),
         Command::Place(args) => place::run(args, &cli.output),
         Command::Import(args) => import::run(args, &cli.output),
+        Command::Align(args) => align::run(args, &cli.output),
     }
 }
 

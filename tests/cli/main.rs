@@ -1,5 +1,6 @@
 //! The commands as a user meets them: exit codes, streams, messages, files.
 
+mod align;
 mod bad_input;
 mod ci_files;
 mod compare;

@@ -1,0 +1,239 @@
+//! Pairs of files that are larger than memory: records in batches, pairs in chunks.
+
+use std::io::Read;
+
+use needletail::FastxReader;
+
+use super::cpu::{TRACED_CELLS, align_with, instruction_sets, trace_with};
+use super::path::lines;
+use super::reference::Alignment;
+use super::scoring::{Alphabet, Mode, Scoring};
+use super::sequences::{Pairs, Sequences, in_words, read_record};
+
+/// A batch of records has no more than so many, and stops after so many residues.
+const BATCH_RECORDS: usize = 4096;
+const BATCH_RESIDUES: usize = 1 << 20;
+/// The same of a chunk of pairs; an only pair may be longer.
+const CHUNK_PAIRS: usize = 1 << 15;
+const CHUNK_RESIDUES: usize = 1 << 23;
+
+/// The records of one FASTA or FASTQ file, plain or gzip, as batches in their order.
+pub struct Records {
+    reader: Option<Box<dyn FastxReader>>,
+    alphabet: Alphabet,
+}
+
+impl Records {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// A file that is neither FASTA nor FASTQ.
+    pub fn open(file: Box<dyn Read + Send>, alphabet: Alphabet) -> Result<Self, String> {
+        let reader = needletail::parse_fastx_reader(file).map_err(|error| in_words(&error))?;
+        Ok(Self { reader: Some(reader), alphabet })
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Sequences, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let reader = self.reader.as_mut()?;
+        let mut batch = Sequences::default();
+        while batch.len() < BATCH_RECORDS && batch.residues_kept() < BATCH_RESIDUES {
+            match read_record(&mut **reader, self.alphabet, &mut batch) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.reader = None;
+                    break;
+                }
+                Err(problem) => {
+                    self.reader = None;
+                    return Some(Err(problem));
+                }
+            }
+        }
+        (!batch.is_empty()).then_some(Ok(batch))
+    }
+}
+
+/// Batches of one side, and how far they are used.
+struct Side {
+    batches: Box<dyn Iterator<Item = Result<Sequences, String>> + Send>,
+    batch: Sequences,
+    used: usize,
+    /// Records used before this batch.
+    before: usize,
+}
+
+impl Side {
+    fn new(batches: Box<dyn Iterator<Item = Result<Sequences, String>> + Send>) -> Self {
+        Self { batches, batch: Sequences::default(), used: 0, before: 0 }
+    }
+
+    /// Whether there is another record.
+    fn ready(&mut self) -> Result<bool, String> {
+        while self.used == self.batch.len() {
+            let Some(batch) = self.batches.next() else { return Ok(false) };
+            self.before += self.used;
+            (self.batch, self.used) = (batch?, 0);
+        }
+        Ok(true)
+    }
+
+    /// Adds the next record.
+    fn take(&mut self, to: &mut Sequences) {
+        to.push_from(&self.batch, self.used);
+        self.used += 1;
+    }
+
+    fn records(&self) -> usize {
+        self.before + self.used
+    }
+}
+
+/// Chunks of pairs from two files.
+pub struct PairStream {
+    queries: Side,
+    targets: Side,
+    /// All queries, where every target meets every query.
+    all: Option<Sequences>,
+}
+
+impl PairStream {
+    /// Pairs by the records' order; `queries` and `targets` are batches of records.
+    pub fn by_order(
+        queries: Box<dyn Iterator<Item = Result<Sequences, String>> + Send>,
+        targets: Box<dyn Iterator<Item = Result<Sequences, String>> + Send>,
+    ) -> Self {
+        Self { queries: Side::new(queries), targets: Side::new(targets), all: None }
+    }
+
+    /// Every target with every query, target by target; the queries are kept in memory.
+    ///
+    /// # Errors
+    /// What is wrong with the queries.
+    pub fn all(
+        queries: impl Iterator<Item = Result<Sequences, String>>,
+        targets: Box<dyn Iterator<Item = Result<Sequences, String>> + Send>,
+    ) -> Result<Self, String> {
+        let mut all = Sequences::default();
+        for batch in queries {
+            let batch = batch?;
+            (0..batch.len()).for_each(|index| all.push_from(&batch, index));
+        }
+        let none = Side::new(Box::new(std::iter::empty()));
+        Ok(Self { queries: none, targets: Side::new(targets), all: Some(all) })
+    }
+
+    /// The next chunk; `None` at the end.
+    ///
+    /// # Errors
+    /// What is wrong with a record, or files of different lengths.
+    pub fn next(&mut self) -> Result<Option<Pairs>, StreamError> {
+        let pairs = match self.all.is_some() {
+            true => self.next_of_all()?,
+            false => self.next_by_order()?,
+        };
+        Ok((!pairs.is_empty()).then_some(pairs))
+    }
+
+    fn next_by_order(&mut self) -> Result<Pairs, StreamError> {
+        let mut pairs = Pairs::default();
+        while pairs.len() < CHUNK_PAIRS
+            && pairs.queries.residues_kept() + pairs.targets.residues_kept() < CHUNK_RESIDUES
+        {
+            let query = self.queries.ready().map_err(StreamError::Query)?;
+            let target = self.targets.ready().map_err(StreamError::Target)?;
+            match (query, target) {
+                (true, true) => {
+                    self.queries.take(&mut pairs.queries);
+                    self.targets.take(&mut pairs.targets);
+                }
+                (false, false) => break,
+                (more_queries, _) => {
+                    return Err(StreamError::Unequal {
+                        records: self.queries.records(),
+                        more_queries,
+                    });
+                }
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn next_of_all(&mut self) -> Result<Pairs, StreamError> {
+        let Some(all) = &self.all else { return Ok(Pairs::default()) };
+        let mut targets = Sequences::default();
+        while targets.residues_kept() < CHUNK_RESIDUES
+            && targets.len() * all.len() < CHUNK_PAIRS
+            && self.targets.ready().map_err(StreamError::Target)?
+        {
+            self.targets.take(&mut targets);
+        }
+        Ok(Pairs::all(all.clone(), targets))
+    }
+}
+
+/// Why no further pairs can be had.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StreamError {
+    /// A query's record is wrong.
+    Query(String),
+    /// A target's record is wrong.
+    Target(String),
+    /// One file has more records.
+    Unequal {
+        /// How many both have.
+        records: usize,
+        /// Whether it is the queries that go on.
+        more_queries: bool,
+    },
+}
+
+/// Aligns on all threads of the present pool with the best instruction set; with `cigar` the ways as
+/// well, a line a pair.
+pub fn align_pairs(
+    pairs: &Pairs,
+    mode: Mode,
+    scoring: &Scoring,
+    cigar: bool,
+) -> (Vec<Alignment>, Option<Vec<u8>>) {
+    let widths = instruction_sets()[0];
+    let found = align_with(widths, pairs, mode, scoring);
+    let ways = cigar.then(|| {
+        let traced = trace_with(widths, pairs, &found, mode, scoring, TRACED_CELLS);
+        let mut ways = Vec::new();
+        lines(&traced, &mut ways);
+        ways
+    });
+    (found, ways)
+}
+
+/// The columns of a table of alignments.
+pub fn table_header(cigar: bool) -> &'static str {
+    match cigar {
+        true => "query\ttarget\tscore\tquery_end\ttarget_end\tquery_start\ttarget_start\tcigar\n",
+        false => "query\ttarget\tscore\tquery_end\ttarget_end\n",
+    }
+}
+
+/// Adds a row a pair, as [`table_header`] says.
+pub fn table_rows(pairs: &Pairs, found: &[Alignment], ways: Option<&[u8]>, to: &mut Vec<u8>) {
+    let mut ways = ways.map(|ways| ways.split(|&byte| byte == b'\n'));
+    for (pair, a) in found.iter().enumerate() {
+        to.extend_from_slice(pairs.queries.id(pair).as_bytes());
+        to.push(b'\t');
+        to.extend_from_slice(pairs.targets.id(pair).as_bytes());
+        for number in [a.score, a.query_end, a.target_end] {
+            to.push(b'\t');
+            // Writing to a Vec cannot fail.
+            let _ = std::io::Write::write_fmt(to, format_args!("{number}"));
+        }
+        if let Some(way) = ways.as_mut().and_then(Iterator::next) {
+            to.push(b'\t');
+            to.extend_from_slice(way);
+        }
+        to.push(b'\n');
+    }
+}
