@@ -218,6 +218,20 @@ DEVICE void mma_m16n8k16_bf16(float d[4], const u32 a[4], const u32 b[2]) {
 #endif
 }
 
+// ---- bytes ---------------------------------------------------------------------------------
+
+// Byte i of the result is byte `selector >> 4·i & 7` of b:a, or, where bit 3 is set, that byte's
+// sign in all bits.
+DEVICE u32 permute_signed(u32 a, u32 b, u32 selector) {
+#if DEVICE_ARCH
+    u32 r;
+    asm("prmt.b32 %0, %1, %2, %3;\n" : "=r"(r) : "r"(a), "r"(b), "r"(selector));
+    return r;
+#else
+    return __byte_perm(a, b, selector);
+#endif
+}
+
 // ---- half2: two f16 in a word --------------------------------------------------------------
 
 DEVICE float half_to_float(u16 x) {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::FAMILY;
 use super::gpu;
 use super::input::AlignmentInput;
 use super::scoring::{ALPHABETS, Alphabet, MODES, Mode, Scoring};
 use super::sequences::{MAX_LENGTH, Pairs, SequenceFile, Synthetic};
+use super::{FAMILY, PACKED};
 use crate::params::{ParamReader, Params};
 use crate::work::{
     Case, CaseError, DeviceInfo, Files, Implementation, Input, Language, OpKind, Unsupported, Work,
@@ -206,6 +206,11 @@ fn read_files(
     Ok(Source::Files { pairs: Arc::new(pairs), key })
 }
 
+/// Whether the device adds and compares pairs of 16-bit numbers in one instruction.
+fn has_dpx(device: &DeviceInfo) -> bool {
+    device.compute_capability.is_some_and(|capability| capability >= (9, 0))
+}
+
 impl Case for AlignmentCase {
     fn key(&self) -> String {
         let input = match &self.source {
@@ -254,6 +259,11 @@ impl Case for AlignmentCase {
             Language::Cuda | Language::Wgsl if self.cigar => {
                 Err(Unsupported("ways (output = \"cigar\") are traced on CPUs only".into()))
             }
+            Language::Cuda if implementation.name == PACKED && !has_dpx(device) => Err(Unsupported(
+                "takes compute capability 9.0 or later, whose instructions work on two 16-bit numbers \
+                 at a time"
+                    .into(),
+            )),
             Language::Cuda | Language::Wgsl => {
                 gpu::loops(totals.cells / totals.pairs.max(1.0), device)?;
                 gpu::supports(totals.pairs, totals.residues, totals.columns, device)

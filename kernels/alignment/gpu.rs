@@ -1,4 +1,6 @@
-//! `cuda/inter` and `vulkan/inter`: the pairs as device buffers, the work as a recording.
+//! `cuda/inter`, `cuda/packed` and `vulkan/inter`: the pairs as device buffers, the work as a
+//! recording. `cuda/packed` takes the pairs whose scores fit 16 bits, two to a thread, and leaves the
+//! others to `inter.cu` in a second launch.
 //!
 //! Pairs are sorted by length and stand in groups of 32. Codes are packed four to a word; word k
 //! of pair p of a group stands at `base + 32·k + p`, so that neighbouring threads read
@@ -25,6 +27,17 @@ static CUDA: CudaModule = CudaModule {
         (75, include_str!("../ptx/alignment_inter.sm_75.ptx")),
         (80, include_str!("../ptx/alignment_inter.sm_80.ptx")),
         (90, include_str!("../ptx/alignment_inter.sm_90.ptx")),
+    ],
+};
+
+static PACKED: CudaModule = CudaModule {
+    name: "alignment/packed",
+    source: include_str!("packed.cu"),
+    ptx: &[
+        (70, include_str!("../ptx/alignment_packed.sm_70.ptx")),
+        (75, include_str!("../ptx/alignment_packed.sm_75.ptx")),
+        (80, include_str!("../ptx/alignment_packed.sm_80.ptx")),
+        (90, include_str!("../ptx/alignment_packed.sm_90.ptx")),
     ],
 };
 
@@ -58,14 +71,19 @@ struct Layout {
     words: usize,
     /// Longest target.
     columns: usize,
+    /// Pairs for 16 bits, which stand first.
+    narrow: usize,
 }
 
 impl Layout {
-    fn new(pairs: &Pairs) -> Self {
+    /// `fits` says whether a pair of such lengths is one for 16 bits.
+    fn new(pairs: &Pairs, fits: impl Fn(usize, usize) -> bool) -> Self {
         let lengths =
             |i: u32| (pairs.queries.get(i as usize).len(), pairs.targets.get(i as usize).len());
+        let wide = |i: u32| !fits(lengths(i).0, lengths(i).1);
         let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
-        order.sort_by_key(|&i| lengths(i));
+        order.sort_by_key(|&i| (wide(i), lengths(i)));
+        let narrow = order.partition_point(|&i| !wide(i));
         let (mut groups, mut words, mut columns) = (Vec::new(), 0, 0);
         for group in order.chunks(GROUP) {
             let longest = |length: fn((usize, usize)) -> usize| {
@@ -77,7 +95,7 @@ impl Layout {
             groups.push((query, target, words));
             words += (query + target) * GROUP;
         }
-        Self { order, groups, words, columns }
+        Self { order, groups, words, columns, narrow }
     }
 
     /// Contents of `letters` and `pairs`.
@@ -198,15 +216,44 @@ fn blocks(pairs: usize, columns: usize, largest_bytes: u64) -> usize {
     pairs.div_ceil(BLOCK).min(room).clamp(1, 65_535)
 }
 
-/// The recording of `pairs` in `language` for `device`.
+/// The kernels of a recording.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// 32 bits, a pair a thread, in either language.
+    Inter(Language),
+    /// 16 bits, two pairs a thread, in CUDA C.
+    Packed,
+}
+
+impl Kind {
+    /// Whether a pair of so many residues is one for [`Kind::Packed`].
+    ///
+    /// Local scores leave room for a row number in four bits below them. No score of the other modes
+    /// is further from 0 than one gap along each sequence, or all residues equal, and what is added or
+    /// taken off on the way.
+    pub(super) fn takes(self, query: usize, target: usize, mode: Mode, s: &Scoring) -> bool {
+        let best = i64::from(s.matched) * query.min(target) as i64;
+        let gaps = i64::from(s.gap(query)) + i64::from(s.gap(target));
+        let step = 2 * i64::from(s.gap_open) + i64::from(s.matched) - i64::from(s.mismatch);
+        let padding = i64::from(s.gap_extend) * STRIP as i64;
+        let i16_max = i64::from(i16::MAX);
+        self == Self::Packed
+            && match mode {
+                Mode::Local => best + step <= i16_max >> 4,
+                _ => best + step <= i16_max && gaps + step + padding <= i16_max,
+            }
+    }
+}
+
+/// The recording of `pairs` by the kernels of `kind` for `device`.
 pub(super) fn record(
     pairs: &Arc<Pairs>,
     mode: Mode,
     scoring: &Arc<Scoring>,
-    language: Language,
+    kind: Kind,
     device: &DeviceInfo,
 ) -> Result<Recording, Unsupported> {
-    let layout = Layout::new(pairs);
+    let layout = lay_out(pairs, mode, scoring, kind);
     let largest = largest_buffer(device);
     let blocks = blocks(pairs.len(), layout.columns, largest);
     let boundary_bytes = (blocks * BLOCK * BOUNDARY_BYTES * layout.columns.max(1)) as u64;
@@ -221,33 +268,49 @@ pub(super) fn record(
     let boundary = recording.buffer("boundary", Role::Scratch, boundary_bytes);
     let results =
         recording.buffer("results", Role::Output, (pairs.len().max(1) * RESULT_BYTES) as u64);
-    recording.commands.push(Command::Dispatch {
-        kernel: kernel(mode, scoring.alphabet, language),
-        grid: [blocks as u32, 1, 1],
-        args: vec![
+    let mut dispatch = |module: Module, most_blocks: usize, numbers: &[usize]| {
+        let mut args = vec![
             Arg::Read(letters),
             Arg::Read(descriptions),
             Arg::Read(table),
             Arg::Write(boundary),
             Arg::Write(results),
-            Arg::U32(pairs.len() as u32),
-            Arg::I32(scoring.matched),
-            Arg::I32(scoring.mismatch),
-            Arg::I32(scoring.gap_open),
-            Arg::I32(scoring.gap_extend),
-        ],
-    });
-    let (packed, alphabet) = (Arc::clone(pairs), scoring.alphabet);
-    recording.pack = Some(Arc::new(move || Ok(Layout::new(&packed).pack(&packed, alphabet))));
+        ];
+        args.extend(numbers.iter().map(|&number| Arg::U32(number as u32)));
+        let costs = [scoring.matched, scoring.mismatch, scoring.gap_open, scoring.gap_extend];
+        args.extend(costs.map(Arg::I32));
+        recording.commands.push(Command::Dispatch {
+            kernel: kernel(mode, scoring.alphabet, module),
+            grid: [blocks.min(most_blocks.max(1)) as u32, 1, 1],
+            args,
+        });
+    };
+    let (count, narrow) = (pairs.len(), layout.narrow);
+    if narrow > 0 {
+        dispatch(Module::Cuda(&PACKED), narrow.div_ceil(2 * BLOCK), &[narrow]);
+    }
+    if narrow < count || count == 0 {
+        match kind {
+            Kind::Inter(Language::Wgsl) => dispatch(Module::Wgsl(&WGSL), blocks, &[count]),
+            _ => dispatch(Module::Cuda(&CUDA), (count - narrow).div_ceil(BLOCK), &[narrow, count]),
+        }
+    }
+    let (packed, scoring) = (Arc::clone(pairs), Arc::clone(scoring));
+    recording.pack = Some(Arc::new(move || {
+        Ok(lay_out(&packed, mode, &scoring, kind).pack(&packed, scoring.alphabet))
+    }));
     Ok(recording)
 }
 
-fn kernel(mode: Mode, alphabet: Alphabet, language: Language) -> Kernel {
+fn lay_out(pairs: &Pairs, mode: Mode, scoring: &Scoring, kind: Kind) -> Layout {
+    Layout::new(pairs, |query, target| kind.takes(query, target, mode, scoring))
+}
+
+fn kernel(mode: Mode, alphabet: Alphabet, module: Module) -> Kernel {
     let block = [BLOCK as u32, 1, 1];
-    if language == Language::Wgsl {
+    if matches!(module, Module::Wgsl(_)) {
         let overrides =
             vec![("mode", f64::from(mode as u8)), ("matrix", f64::from(alphabet as u8))];
-        let module = Module::Wgsl(&WGSL);
         return Kernel { module, entry: "align_pairs", block, shared_bytes: 0, overrides };
     }
     let entry = match (mode, alphabet) {
@@ -258,7 +321,6 @@ fn kernel(mode: Mode, alphabet: Alphabet, language: Language) -> Kernel {
         (Mode::Global, Alphabet::Protein) => "global_protein",
         (Mode::SemiGlobal, Alphabet::Protein) => "semi_global_protein",
     };
-    let module = Module::Cuda(&CUDA);
     Kernel { module, entry, block, shared_bytes: 0, overrides: Vec::new() }
 }
 

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
-use super::FAMILY;
 use super::case::Totals;
 use super::cpu::SimdProgram;
 use super::gpu;
@@ -12,6 +11,7 @@ use super::reference::{Alignment, align_all, trace_all};
 use super::scoring::{Mode, Scoring};
 use super::sequences::{Pairs, Sequences};
 use super::stream::{table_header, table_rows};
+use super::{FAMILY, PACKED};
 use crate::work::{
     Check, DeviceInfo, Implementation, Input, Keep, Language, Mismatch, Program, Tuning,
     Unsupported, Work,
@@ -114,7 +114,11 @@ impl Input for AlignmentInput {
                 ))))
             }
             language @ (Language::Cuda | Language::Wgsl) => {
-                gpu::record(pairs, self.mode, scoring, language, device).map(Program::Recording)
+                let kind = match implementation.name {
+                    PACKED => gpu::Kind::Packed,
+                    _ => gpu::Kind::Inter(language),
+                };
+                gpu::record(pairs, self.mode, scoring, kind, device).map(Program::Recording)
             }
             Language::Library(_) | Language::Process => {
                 Err(Unsupported(format!("{} is not part of {FAMILY}", implementation.name)))

@@ -110,9 +110,10 @@ DEVICE Best align(const u32* query, const u32* target, i32 rows, i32 columns, in
     return best;
 }
 
+// Pairs from `first` to before `count`.
 template <int mode, bool matrix>
 DEVICE void align_all(const u32* letters, const u32* pairs, const u32* table_words, int2* boundary,
-                      i32* results, u32 count, const Scores& s) {
+                      i32* results, u32 first, u32 count, const Scores& s) {
     __shared__ u32 table[CODES * CODES / 4];
     if (matrix) {
         for (u32 i = threadIdx.x; i < CODES * CODES / 4; i += blockDim.x) table[i] = table_words[i];
@@ -120,7 +121,7 @@ DEVICE void align_all(const u32* letters, const u32* pairs, const u32* table_wor
     }
     const u32 thread = blockIdx.x * blockDim.x + threadIdx.x;
     const u32 threads = gridDim.x * blockDim.x;
-    for (u32 i = thread; i < count; i += threads) {
+    for (u32 i = first + thread; i < count; i += threads) {
         const u32* pair = pairs + i * PAIR_WORDS;
         const i32 rows = pair[0], columns = pair[1];
         const Best best =
@@ -139,8 +140,8 @@ DEVICE void align_all(const u32* letters, const u32* pairs, const u32* table_wor
 #define KERNEL(name, mode, matrix)                                                              \
     extern "C" __global__ void __launch_bounds__(64) name(                                     \
         const u32* letters, const u32* pairs, const u32* table, int2* boundary, i32* results,  \
-        u32 count, i32 matched, i32 mismatch, i32 open, i32 extend) {                          \
-        align_all<mode, matrix>(letters, pairs, table, boundary, results, count,               \
+        u32 first, u32 count, i32 matched, i32 mismatch, i32 open, i32 extend) {               \
+        align_all<mode, matrix>(letters, pairs, table, boundary, results, first, count,        \
                                 Scores{matched, mismatch, open, extend});                      \
     }
 

@@ -35,10 +35,13 @@ use crate::work::{Case, CaseError, Family, Files, Implementation, Language};
 /// The family's name in suites, keys and messages.
 const FAMILY: &str = "alignment";
 
+/// The implementation that packs two pairs in a thread.
+const PACKED: &str = "cuda/packed";
+
 /// The family of pairwise alignments.
 pub struct AlignmentFamily;
 
-static IMPLEMENTATIONS: [Implementation; 3] = [
+static IMPLEMENTATIONS: [Implementation; 4] = [
     Implementation {
         name: "cpu/simd",
         language: Language::Native,
@@ -48,6 +51,11 @@ static IMPLEMENTATIONS: [Implementation; 3] = [
         name: "cuda/inter",
         language: Language::Cuda,
         summary: "a pair per thread, strips of 16 query residues in registers, 32 bits",
+    },
+    Implementation {
+        name: PACKED,
+        language: Language::Cuda,
+        summary: "two pairs per thread in 16 bits by DPX, longer ones in 32; compute capability 9.0",
     },
     Implementation {
         name: "vulkan/inter",

@@ -4,10 +4,12 @@ use proptest::prelude::*;
 
 use super::cpu::{align_alone, align_with, instruction_sets, trace_with};
 use super::cpu_range::Range;
+use super::gpu::Kind;
 use super::path::Traced;
 use super::reference::{Alignment, align, align_all, trace, trace_all};
 use super::scoring::{Alphabet, Mode, Scoring};
 use super::sequences::{Pairs, Synthetic};
+use crate::work::Language;
 
 const MODES: [Mode; 3] = [Mode::Local, Mode::Global, Mode::SemiGlobal];
 
@@ -196,6 +198,23 @@ fn empty_sequences_have_defined_answers() {
     assert_eq!(align(&[], &[0, 1, 2], Mode::Global, &s), answer(-9, -1, 2));
     assert_eq!(align(&[0, 1], &[], Mode::SemiGlobal, &s), answer(-8, 1, -1));
     assert_eq!(align(&[], &[0, 1, 2], Mode::SemiGlobal, &s), answer(0, -1, -1));
+}
+
+#[test]
+fn sixteen_bits_take_pairs_by_their_lengths() {
+    let takes = |query, target, mode, s: &Scoring| Kind::Packed.takes(query, target, mode, s);
+    // Local: 2,047 − (2·7 + 1 + 4) = 2,028 matches.
+    let bwa = Scoring::dna(1, -4, 7, 1);
+    assert!(takes(2028, 9000, Mode::Local, &bwa) && !takes(2029, 2029, Mode::Local, &bwa));
+    // Global: gaps of 16,000 and 16,700, 32,712 with their openings, 19 and 16 on top: 32,747.
+    assert!(takes(16_000, 16_700, Mode::Global, &bwa));
+    assert!(!takes(16_000, 16_721, Mode::Global, &bwa));
+    // 100 a match: 323 of them and 400 on the way are 32,700.
+    let coarse = Scoring::dna(100, -100, 100, 1);
+    assert!(
+        takes(323, 323, Mode::SemiGlobal, &coarse) && !takes(324, 324, Mode::SemiGlobal, &coarse)
+    );
+    assert!(!Kind::Inter(Language::Cuda).takes(1, 1, Mode::Local, &bwa));
 }
 
 /// Pairs at every edge that an implementation may have.
