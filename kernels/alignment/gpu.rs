@@ -17,7 +17,7 @@ use super::sequences::{Pairs, Sequences};
 use crate::recording::{
     Arg, Command, CudaModule, Kernel, Module, Recording, Role, WgslModule, shared,
 };
-use crate::work::{DeviceInfo, DeviceKind, Language, Unsupported};
+use crate::work::{DeviceInfo, DeviceKind, Language, Tuning, Unsupported};
 
 static CUDA: CudaModule = CudaModule {
     name: "alignment/inter",
@@ -43,6 +43,34 @@ static PACKED: CudaModule = CudaModule {
 
 static WGSL: WgslModule =
     WgslModule { name: "alignment/inter", source: include_str!("inter.wgsl"), features: &[] };
+
+/// `packed.wgsl` with integers of 16 bits.
+static PACKED_I16: WgslModule = WgslModule {
+    name: "alignment/packed-i16",
+    source: concat!(
+        "enable wgpu_int16;\n",
+        "alias Number = i16;\n",
+        "fn packed(x: Two) -> u32 { return u32(u32(i32(x.x)) & 0xffffu) | (u32(i32(x.y)) << 16u); }\n",
+        "fn unpacked(x: u32) -> Two {\n",
+        "    return Two(Number(extractBits(i32(x), 0u, 16u)), Number(extractBits(i32(x), 16u, 16u)));\n",
+        "}\n",
+        include_str!("packed.wgsl")
+    ),
+    features: &["wgpu-int16"],
+};
+
+/// `packed.wgsl` with floats of 16 bits, which are exact up to 2048.
+static PACKED_F16: WgslModule = WgslModule {
+    name: "alignment/packed-f16",
+    source: concat!(
+        "enable f16;\n",
+        "alias Number = f16;\n",
+        "fn packed(x: Two) -> u32 { return pack2x16float(vec2<f32>(x)); }\n",
+        "fn unpacked(x: u32) -> Two { return Two(unpack2x16float(x)); }\n",
+        include_str!("packed.wgsl")
+    ),
+    features: &["shader-f16"],
+};
 
 /// Pairs whose words are interleaved.
 const GROUP: usize = 32;
@@ -217,31 +245,75 @@ fn blocks(pairs: usize, columns: usize, largest_bytes: u64) -> usize {
 }
 
 /// The kernels of a recording.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     /// 32 bits, a pair a thread, in either language.
     Inter(Language),
-    /// 16 bits, two pairs a thread, in CUDA C.
+    /// 16-bit integers, two pairs a thread, in CUDA C.
     Packed,
+    /// The same in WGSL.
+    PackedI16,
+    /// 16-bit floats, two pairs a thread, in WGSL.
+    PackedF16,
+}
+
+/// What WGSL has to choose from, by the names of tunings, the first being the default.
+const WGSL_KINDS: [(&str, Kind, &str); 3] = [
+    ("i32", Kind::Inter(Language::Wgsl), ""),
+    ("i16", Kind::PackedI16, "wgpu-int16"),
+    ("f16", Kind::PackedF16, "shader-f16"),
+];
+
+/// The kinds of numbers that `device` computes with; which is faster hangs on the device.
+pub(super) fn tunings(language: Language, device: &DeviceInfo) -> Vec<Tuning> {
+    let mut tunings = Vec::new();
+    for (index, (name, _, feature)) in WGSL_KINDS.iter().enumerate() {
+        if language == Language::Wgsl && (feature.is_empty() || device.has(feature)) {
+            tunings.push(Tuning { name: (*name).into(), index });
+        }
+    }
+    if tunings.is_empty() { vec![Tuning::default()] } else { tunings }
 }
 
 impl Kind {
-    /// Whether a pair of so many residues is one for [`Kind::Packed`].
+    /// The kind of a tuning.
+    pub fn tuned(tuning: &Tuning) -> Self {
+        WGSL_KINDS.get(tuning.index).map_or(Self::Inter(Language::Wgsl), |(_, kind, _)| *kind)
+    }
+
+    /// The module for pairs that fit 16 bits.
+    fn packed(self) -> Option<Module> {
+        match self {
+            Self::Inter(_) => None,
+            Self::Packed => Some(Module::Cuda(&PACKED)),
+            Self::PackedI16 => Some(Module::Wgsl(&PACKED_I16)),
+            Self::PackedF16 => Some(Module::Wgsl(&PACKED_F16)),
+        }
+    }
+
+    /// The module for any pair.
+    fn wide(self) -> Module {
+        match self {
+            Self::Packed | Self::Inter(Language::Cuda) => Module::Cuda(&CUDA),
+            _ => Module::Wgsl(&WGSL),
+        }
+    }
+
+    /// Whether a pair of so many residues is one for 16 bits.
     ///
-    /// Local scores leave room for a row number in four bits below them. No score of the other modes
-    /// is further from 0 than one gap along each sequence, or all residues equal, and what is added or
-    /// taken off on the way.
-    pub(super) fn takes(self, query: usize, target: usize, mode: Mode, s: &Scoring) -> bool {
+    /// In CUDA local scores leave room for a row number in four bits below them; floats are exact up
+    /// to 2048. No score of the other modes is further from 0 than one gap along each sequence, or all
+    /// residues equal, and what is added or taken off on the way.
+    pub fn takes(self, query: usize, target: usize, mode: Mode, s: &Scoring) -> bool {
         let best = i64::from(s.matched) * query.min(target) as i64;
         let gaps = i64::from(s.gap(query)) + i64::from(s.gap(target));
         let step = 2 * i64::from(s.gap_open) + i64::from(s.matched) - i64::from(s.mismatch);
-        let padding = i64::from(s.gap_extend) * STRIP as i64;
-        let i16_max = i64::from(i16::MAX);
-        self == Self::Packed
-            && match mode {
-                Mode::Local => best + step <= i16_max >> 4,
-                _ => best + step <= i16_max && gaps + step + padding <= i16_max,
-            }
+        let most = match (self, mode) {
+            (Self::Inter(_), _) => return false,
+            (Self::Packed, Mode::Local) | (Self::PackedF16, _) => i64::from(i16::MAX) >> 4,
+            _ => i64::from(i16::MAX),
+        };
+        best + step <= most && (mode == Mode::Local || gaps + step <= most)
     }
 }
 
@@ -286,14 +358,11 @@ pub(super) fn record(
         });
     };
     let (count, narrow) = (pairs.len(), layout.narrow);
-    if narrow > 0 {
-        dispatch(Module::Cuda(&PACKED), narrow.div_ceil(2 * BLOCK), &[narrow]);
+    if let (Some(module), true) = (kind.packed(), narrow > 0) {
+        dispatch(module, narrow.div_ceil(2 * BLOCK), &[narrow]);
     }
     if narrow < count || count == 0 {
-        match kind {
-            Kind::Inter(Language::Wgsl) => dispatch(Module::Wgsl(&WGSL), blocks, &[count]),
-            _ => dispatch(Module::Cuda(&CUDA), (count - narrow).div_ceil(BLOCK), &[narrow, count]),
-        }
+        dispatch(kind.wide(), (count - narrow).div_ceil(BLOCK), &[narrow, count]);
     }
     let (packed, scoring) = (Arc::clone(pairs), Arc::clone(scoring));
     recording.pack = Some(Arc::new(move || {

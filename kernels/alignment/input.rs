@@ -99,11 +99,15 @@ impl Input for AlignmentInput {
         Totals::of(&self.pairs).work()
     }
 
+    fn tunings(&self, implementation: &Implementation, device: &DeviceInfo) -> Vec<Tuning> {
+        gpu::tunings(implementation.language, device)
+    }
+
     fn program(
         &self,
         implementation: &Implementation,
         device: &DeviceInfo,
-        _tuning: &Tuning,
+        tuning: &Tuning,
     ) -> Result<Program, Unsupported> {
         let (pairs, scoring) = (&self.pairs, &self.scoring);
         match implementation.language {
@@ -114,8 +118,9 @@ impl Input for AlignmentInput {
                 ))))
             }
             language @ (Language::Cuda | Language::Wgsl) => {
-                let kind = match implementation.name {
-                    PACKED => gpu::Kind::Packed,
+                let kind = match (language, implementation.name) {
+                    (Language::Wgsl, _) => gpu::Kind::tuned(tuning),
+                    (_, PACKED) => gpu::Kind::Packed,
                     _ => gpu::Kind::Inter(language),
                 };
                 gpu::record(pairs, self.mode, scoring, kind, device).map(Program::Recording)

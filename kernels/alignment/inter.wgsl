@@ -8,6 +8,7 @@ override mode: u32;
 override matrix: u32;
 
 struct Arguments {
+    first: u32,
     count: u32,
     matched: i32,
     mismatch: i32,
@@ -183,7 +184,7 @@ fn align_pairs(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let stride = groups.x * 64;
-    for (var i = id.x; i < arguments.count; i += stride) {
+    for (var i = arguments.first + id.x; i < arguments.count; i += stride) {
         let pair = i * PAIR_WORDS;
         let rows = i32(pairs[pair]);
         let columns = i32(pairs[pair + 1]);

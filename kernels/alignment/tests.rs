@@ -206,9 +206,12 @@ fn sixteen_bits_take_pairs_by_their_lengths() {
     // Local: 2,047 − (2·7 + 1 + 4) = 2,028 matches.
     let bwa = Scoring::dna(1, -4, 7, 1);
     assert!(takes(2028, 9000, Mode::Local, &bwa) && !takes(2029, 2029, Mode::Local, &bwa));
-    // Global: gaps of 16,000 and 16,700, 32,712 with their openings, 19 and 16 on top: 32,747.
-    assert!(takes(16_000, 16_700, Mode::Global, &bwa));
-    assert!(!takes(16_000, 16_721, Mode::Global, &bwa));
+    // Global: gaps of 16,006 and 16,742, and 19 on top, make 32,767.
+    assert!(takes(16_000, 16_736, Mode::Global, &bwa));
+    assert!(!takes(16_000, 16_737, Mode::Global, &bwa));
+    // Floats: gaps of 1,006 and 1,022, and 19 on top, make 2,047.
+    assert!(Kind::PackedF16.takes(1000, 1016, Mode::Global, &bwa));
+    assert!(!Kind::PackedF16.takes(1000, 1017, Mode::Global, &bwa));
     // 100 a match: 323 of them and 400 on the way are 32,700.
     let coarse = Scoring::dna(100, -100, 100, 1);
     assert!(

@@ -63,6 +63,9 @@ impl Progress {
             (Self::Lines, Event::RowDone(row)) if row.status != Status::Skipped => {
                 line(&row_line(row));
             }
+            (Self::Bar(_) | Self::Lines, Event::TrialWrong { tuning, problem }) => {
+                line(&format!("warning: variant {tuning} is wrong and not chosen: {problem}"));
+            }
             (Self::Bar(_) | Self::Lines, Event::KeepFailed(problem)) => {
                 line(&format!("warning: not kept: {problem}"));
             }

@@ -257,7 +257,15 @@ impl<E> Steps<'_, E> {
             // A variant that cannot run here is no failure of the job: others may.
             let Ok(program) = self.program(info, &tuning) else { continue };
             match try_out(device, program) {
-                Ok(time_s) if time_s < best.0 => best = (time_s, tuning),
+                Ok((time_s, outputs)) if time_s < best.0 => {
+                    match self.context.input.check(&outputs) {
+                        Ok(_) => best = (time_s, tuning),
+                        Err(mismatch) => self.tell(Event::TrialWrong {
+                            tuning: tuning.name,
+                            problem: mismatch.0,
+                        })?,
+                    }
+                }
                 Ok(_) => {}
                 Err(error @ BackendError::DeviceLost { .. }) => return Err(error.into()),
                 Err(_) => {}
@@ -440,8 +448,8 @@ fn digest(outputs: &[Vec<u8>]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Best time of a few executions of a variant, in seconds.
-fn try_out(device: &mut dyn Device, program: Program) -> Result<f64, BackendError> {
+/// Best time of a few executions of a variant, in seconds, and the outputs of the last.
+fn try_out(device: &mut dyn Device, program: Program) -> Result<(f64, Vec<Vec<u8>>), BackendError> {
     let mut session = device.load(program)?;
     let modes = session.modes();
     let mode = modes.iter().find(|m| **m == Mode::KernelWarm).or(modes.first());
@@ -451,5 +459,5 @@ fn try_out(device: &mut dyn Device, program: Program) -> Result<f64, BackendErro
     for _ in 0..TRIAL_RUNS {
         best_s = best_s.min(session.run(mode, 1)?.total_s);
     }
-    Ok(best_s)
+    Ok((best_s, session.outputs()?))
 }

@@ -62,6 +62,13 @@ pub enum Event {
     /// The running job's outputs are right; their SHA-256. Told only where the sampling was decided
     /// beforehand.
     Verified(String),
+    /// A variant that was tried computed a wrong answer; it is not chosen.
+    TrialWrong {
+        /// Name of the variant.
+        tuning: String,
+        /// What was wrong.
+        problem: String,
+    },
     /// Inputs and outputs of the running job were kept.
     Kept,
     /// Inputs and outputs could not be kept.

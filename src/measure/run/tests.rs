@@ -14,9 +14,10 @@ struct Toy {
     inputs: Arc<std::sync::atomic::AtomicU32>,
 }
 
-static SEVENS: [Implementation; 2] = [
+static SEVENS: [Implementation; 3] = [
     Implementation { name: "cpu/sevens", language: Language::Native, summary: "" },
     Implementation { name: "cpu/eights", language: Language::Native, summary: "" },
+    Implementation { name: "cpu/guess", language: Language::Native, summary: "" },
 ];
 
 fn work() -> Work {
@@ -71,6 +72,8 @@ impl Input for ToyInput {
         match implementation.name {
             // Variant `twice` writes twice as much, which a mock device takes longer for.
             "cpu/eights" => vec![tuning("twice", 2), tuning("once", 1)],
+            // The faster one is wrong.
+            "cpu/guess" => vec![tuning("guess", 0), tuning("twice", 2)],
             _ => vec![Tuning::default()],
         }
     }
@@ -80,7 +83,11 @@ impl Input for ToyInput {
         _: &DeviceInfo,
         tuning: &Tuning,
     ) -> Result<Program, Unsupported> {
-        let value = if implementation.name == "cpu/eights" { 8 } else { 7 };
+        let value = match (implementation.name, tuning.index) {
+            ("cpu/guess", 0) => 9,
+            ("cpu/eights", _) => 8,
+            _ => 7,
+        };
         let bytes = self.0 * tuning.index.max(1);
         Ok(Program::Native(Box::new(Fill { value, out: vec![0; bytes] })))
     }
@@ -219,6 +226,28 @@ fn the_fastest_variant_is_chosen_and_recorded() {
     let (rows, _) = run_mock(&plan, "mock:0", &mut Options::default());
     assert_eq!(rows[0].tuning.as_ref().unwrap().name, "once");
     assert!(rows[0].one_off.trials_s.is_some());
+}
+
+#[test]
+fn a_faster_variant_that_is_wrong_is_told_and_not_chosen() {
+    let mut plan = plan(&["toy a"], &["mock:0"]);
+    plan.jobs[0].implementation = &SEVENS[2];
+    let mock = MockBackend::parse("mock:0").unwrap();
+    let (mut told, mut rows) = (Vec::new(), Vec::new());
+    let mut observer = |event| {
+        match event {
+            Event::TrialWrong { tuning, problem } => told.push(format!("{tuning}: {problem}")),
+            Event::RowDone(row) => rows.push(row),
+            _ => {}
+        }
+        Ok::<(), String>(())
+    };
+    let stopped = AtomicBool::new(false);
+    let mut open = |id: &str| mock.open(id);
+    run(&plan, &mut open, &mut Options::default(), &mut observer, &stopped).unwrap();
+    assert_eq!(told, ["guess: expected 7, got 9"]);
+    assert_eq!(rows[0].status, Status::Ok);
+    assert_eq!(rows[0].tuning.as_ref().unwrap().name, "twice");
 }
 
 #[test]
