@@ -17,7 +17,7 @@ use super::sequences::{Pairs, Sequences};
 use crate::recording::{
     Arg, Command, CudaModule, Kernel, Module, Recording, Role, WgslModule, shared,
 };
-use crate::work::{DeviceInfo, DeviceKind, Language, Tuning, Unsupported};
+use crate::work::{DeviceInfo, DeviceKind, Implementation, Language, Tuning, Unsupported};
 
 static CUDA: CudaModule = CudaModule {
     name: "alignment/inter",
@@ -80,8 +80,9 @@ const STRIP: usize = 16;
 const PAIR_WORDS: usize = 5;
 /// Bytes that describe a pair; its result takes fewer.
 const PAIR_BYTES: u64 = 4 * PAIR_WORDS as u64;
-/// Threads of a block.
+/// Threads of a block, and its warps.
 const BLOCK: usize = 64;
+const WARPS: usize = BLOCK / 32;
 /// H and F of one column, in bytes.
 const BOUNDARY_BYTES: usize = 8;
 /// The rows between strips take no more than this, if 64 pairs at a time fit in it.
@@ -238,10 +239,19 @@ fn fits(buffer_bytes: u64, device: &DeviceInfo) -> Result<(), Unsupported> {
 }
 
 /// Blocks that share the work: as many as there is room for.
-fn blocks(pairs: usize, columns: usize, largest_bytes: u64) -> usize {
-    let room = BOUNDARY_LIMIT_BYTES.min(largest_bytes as usize);
-    let room = room / (BLOCK * BOUNDARY_BYTES * columns.max(1));
-    pairs.div_ceil(BLOCK).min(room).clamp(1, 65_535)
+struct Blocks {
+    count: usize,
+    boundary_bytes: u64,
+}
+
+impl Blocks {
+    /// For `jobs` jobs, `at_once` to a block, each with a row of `columns` columns between strips.
+    fn new(jobs: usize, at_once: usize, columns: usize, largest_bytes: u64) -> Self {
+        let room = BOUNDARY_LIMIT_BYTES.min(largest_bytes as usize);
+        let of_block = at_once * BOUNDARY_BYTES * columns.max(1);
+        let count = jobs.div_ceil(at_once).min(room / of_block).clamp(1, 65_535);
+        Self { count, boundary_bytes: (count * of_block) as u64 }
+    }
 }
 
 /// The kernels of a recording.
@@ -249,6 +259,8 @@ fn blocks(pairs: usize, columns: usize, largest_bytes: u64) -> usize {
 pub(super) enum Kind {
     /// 32 bits, a pair a thread, in either language.
     Inter(Language),
+    /// 32 bits, a pair a warp, in CUDA C.
+    Warp,
     /// 16-bit integers, two pairs a thread, in CUDA C.
     Packed,
     /// The same in WGSL.
@@ -257,34 +269,52 @@ pub(super) enum Kind {
     PackedF16,
 }
 
-/// What WGSL has to choose from, by the names of tunings, the first being the default.
-const WGSL_KINDS: [(&str, Kind, &str); 3] = [
+/// What a language has to choose from, by the names of tunings, the first being the default, and what
+/// the device must have. What is faster hangs on the device, and on how many pairs there are.
+const WGSL_KINDS: &[(&str, Kind, &str)] = &[
     ("i32", Kind::Inter(Language::Wgsl), ""),
     ("i16", Kind::PackedI16, "wgpu-int16"),
     ("f16", Kind::PackedF16, "shader-f16"),
 ];
+const CUDA_KINDS: &[(&str, Kind, &str)] =
+    &[("thread", Kind::Inter(Language::Cuda), ""), ("warp", Kind::Warp, "")];
+const PACKED_KINDS: &[(&str, Kind, &str)] = &[("", Kind::Packed, "")];
 
-/// The kinds of numbers that `device` computes with; which is faster hangs on the device.
-pub(super) fn tunings(language: Language, device: &DeviceInfo) -> Vec<Tuning> {
-    let mut tunings = Vec::new();
-    for (index, (name, _, feature)) in WGSL_KINDS.iter().enumerate() {
-        if language == Language::Wgsl && (feature.is_empty() || device.has(feature)) {
-            tunings.push(Tuning { name: (*name).into(), index });
-        }
+/// The kinds of `implementation`.
+fn kinds(implementation: &Implementation) -> &'static [(&'static str, Kind, &'static str)] {
+    match (implementation.language, implementation.name) {
+        (Language::Wgsl, _) => WGSL_KINDS,
+        (_, super::PACKED) => PACKED_KINDS,
+        _ => CUDA_KINDS,
     }
-    if tunings.is_empty() { vec![Tuning::default()] } else { tunings }
+}
+
+/// What may be tried on `device`.
+pub(super) fn tunings(implementation: &Implementation, device: &DeviceInfo) -> Vec<Tuning> {
+    let here = |feature: &str| feature.is_empty() || device.has(feature);
+    let kinds = kinds(implementation).iter().enumerate();
+    kinds
+        .filter(|(_, (_, _, feature))| here(feature))
+        .map(|(index, (name, _, _))| Tuning { name: (*name).into(), index })
+        .collect()
 }
 
 impl Kind {
     /// The kind of a tuning.
-    pub fn tuned(tuning: &Tuning) -> Self {
-        WGSL_KINDS.get(tuning.index).map_or(Self::Inter(Language::Wgsl), |(_, kind, _)| *kind)
+    pub fn tuned(implementation: &Implementation, tuning: &Tuning) -> Self {
+        let kinds = kinds(implementation);
+        kinds[tuning.index.min(kinds.len() - 1)].1
+    }
+
+    /// Whether pairs of 32 bits go a warp each: those that 16 bits leave are long.
+    fn by_warp(self) -> bool {
+        matches!(self, Self::Warp | Self::Packed)
     }
 
     /// The module for pairs that fit 16 bits.
     fn packed(self) -> Option<Module> {
         match self {
-            Self::Inter(_) => None,
+            Self::Inter(_) | Self::Warp => None,
             Self::Packed => Some(Module::Cuda(&PACKED)),
             Self::PackedI16 => Some(Module::Wgsl(&PACKED_I16)),
             Self::PackedF16 => Some(Module::Wgsl(&PACKED_F16)),
@@ -294,7 +324,7 @@ impl Kind {
     /// The module for any pair.
     fn wide(self) -> Module {
         match self {
-            Self::Packed | Self::Inter(Language::Cuda) => Module::Cuda(&CUDA),
+            Self::Packed | Self::Warp | Self::Inter(Language::Cuda) => Module::Cuda(&CUDA),
             _ => Module::Wgsl(&WGSL),
         }
     }
@@ -309,7 +339,7 @@ impl Kind {
         let gaps = i64::from(s.gap(query)) + i64::from(s.gap(target));
         let step = 2 * i64::from(s.gap_open) + i64::from(s.matched) - i64::from(s.mismatch);
         let most = match (self, mode) {
-            (Self::Inter(_), _) => return false,
+            (Self::Inter(_) | Self::Warp, _) => return false,
             (Self::Packed, Mode::Local) | (Self::PackedF16, _) => i64::from(i16::MAX) >> 4,
             _ => i64::from(i16::MAX),
         };
@@ -326,9 +356,17 @@ pub(super) fn record(
     device: &DeviceInfo,
 ) -> Result<Recording, Unsupported> {
     let layout = lay_out(pairs, mode, scoring, kind);
-    let largest = largest_buffer(device);
-    let blocks = blocks(pairs.len(), layout.columns, largest);
-    let boundary_bytes = (blocks * BLOCK * BOUNDARY_BYTES * layout.columns.max(1)) as u64;
+    let (count, narrow, largest) = (pairs.len(), layout.narrow, largest_buffer(device));
+    let [narrow_blocks, wide_blocks] = [
+        Blocks::new(narrow.div_ceil(2), BLOCK, layout.columns, largest),
+        Blocks::new(
+            count - narrow,
+            if kind.by_warp() { WARPS } else { BLOCK },
+            layout.columns,
+            largest,
+        ),
+    ];
+    let boundary_bytes = narrow_blocks.boundary_bytes.max(wide_blocks.boundary_bytes);
     let letter_bytes = (layout.words.max(1) * 4) as u64;
     fits(letter_bytes.max(boundary_bytes).max(pairs.len() as u64 * PAIR_BYTES), device)?;
     let mut recording = Recording::default();
@@ -340,7 +378,7 @@ pub(super) fn record(
     let boundary = recording.buffer("boundary", Role::Scratch, boundary_bytes);
     let results =
         recording.buffer("results", Role::Output, (pairs.len().max(1) * RESULT_BYTES) as u64);
-    let mut dispatch = |module: Module, most_blocks: usize, numbers: &[usize]| {
+    let mut dispatch = |kernel: Kernel, blocks: &Blocks, numbers: &[usize]| {
         let mut args = vec![
             Arg::Read(letters),
             Arg::Read(descriptions),
@@ -352,17 +390,17 @@ pub(super) fn record(
         let costs = [scoring.matched, scoring.mismatch, scoring.gap_open, scoring.gap_extend];
         args.extend(costs.map(Arg::I32));
         recording.commands.push(Command::Dispatch {
-            kernel: kernel(mode, scoring.alphabet, module),
-            grid: [blocks.min(most_blocks.max(1)) as u32, 1, 1],
+            kernel,
+            grid: [blocks.count as u32, 1, 1],
             args,
         });
     };
-    let (count, narrow) = (pairs.len(), layout.narrow);
+    let kernel = |module, by_warp| kernel(mode, scoring.alphabet, module, by_warp);
     if let (Some(module), true) = (kind.packed(), narrow > 0) {
-        dispatch(module, narrow.div_ceil(2 * BLOCK), &[narrow]);
+        dispatch(kernel(module, false), &narrow_blocks, &[narrow]);
     }
     if narrow < count || count == 0 {
-        dispatch(kind.wide(), (count - narrow).div_ceil(BLOCK), &[narrow, count]);
+        dispatch(kernel(kind.wide(), kind.by_warp()), &wide_blocks, &[narrow, count]);
     }
     let (packed, scoring) = (Arc::clone(pairs), Arc::clone(scoring));
     recording.pack = Some(Arc::new(move || {
@@ -375,21 +413,24 @@ fn lay_out(pairs: &Pairs, mode: Mode, scoring: &Scoring, kind: Kind) -> Layout {
     Layout::new(pairs, |query, target| kind.takes(query, target, mode, scoring))
 }
 
-fn kernel(mode: Mode, alphabet: Alphabet, module: Module) -> Kernel {
+fn kernel(mode: Mode, alphabet: Alphabet, module: Module, by_warp: bool) -> Kernel {
     let block = [BLOCK as u32, 1, 1];
     if matches!(module, Module::Wgsl(_)) {
         let overrides =
             vec![("mode", f64::from(mode as u8)), ("matrix", f64::from(alphabet as u8))];
         return Kernel { module, entry: "align_pairs", block, shared_bytes: 0, overrides };
     }
-    let entry = match (mode, alphabet) {
-        (Mode::Local, Alphabet::Dna) => "local_dna",
-        (Mode::Global, Alphabet::Dna) => "global_dna",
-        (Mode::SemiGlobal, Alphabet::Dna) => "semi_global_dna",
-        (Mode::Local, Alphabet::Protein) => "local_protein",
-        (Mode::Global, Alphabet::Protein) => "global_protein",
-        (Mode::SemiGlobal, Alphabet::Protein) => "semi_global_protein",
+    let [thread, warp] = match (mode, alphabet) {
+        (Mode::Local, Alphabet::Dna) => ["local_dna", "local_dna_by_warp"],
+        (Mode::Global, Alphabet::Dna) => ["global_dna", "global_dna_by_warp"],
+        (Mode::SemiGlobal, Alphabet::Dna) => ["semi_global_dna", "semi_global_dna_by_warp"],
+        (Mode::Local, Alphabet::Protein) => ["local_protein", "local_protein_by_warp"],
+        (Mode::Global, Alphabet::Protein) => ["global_protein", "global_protein_by_warp"],
+        (Mode::SemiGlobal, Alphabet::Protein) => {
+            ["semi_global_protein", "semi_global_protein_by_warp"]
+        }
     };
+    let entry = if by_warp { warp } else { thread };
     Kernel { module, entry, block, shared_bytes: 0, overrides: Vec::new() }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
+use super::FAMILY;
 use super::case::Totals;
 use super::cpu::SimdProgram;
 use super::gpu;
@@ -11,7 +12,6 @@ use super::reference::{Alignment, align_all, trace_all};
 use super::scoring::{Mode, Scoring};
 use super::sequences::{Pairs, Sequences};
 use super::stream::{table_header, table_rows};
-use super::{FAMILY, PACKED};
 use crate::work::{
     Check, DeviceInfo, Implementation, Input, Keep, Language, Mismatch, Program, Tuning,
     Unsupported, Work,
@@ -100,7 +100,10 @@ impl Input for AlignmentInput {
     }
 
     fn tunings(&self, implementation: &Implementation, device: &DeviceInfo) -> Vec<Tuning> {
-        gpu::tunings(implementation.language, device)
+        match implementation.language {
+            Language::Cuda | Language::Wgsl => gpu::tunings(implementation, device),
+            _ => vec![Tuning::default()],
+        }
     }
 
     fn program(
@@ -117,12 +120,8 @@ impl Input for AlignmentInput {
                     pairs, self.mode, scoring, self.cigar,
                 ))))
             }
-            language @ (Language::Cuda | Language::Wgsl) => {
-                let kind = match (language, implementation.name) {
-                    (Language::Wgsl, _) => gpu::Kind::tuned(tuning),
-                    (_, PACKED) => gpu::Kind::Packed,
-                    _ => gpu::Kind::Inter(language),
-                };
+            Language::Cuda | Language::Wgsl => {
+                let kind = gpu::Kind::tuned(implementation, tuning);
                 gpu::record(pairs, self.mode, scoring, kind, device).map(Program::Recording)
             }
             Language::Library(_) | Language::Process => {

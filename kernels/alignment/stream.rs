@@ -130,7 +130,7 @@ impl PairStream {
     ///
     /// # Errors
     /// What is wrong with a record, or files of different lengths.
-    pub fn next(&mut self) -> Result<Option<Pairs>, StreamError> {
+    pub fn next_chunk(&mut self) -> Result<Option<Pairs>, StreamError> {
         let pairs = match self.all.is_some() {
             true => self.next_of_all()?,
             false => self.next_by_order()?,

@@ -264,7 +264,7 @@ fn files_come_in_chunks_of_pairs_in_order() {
     let mut stream = PairStream::by_order(Box::new(file("q", 70_000)), Box::new(file("t", 70_000)));
     let (mut chunks, mut rows) = (0, Vec::new());
     let scoring = scoring::Scoring::dna(1, -4, 7, 1);
-    while let Some(pairs) = stream.next().expect("good files") {
+    while let Some(pairs) = stream.next_chunk().expect("good files") {
         let (found, ways) = align_pairs(&pairs, scoring::Mode::Global, &scoring, true);
         table_rows(&pairs, &found, ways.as_deref(), &mut rows);
         chunks += 1;
@@ -275,10 +275,10 @@ fn files_come_in_chunks_of_pairs_in_order() {
     assert_eq!(rows.lines().nth(69_999), Some("q69999\tt69999\t4\t3\t3\t0\t0\t4="));
     let mut stream = PairStream::by_order(Box::new(file("q", 5)), Box::new(file("t", 9)));
     let unequal = StreamError::Unequal { records: 5, more_queries: false };
-    assert_eq!(stream.next(), Err(unequal));
+    assert_eq!(stream.next_chunk(), Err(unequal));
     let mut stream = PairStream::all(file("q", 3), Box::new(file("t", 2))).expect("queries");
-    let pairs = stream.next().expect("good files").expect("pairs");
+    let pairs = stream.next_chunk().expect("good files").expect("pairs");
     let names = (0..pairs.len()).map(|i| pairs.queries.id(i) + &pairs.targets.id(i));
     assert_eq!(names.collect::<Vec<_>>(), ["q0t0", "q1t0", "q2t0", "q0t1", "q1t1", "q2t1"]);
-    assert_eq!(stream.next(), Ok(None));
+    assert_eq!(stream.next_chunk(), Ok(None));
 }

@@ -59,7 +59,7 @@ pub fn run(args: &AlignArgs, output: &OutputArgs) -> Outcome {
     thread::scope(|scope| {
         let writer = scope.spawn(move || write(waiting, to));
         let outcome = loop {
-            let pairs = match stream.next() {
+            let pairs = match stream.next_chunk() {
                 Ok(Some(pairs)) => pairs,
                 Ok(None) => break Ok(DONE),
                 Err(error) => break Err(refused(args, &error)),

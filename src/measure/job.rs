@@ -260,10 +260,8 @@ impl<E> Steps<'_, E> {
                 Ok((time_s, outputs)) if time_s < best.0 => {
                     match self.context.input.check(&outputs) {
                         Ok(_) => best = (time_s, tuning),
-                        Err(mismatch) => self.tell(Event::TrialWrong {
-                            tuning: tuning.name,
-                            problem: mismatch.0,
-                        })?,
+                        Err(mismatch) => self
+                            .tell(Event::TrialWrong { tuning: tuning.name, problem: mismatch.0 })?,
                     }
                 }
                 Ok(_) => {}
