@@ -18,10 +18,12 @@ const SYNTHETIC_KEYS: [&str; 8] =
 const FILE_KEYS: [&str; 3] = ["queries", "targets", "pairing"];
 /// Pairs of a case.
 const MAX_PAIRS: usize = 1 << 28;
+/// Pairs of every query with every target, which each have their names.
+const MAX_ALL_PAIRS: usize = 1 << 24;
 /// What is asked of a pair: score and ends, or the way between start and end as well.
 const OUTPUTS: [&str; 2] = ["ends", "cigar"];
-/// Cells of a table whose way is traced: half a gigabyte, in rows kept and bits of cells.
-const MAX_CIGAR_CELLS: f64 = 1e11;
+/// Cells of a table whose way is traced in a case: the reference keeps a byte of each.
+const MAX_CIGAR_CELLS: f64 = 1e9;
 /// How sequences of two files become pairs.
 const PAIRINGS: [&str; 2] = ["order", "all"];
 
@@ -193,9 +195,9 @@ fn read_files(
         false => Pairs { queries: queries.sequences, targets: targets.sequences },
         true => {
             key += " pairing=all";
-            if query_count.saturating_mul(target_count) > MAX_PAIRS {
+            if query_count.saturating_mul(target_count) > MAX_ALL_PAIRS {
                 let hint = format!(
-                    "makes {query_count} × {target_count} pairs, more than {MAX_PAIRS}; give fewer \
+                    "makes {query_count} × {target_count} pairs, more than {MAX_ALL_PAIRS}; give fewer \
                      queries at a time"
                 );
                 return Err(input.bad("pairing", hint).into());
@@ -239,8 +241,16 @@ impl Case for AlignmentCase {
 
     fn host_bytes(&self) -> u64 {
         let totals = self.totals();
-        // Codes, twice when packed; starts, order, reference, results in two forms.
-        (2.0 * totals.residues + 80.0 * totals.pairs) as u64
+        // The reference traces a pair on each thread.
+        let traced = match self.cigar {
+            true => {
+                totals.rows as f64 * totals.columns as f64 * rayon::current_num_threads() as f64
+            }
+            false => 0.0,
+        };
+        // Codes, twice when packed; spans, order, reference, results in two forms; of files, names.
+        let pair = if matches!(self.source, Source::Files { .. }) { 200.0 } else { 100.0 };
+        (2.0 * totals.residues + pair * totals.pairs + traced) as u64
     }
 
     fn device_bytes(&self) -> u64 {
@@ -265,7 +275,7 @@ impl Case for AlignmentCase {
                     .into(),
             )),
             Language::Cuda | Language::Wgsl => {
-                gpu::loops(totals.cells / totals.pairs.max(1.0), device)?;
+                gpu::loops(totals.rows, totals.columns, device)?;
                 gpu::supports(totals.pairs, totals.residues, totals.columns, device)
             }
             Language::Library(_) | Language::Process => {

@@ -94,7 +94,8 @@ fn align<V: Vector, S: Substitution<V>, W: Watch<V>>(
 pub(super) struct Table<V: Vector> {
     rules: Rules<V>,
     query_pad: u8,
-    steps: usize,
+    /// Columns, and how far the last lane is behind.
+    pub steps: usize,
     /// The target's codes; those that the lanes see in one step stand side by side.
     letters: Vec<V::Element>,
     /// H and F under the strips before, by column; registers are stored beyond the last.

@@ -37,14 +37,15 @@ impl Range {
         COLUMNS.rev().find_map(|columns| {
             // Under the lowest H: K columns on, in the row above, less what is taken off in between.
             let drop = gap(columns) + open + best + (open + extend).max(-worst);
-            // Over it: up to the row above the strip, then K columns on.
+            // Over it: up to the row above the strip, then K columns on. Rows below it stay under that,
+            // as K is no less than the strip's rows.
             let rise = gap(ROWS) + gap(columns) + columns as i32 * best;
             (drop + rise <= E::MAX).then_some(Self { drop, columns })
         })
     }
 }
 
-/// Scores under this, and this itself where it is not a score, never decide: two gaps cost less.
+/// Lower scores never decide, as two gaps cost less; nor does this, where it stands for such.
 pub(super) fn least_that_counts(scoring: &Scoring) -> i32 {
     scoring.mismatch.max(-2 * scoring.gap_open - 1)
 }

@@ -131,7 +131,11 @@ fn trace<V: Vector, S: Substitution<V>>(job: &PairJob<'_>, substitution: &mut S)
     let mut path = Path::from(job.query.len() as i32 - 1, job.target.len() as i32 - 1);
     let mut directions = Directions::<V>::new(job.mode, true);
     for (round, query) in rounds.iter().enumerate().rev() {
+        if path.at_end() {
+            break;
+        }
         directions.bits.clear();
+        directions.bits.reserve(table.steps * ROWS * V::LANES);
         if let Some(edges) = above.pop() {
             table.edges = edges;
         }

@@ -98,14 +98,17 @@ struct Layout {
     groups: Vec<(usize, usize, usize)>,
     /// Words of all groups.
     words: usize,
-    /// Longest target.
-    columns: usize,
+    /// Longest target of the pairs for 16 bits, and of the others.
+    columns: [usize; 2],
     /// Pairs for 16 bits, which stand first.
     narrow: usize,
 }
 
 impl Layout {
     /// `fits` says whether a pair of such lengths is one for 16 bits.
+    ///
+    /// `packed.cu` hangs on the order by queries: its keys take the lower half, the shorter query, out
+    /// of reach of the upper one, even where padded columns score.
     fn new(pairs: &Pairs, fits: impl Fn(usize, usize) -> bool) -> Self {
         let lengths =
             |i: u32| (pairs.queries.get(i as usize).len(), pairs.targets.get(i as usize).len());
@@ -113,13 +116,14 @@ impl Layout {
         let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
         order.sort_by_key(|&i| (wide(i), lengths(i)));
         let narrow = order.partition_point(|&i| !wide(i));
-        let (mut groups, mut words, mut columns) = (Vec::new(), 0, 0);
+        let longest = |of: &[u32]| of.iter().map(|&i| lengths(i).1).max().unwrap_or(0);
+        let columns = [longest(&order[..narrow]), longest(&order[narrow..])];
+        let (mut groups, mut words) = (Vec::new(), 0);
         for group in order.chunks(GROUP) {
             let longest = |length: fn((usize, usize)) -> usize| {
                 group.iter().map(|&i| length(lengths(i))).max().unwrap_or(0)
             };
             let (query, target) = (longest(|l| l.0), longest(|l| l.1));
-            columns = columns.max(target);
             let (query, target) = (query.next_multiple_of(STRIP) / 4, target.div_ceil(4));
             groups.push((query, target, words));
             words += (query + target) * GROUP;
@@ -207,18 +211,18 @@ pub(super) fn supports(
     fits(residues.max(least).max(pairs * PAIR_BYTES as f64) as u64, device)
 }
 
-/// Whether the loops over a pair of so many cells come to their end: Mesa's software adapter leaves
-/// the loops of an invocation after 65,535 rounds in all, whatever is left to do.
-pub(super) fn loops(cells: f64, device: &DeviceInfo) -> Result<(), Unsupported> {
+/// Whether the loops over a pair of up to so many rows and columns come to their end: Mesa's software
+/// adapter leaves the loops of an invocation after 65,535 rounds in all, whatever is left to do.
+pub(super) fn loops(rows: usize, columns: usize, device: &DeviceInfo) -> Result<(), Unsupported> {
     /// Rows of a strip in WGSL; a round moves a strip by one column.
-    const ROWS: f64 = 8.0;
-    let rounds = cells / ROWS;
+    const ROWS: usize = 8;
+    let rounds = rows.div_ceil(ROWS) as f64 * columns as f64;
     if device.kind != DeviceKind::SoftwareGpu || rounds < 65_535.0 {
         return Ok(());
     }
     Err(Unsupported(format!(
-        "a pair takes {rounds:.0} rounds of the inner loop, and a software adapter ends a loop after \
-         65,535"
+        "the longest pair takes {rounds:.0} rounds of the inner loop, and a software adapter ends a loop \
+         after 65,535"
     )))
 }
 
@@ -248,6 +252,9 @@ impl Blocks {
     /// For `jobs` jobs, `at_once` to a block, each with a row of `columns` columns between strips.
     fn new(jobs: usize, at_once: usize, columns: usize, largest_bytes: u64) -> Self {
         let room = BOUNDARY_LIMIT_BYTES.min(largest_bytes as usize);
+        if jobs == 0 {
+            return Self { count: 1, boundary_bytes: BOUNDARY_BYTES as u64 };
+        }
         let of_block = at_once * BOUNDARY_BYTES * columns.max(1);
         let count = jobs.div_ceil(at_once).min(room / of_block).clamp(1, 65_535);
         Self { count, boundary_bytes: (count * of_block) as u64 }
@@ -357,15 +364,9 @@ pub(super) fn record(
 ) -> Result<Recording, Unsupported> {
     let layout = lay_out(pairs, mode, scoring, kind);
     let (count, narrow, largest) = (pairs.len(), layout.narrow, largest_buffer(device));
-    let [narrow_blocks, wide_blocks] = [
-        Blocks::new(narrow.div_ceil(2), BLOCK, layout.columns, largest),
-        Blocks::new(
-            count - narrow,
-            if kind.by_warp() { WARPS } else { BLOCK },
-            layout.columns,
-            largest,
-        ),
-    ];
+    let at_once = if kind.by_warp() { WARPS } else { BLOCK };
+    let narrow_blocks = Blocks::new(narrow.div_ceil(2), BLOCK, layout.columns[0], largest);
+    let wide_blocks = Blocks::new(count - narrow, at_once, layout.columns[1], largest);
     let boundary_bytes = narrow_blocks.boundary_bytes.max(wide_blocks.boundary_bytes);
     let letter_bytes = (layout.words.max(1) * 4) as u64;
     fits(letter_bytes.max(boundary_bytes).max(pairs.len() as u64 * PAIR_BYTES), device)?;

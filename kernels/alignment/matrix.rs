@@ -23,10 +23,18 @@ pub(super) fn parse(text: &str, alphabet: Alphabet) -> Result<Table, String> {
         .map(|word| letter(word, alphabet).map_err(|why| format!("line {at}: {why}")))
         .collect::<Result<_, _>>()?;
     let mut scores = vec![None; CODES * CODES];
+    let mut rows = Vec::new();
+    if let Some(code) = twice(&columns) {
+        return Err(format!("line {at}: {} stands there twice", char::from(alphabet.decode(code))));
+    }
     for (at, line) in lines {
         let mut words = line.split_whitespace();
         let first = words.next().unwrap_or_default();
         let row = letter(first, alphabet).map_err(|why| format!("line {at}: {why}"))?;
+        rows.push(row);
+        if !columns.contains(&row) || twice(&rows).is_some() {
+            return Err(format!("line {at}: {first} is no column, or has a row already"));
+        }
         let numbers: Vec<&str> = words.collect();
         if numbers.len() != columns.len() {
             let (found, expected) = (numbers.len(), columns.len());
@@ -41,6 +49,9 @@ pub(super) fn parse(text: &str, alphabet: Alphabet) -> Result<Table, String> {
                 scores[usize::from(row) * CODES + usize::from(*column)] = Some(score);
             }
         }
+    }
+    if rows.len() != columns.len() {
+        return Err(format!("holds {} rows for {} columns", rows.len(), columns.len()));
     }
     let known = || scores.iter().flatten().map(|&score| i32::from(score));
     let (best, worst) = (known().max().unwrap_or(0), known().min().unwrap_or(0).min(0));
@@ -60,4 +71,10 @@ fn letter(word: &str, alphabet: Alphabet) -> Result<Option<u8>, String> {
     let (code, letter) =
         code.ok_or_else(|| format!("`{word}` is no {} letter", alphabet.name()))?;
     Ok((alphabet.decode(code) == letter.to_ascii_uppercase()).then_some(code))
+}
+
+/// A code that stands twice in a list.
+fn twice(codes: &[Option<u8>]) -> Option<u8> {
+    let mut known = codes.iter().flatten().enumerate();
+    known.find(|(at, code)| codes.iter().flatten().take(*at).any(|c| c == *code)).map(|(_, &c)| c)
 }

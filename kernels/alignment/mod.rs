@@ -50,7 +50,7 @@ static IMPLEMENTATIONS: [Implementation; 4] = [
     Implementation {
         name: "cuda/inter",
         language: Language::Cuda,
-        summary: "a pair per thread, strips of 16 query residues in registers, 32 bits",
+        summary: "a pair per thread or per warp, strips of 16 query residues in registers, 32 bits",
     },
     Implementation {
         name: PACKED,
@@ -60,7 +60,7 @@ static IMPLEMENTATIONS: [Implementation; 4] = [
     Implementation {
         name: "vulkan/inter",
         language: Language::Wgsl,
-        summary: "a pair per invocation, strips of 8 query residues in registers, 32 bits",
+        summary: "a pair per invocation in 32 bits, or two in 16, strips of 8 query residues in registers",
     },
 ];
 

@@ -95,6 +95,11 @@ impl Path {
         }
     }
 
+    /// Whether no cell is left to go to.
+    pub fn at_end(&self) -> bool {
+        self.ended || self.row < 0 || self.column < 0
+    }
+
     fn leave_query(&mut self) {
         self.take(b'D', 1);
         self.at = At::GapInQuery;

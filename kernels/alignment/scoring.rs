@@ -127,7 +127,7 @@ pub struct Scoring {
     pub gap_extend: i32,
     /// Protein only: the matrix's name, and of a file the first digits of its SHA-256.
     matrix: String,
-    /// `table[query code · 32 + target code]`; codes outside the alphabet score `min()`.
+    /// `table[query code · 32 + target code]`; codes outside the alphabet score the lowest.
     table: Vec<i8>,
 }
 
@@ -153,6 +153,15 @@ impl Scoring {
         }
         let (alphabet, matrix) = (Alphabet::Protein, "blosum62".into());
         Self { alphabet, matched: 11, mismatch: -4, gap_open, gap_extend, matrix, table }
+    }
+
+    /// Protein scores from the text of a matrix, see `matrix.rs`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of_matrix(text: &str, gap_open: i32, gap_extend: i32) -> Result<Self, String> {
+        let (table, matched, mismatch) = matrix::parse(text, Alphabet::Protein)?;
+        Ok(Self { matched, mismatch, table, ..Self::blosum62(gap_open, gap_extend) })
     }
 
     /// The scoring that `given`, the keys of `scoring = { … }`, says.
@@ -199,16 +208,15 @@ impl Scoring {
             Alphabet::Protein => {
                 let blosum62 = Self::blosum62(gap_open, gap_extend);
                 match reader.text("matrix")? {
-                    None | Some("blosum62") => Ok(blosum62),
+                    None => Ok(blosum62),
+                    Some(name) if name.eq_ignore_ascii_case("blosum62") => Ok(blosum62),
                     Some(name) => {
                         let file = NamedFile::read(name, files)?;
                         let bad = |problem| file.bad(problem);
                         let text =
                             str::from_utf8(&file.bytes).map_err(|_| bad("is no text".into()))?;
-                        let (table, matched, mismatch) =
-                            matrix::parse(text, alphabet).map_err(bad)?;
-                        let matrix = file.key();
-                        Ok(Self { matched, mismatch, matrix, table, ..blosum62 })
+                        let scoring = Self::of_matrix(text, gap_open, gap_extend).map_err(bad)?;
+                        Ok(Self { matrix: file.key(), ..scoring })
                     }
                 }
             }

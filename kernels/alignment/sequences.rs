@@ -309,9 +309,12 @@ pub(super) fn read_record(
                 (b'\n', _) => line += 1,
                 (b'\r', _) => {}
                 (_, NO_CODE) => {
+                    let protein =
+                        alphabet == Alphabet::Dna && Alphabet::Protein.encode(*letter).is_some();
+                    let hint = if protein { ", or is the alphabet protein?" } else { "" };
                     return Err(format!(
                         "line {line}: record `{id}` holds '{}', which is no {} letter; correct or \
-                         remove the record",
+                         remove the record{hint}",
                         letter.escape_ascii(),
                         alphabet.name()
                     ));

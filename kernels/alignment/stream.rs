@@ -21,6 +21,8 @@ const CHUNK_RESIDUES: usize = 1 << 23;
 pub struct Records {
     reader: Option<Box<dyn FastxReader>>,
     alphabet: Alphabet,
+    /// What is wrong after the records that were given.
+    problem: Option<String>,
 }
 
 impl Records {
@@ -30,7 +32,7 @@ impl Records {
     /// A file that is neither FASTA nor FASTQ.
     pub fn open(file: Box<dyn Read + Send>, alphabet: Alphabet) -> Result<Self, String> {
         let reader = needletail::parse_fastx_reader(file).map_err(|error| in_words(&error))?;
-        Ok(Self { reader: Some(reader), alphabet })
+        Ok(Self { reader: Some(reader), alphabet, problem: None })
     }
 }
 
@@ -38,6 +40,9 @@ impl Iterator for Records {
     type Item = Result<Sequences, String>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(problem) = self.problem.take() {
+            return Some(Err(problem));
+        }
         let reader = self.reader.as_mut()?;
         let mut batch = Sequences::default();
         while batch.len() < BATCH_RECORDS && batch.residues_kept() < BATCH_RESIDUES {
@@ -49,13 +54,21 @@ impl Iterator for Records {
                 }
                 Err(problem) => {
                     self.reader = None;
-                    return Some(Err(problem));
+                    self.problem = Some(problem);
+                    break;
                 }
             }
         }
-        (!batch.is_empty()).then_some(Ok(batch))
+        match batch.is_empty() {
+            true => self.problem.take().map(Err),
+            false => Some(Ok(batch)),
+        }
     }
 }
+
+/// Cells of a table whose way is traced: the rows that are kept between strips and the bits of the
+/// strips at hand take half a gigabyte at most, for each thread.
+const MAX_CIGAR_CELLS: f64 = 2e10;
 
 /// Batches of one side, and how far they are used.
 struct Side {
@@ -98,6 +111,8 @@ pub struct PairStream {
     targets: Side,
     /// All queries, where every target meets every query.
     all: Option<Sequences>,
+    /// Why there is nothing after the pairs that were given.
+    failed: Option<StreamError>,
 }
 
 impl PairStream {
@@ -106,7 +121,7 @@ impl PairStream {
         queries: Box<dyn Iterator<Item = Result<Sequences, String>> + Send>,
         targets: Box<dyn Iterator<Item = Result<Sequences, String>> + Send>,
     ) -> Self {
-        Self { queries: Side::new(queries), targets: Side::new(targets), all: None }
+        Self { queries: Side::new(queries), targets: Side::new(targets), all: None, failed: None }
     }
 
     /// Every target with every query, target by target; the queries are kept in memory.
@@ -123,23 +138,34 @@ impl PairStream {
             (0..batch.len()).for_each(|index| all.push_from(&batch, index));
         }
         let none = Side::new(Box::new(std::iter::empty()));
-        Ok(Self { queries: none, targets: Side::new(targets), all: Some(all) })
+        Ok(Self { queries: none, targets: Side::new(targets), all: Some(all), failed: None })
     }
 
-    /// The next chunk; `None` at the end.
+    /// The next chunk; `None` at the end. Pairs before an error are given first.
     ///
     /// # Errors
     /// What is wrong with a record, or files of different lengths.
     pub fn next_chunk(&mut self) -> Result<Option<Pairs>, StreamError> {
-        let pairs = match self.all.is_some() {
-            true => self.next_of_all()?,
-            false => self.next_by_order()?,
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let mut pairs = Pairs::default();
+        let filled = match self.all.take() {
+            Some(all) => {
+                let filled = self.fill_with_all(&all, &mut pairs);
+                self.all = Some(all);
+                filled
+            }
+            None => self.fill_by_order(&mut pairs),
         };
+        match filled {
+            Err(error) if pairs.is_empty() => return Err(error),
+            filled => self.failed = filled.err(),
+        }
         Ok((!pairs.is_empty()).then_some(pairs))
     }
 
-    fn next_by_order(&mut self) -> Result<Pairs, StreamError> {
-        let mut pairs = Pairs::default();
+    fn fill_by_order(&mut self, pairs: &mut Pairs) -> Result<(), StreamError> {
         while pairs.len() < CHUNK_PAIRS
             && pairs.queries.residues_kept() + pairs.targets.residues_kept() < CHUNK_RESIDUES
         {
@@ -152,26 +178,29 @@ impl PairStream {
                 }
                 (false, false) => break,
                 (more_queries, _) => {
-                    return Err(StreamError::Unequal {
-                        records: self.queries.records(),
-                        more_queries,
-                    });
+                    let records = self.queries.records();
+                    return Err(StreamError::Unequal { records, more_queries });
                 }
             }
         }
-        Ok(pairs)
+        Ok(())
     }
 
-    fn next_of_all(&mut self) -> Result<Pairs, StreamError> {
-        let Some(all) = &self.all else { return Ok(Pairs::default()) };
+    fn fill_with_all(&mut self, all: &Sequences, pairs: &mut Pairs) -> Result<(), StreamError> {
         let mut targets = Sequences::default();
-        while targets.residues_kept() < CHUNK_RESIDUES
-            && targets.len() * all.len() < CHUNK_PAIRS
-            && self.targets.ready().map_err(StreamError::Target)?
-        {
-            self.targets.take(&mut targets);
+        let mut failed = Ok(());
+        while targets.residues_kept() < CHUNK_RESIDUES && targets.len() * all.len() < CHUNK_PAIRS {
+            match self.targets.ready() {
+                Ok(true) => self.targets.take(&mut targets),
+                Ok(false) => break,
+                Err(problem) => {
+                    failed = Err(StreamError::Target(problem));
+                    break;
+                }
+            }
         }
-        Ok(Pairs::all(all.clone(), targets))
+        *pairs = Pairs::all(all.clone(), targets);
+        failed
     }
 }
 
@@ -189,6 +218,22 @@ pub enum StreamError {
         /// Whether it is the queries that go on.
         more_queries: bool,
     },
+}
+
+/// Why the way of a pair among these cannot be traced: its table is too large.
+pub fn too_long_to_trace(pairs: &Pairs) -> Option<String> {
+    (0..pairs.len()).find_map(|pair| {
+        let (query, target) = (pairs.queries.get(pair).len(), pairs.targets.get(pair).len());
+        let fits = query as f64 * target as f64 <= MAX_CIGAR_CELLS;
+        (!fits).then(|| {
+            format!(
+                "{} ({query} residues) against {} ({target}): CIGARs are for tables of at most \
+                 {MAX_CIGAR_CELLS:e} cells; align it without, or cut it into windows",
+                pairs.queries.id(pair),
+                pairs.targets.id(pair)
+            )
+        })
+    })
 }
 
 /// Aligns on all threads of the present pool with the best instruction set; with `cigar` the ways as

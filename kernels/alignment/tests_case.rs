@@ -94,11 +94,15 @@ fn a_matrix_from_a_file_scores_and_is_named_in_the_key() {
     let found = [(b'A', b'C'), (b'C', b'A'), (b'J', b'O'), (b'W', b'W')].map(|(q, t)| score(q, t));
     assert_eq!((found, best, worst), ([2, -3, 1, -3], 9, -3));
     let wrong = |text: &str| scoring(text).err().expect("an error").to_string();
-    assert!(wrong("A C\nA 4\n").contains("m/own.txt: line 2: 1 scores for 2 letters"));
+    assert!(wrong("A C\nA 4\nC 1 1\n").contains("m/own.txt: line 2: 1 scores for 2 letters"));
     assert!(wrong("A C\nA 4 x\n").contains("line 2: x is no whole number from -100 to 100"));
     assert!(wrong("A !\n").contains("line 1: `!` is no protein letter"));
     assert!(wrong("A C\nA -1 0\nC 0 -1\n").contains("no score in it is above 0"));
     assert!(wrong("").contains("holds no matrix"));
+    assert!(wrong("A C A\nA 4 1 4\n").contains("line 1: A stands there twice"));
+    assert!(wrong("A C\nA 4 1\nA 4 1\n").contains("line 3: A is no column, or has a row already"));
+    assert!(wrong("A C\nA 4 1\nD 1 4\n").contains("line 3: D is no column"));
+    assert!(wrong("A C\nA 4 1\n").contains("holds 1 rows for 2 columns"));
 }
 
 #[test]
@@ -242,7 +246,7 @@ proptest! {
             let whole = file_case(&shelf).map(|case| case.work().items);
             // In batches a file holds as many records, or is wrong as well.
             let records = Records::open(Box::new(io::Cursor::new(bytes)), Alphabet::Dna)
-                .and_then(|records| records.map(|batch| Ok(batch?.len())).sum::<Result<usize, _>>());
+                .and_then(|records| records.map(|batch| Ok(batch?.len())).sum::<Result<usize, String>>());
             prop_assert_eq!(whole.is_ok(), records.is_ok());
             if let (Ok(items), Ok(records)) = (whole, records) {
                 prop_assert_eq!(items, records as f64);
@@ -274,8 +278,16 @@ fn files_come_in_chunks_of_pairs_in_order() {
     assert_eq!(rows.lines().count(), 70_000);
     assert_eq!(rows.lines().nth(69_999), Some("q69999\tt69999\t4\t3\t3\t0\t0\t4="));
     let mut stream = PairStream::by_order(Box::new(file("q", 5)), Box::new(file("t", 9)));
+    // What both files have comes first, then why there is no more.
+    assert_eq!(stream.next_chunk().expect("pairs").map(|pairs| pairs.len()), Some(5));
     let unequal = StreamError::Unequal { records: 5, more_queries: false };
     assert_eq!(stream.next_chunk(), Err(unequal));
+    let bad = batches(">q0\nACGT\n>q1\nAC!\n".into());
+    let mut stream = PairStream::by_order(Box::new(bad), Box::new(file("t", 2)));
+    assert_eq!(stream.next_chunk().expect("a pair").map(|pairs| pairs.len()), Some(1));
+    assert!(
+        matches!(stream.next_chunk(), Err(StreamError::Query(problem)) if problem.contains("line 4"))
+    );
     let mut stream = PairStream::all(file("q", 3), Box::new(file("t", 2))).expect("queries");
     let pairs = stream.next_chunk().expect("good files").expect("pairs");
     let names = (0..pairs.len()).map(|i| pairs.queries.id(i) + &pairs.targets.id(i));

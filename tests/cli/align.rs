@@ -28,6 +28,27 @@ fn pairs_by_order_become_a_table() {
 }
 
 #[test]
+fn a_table_has_its_name_once_it_is_whole_and_is_never_lost() {
+    let folder = folder();
+    let queries = file(folder.path(), "reads.fastq", QUERIES);
+    let targets = file(folder.path(), "windows.fasta", TARGETS);
+    let one = file(folder.path(), "one.fasta", ">w1\nTTACGT\n");
+    let arguments = ["align", &queries, &targets, "-o", "out"];
+    let told = stderr(&run(folder.path(), &arguments, 0));
+    assert!(told.contains("2 pairs are in out/alignments.tsv"), "{told}");
+    let again = stderr(&run(folder.path(), &arguments, 2));
+    assert!(again.contains("out/alignments.tsv exists and would be lost"), "{again}");
+    let cut = run(folder.path(), &["align", &queries, &one, "-o", "cut"], 2);
+    assert!(stderr(&cut).contains("ends after 1 record"));
+    assert!(!folder.path().join("cut/alignments.tsv").exists());
+    // What was aligned before the error is there; nothing of a table where nothing was.
+    let part = stdout(&run(folder.path(), &["align", &queries, &one], 2));
+    assert_eq!(part.lines().last(), Some("r1\tw1\t4\t3\t5"));
+    let bad = file(folder.path(), "bad.fasta", ">w1\nTT!\n");
+    assert_eq!(stdout(&run(folder.path(), &["align", &queries, &bad], 2)), "");
+}
+
+#[test]
 fn every_target_meets_every_query_from_standard_input() {
     let folder = folder();
     let queries = file(folder.path(), "q.fasta", ">q1\nWC\n>q2\nCC\n");
@@ -53,7 +74,7 @@ fn what_is_wrong_is_named_with_the_next_step() {
     let told = |arguments: &[&str]| stderr(&run(folder.path(), arguments, 2));
     let unequal = told(&["align", &queries, &one]);
     assert!(
-        unequal.contains("one.fasta ends after 1 records, ") && unequal.contains("--pairing all")
+        unequal.contains("one.fasta ends after 1 record, ") && unequal.contains("--pairing all")
     );
     let letter = told(&["align", &queries, &bad]);
     assert!(letter.contains("bad.fasta: line 4: record `w2` holds '!'"), "{letter}");
@@ -64,7 +85,13 @@ fn what_is_wrong_is_named_with_the_next_step() {
     let gaps = told(&["align", &queries, &one, "--gap-open", "1", "--gap-extend", "2"]);
     assert!(gaps.contains("gap_open = 1") && gaps.contains("at least gap_extend = 2"), "{gaps}");
     let dna = told(&["align", &queries, &one, "--matrix", "blosum62"]);
-    assert!(dna.contains("matrix"), "{dna}");
+    assert!(dna.contains("--matrix is for proteins; give --alphabet protein"), "{dna}");
+    let protein = told(&["align", &queries, &one, "--alphabet", "protein", "--match", "3"]);
+    assert!(protein.contains("scores of proteins come from --matrix"), "{protein}");
+    assert!(told(&["align", "-", "-"]).contains("only one of QUERIES and TARGETS"));
+    assert!(told(&["align", &queries, "."]).contains("is a folder"));
+    let amino = file(folder.path(), "amino.fasta", ">p1\nMKF\n>p2\nMK\n");
+    assert!(told(&["align", &queries, &amino]).contains("or is the alphabet protein?"));
     assert!(told(&["align", &queries, &one, "--threads", "0"]).contains("0 is not in 1..=1024"));
     let format = told(&["align", &queries, &one, "--format", "json"]);
     assert!(format.contains("leave --format out"), "{format}");

@@ -4,10 +4,24 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+/// What comes out, which `--help` tells.
+const TABLE: &str = "\
+The table has a header and a row a pair, with tabs: query, target, score, query_end, target_end; with
+--cigar also query_start, target_start, cigar. With -o DIR it is DIR/alignments.tsv.
+
+Ends and starts count from 0 and are inclusive, -1 means none. Of several best alignments the one with
+the smallest target end counts, then the one with the smallest query end. In CIGARs = is a pair of
+equal residues, X of unequal ones, I a query residue without a partner, D a target residue without one.
+A gap of length k costs gap-open + (k - 1) * gap-extend.
+
+DNA: U reads as T, other IUPAC letters as N, which matches nothing. Protein: J, O and U read as X;
+letters that a matrix lacks have its lowest score. Sequences have at most 1,048,576 residues.";
+
 /// `align`.
 #[derive(Debug, Args)]
+#[command(after_long_help = TABLE)]
 pub struct AlignArgs {
-    /// FASTA or FASTQ, plain or gzip
+    /// FASTA or FASTQ, plain or gzip; - is standard input
     #[arg(value_name = "QUERIES")]
     pub queries: PathBuf,
     /// FASTA or FASTQ, plain or gzip; - is standard input
@@ -20,26 +34,26 @@ pub struct AlignArgs {
     #[arg(long, value_enum, default_value_t)]
     pub alphabet: AlphabetArg,
     /// How records become pairs: the first with the first and so on, or every target with every
-    /// query
+    /// query, target by target
     #[arg(long, value_enum, default_value_t)]
     pub pairing: PairingArg,
     /// Adds where alignments begin, and their CIGARs
     #[arg(long)]
     pub cigar: bool,
     /// Score of equal DNA letters [default: 1]
-    #[arg(long = "match", value_name = "N")]
+    #[arg(long = "match", value_name = "N", allow_negative_numbers = true)]
     pub matched: Option<i64>,
-    /// Score of unequal DNA letters [default: -4]
+    /// Score of unequal DNA letters, 0 or less [default: -4]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub mismatch: Option<i64>,
     /// Protein: blosum62 or a file in NCBI's form [default: blosum62]
     #[arg(long, value_name = "MATRIX")]
     pub matrix: Option<String>,
     /// Cost of a gap's first residue [default: 7, protein 11]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub gap_open: Option<i64>,
     /// Cost of each further one [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub gap_extend: Option<i64>,
     /// Threads that align [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -51,7 +51,8 @@ impl Problem {
         let gaps = (number("gap_open")?, number("gap_extend")?);
         let scoring = match word("alphabet") {
             Some("dna") => Scoring::dna(number("match")?, number("mismatch")?, gaps.0, gaps.1),
-            _ => Scoring::blosum62(gaps.0, gaps.1),
+            _ if word("matrix") == Some("blosum62") => Scoring::blosum62(gaps.0, gaps.1),
+            _ => bail!("the peers know no other matrix than blosum62"),
         };
         let count = if scoring.alphabet == Alphabet::Dna { 5 } else { 24 };
         let letters = (0..count).map(|code| scoring.alphabet.decode(code)).collect();
