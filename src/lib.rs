@@ -27,4 +27,7 @@ pub mod report;
 pub mod gate;
 pub mod placement;
 
+pub mod fleet;
+pub mod store;
+
 pub mod cli;

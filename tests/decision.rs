@@ -167,6 +167,7 @@ fn environment(size: &str) -> Environment {
         sku: Some(size.into()),
         sku_source: Some("flag".into()),
         region: None,
+        node: None,
         cpu: CpuEnv {
             model: Some(model.into()),
             threads: (size == CPU).then_some(8),

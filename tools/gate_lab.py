@@ -29,6 +29,9 @@ SUITE = ROOT / "tests/fixtures/gate/lab.toml"
 IMPLEMENTATION = "cpu/simd"
 # Gate runs by which the steps of a hundredth are corrected.
 CORRECTIONS = 2
+# Wall time of a rival's run by its seconds of samples, as measured here: what it takes anyway (building
+# the inputs, warming up, analysing) and what a second of samples adds.
+WALL_S = {"criterion": (40.0, 0.66), "hyperfine": (40.0, 0.7), "t_test": (25.0, 0.6)}
 # Slow-downs that are counted together, in per cent.
 BINS = (0, 5, 8, 10, 13, 17, 100)
 
@@ -43,7 +46,9 @@ def arguments():
     parser.add_argument("--arm", type=Path, help="bench gate_arm")
     parser.add_argument("--slow-arm", type=Path, help="the same with --features inject-slowdown")
     parser.add_argument("--rebuilt", action="store_true", help="A/A of --bin against --slow-bin")
-    parser.add_argument("--seconds", type=float, default=20.0, help="wall time of a rival's run")
+    parser.add_argument("--seconds", type=float, default=20.0, help="samples of a rival's run")
+    parser.add_argument("--wall", type=float, help="wall time of a rival's run, instead of --seconds")
+    parser.add_argument("--rule", choices=sorted(WALL_S), action="append", help="only these rivals")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", dest="folder", type=Path, required=True, help="folder of raw.jsonl")
     parser.add_argument("gate", nargs=argparse.REMAINDER, help="after --: options for the gate")
@@ -191,21 +196,28 @@ def rivals(args):
     keys = sorted(steps_of_a_hundredth(args))
     order = case_order(args)
     dose = float(args.doses)
+    rules = {rule.__name__[3:]: rule for rule in (by_criterion, by_hyperfine, by_t_test)}
     for index in range(args.number):
         seed = args.seed * 1000 + index
         chosen = random.Random(seed).sample(keys, len(keys) // 2)
         with tempfile.TemporaryDirectory() as folder:
             env = {**os.environ, "GATE_LAB_SUITE": str(SUITE), "CRITERION_HOME": folder,
                    "BREAKEVEN_INJECT": str(dose_file(args, folder, dose, chosen))}
-            for rule in (by_criterion, by_hyperfine, by_t_test):
+            for name in args.rule or rules:
+                if args.wall:
+                    anyway_s, a_second_s = WALL_S[name]
+                    args.seconds = max(20.0, (args.wall - anyway_s) / a_second_s)
                 begin = time.monotonic()
-                found = rule(args, env, len(order))
+                found = rules[name](args, env, len(order))
                 wall_s = time.monotonic() - begin
                 rows = [{"case": key, "dose": dose if key in chosen else 0, "verdict": verdict}
                         for key, verdict in zip(order, found)]
-                kept(args, {"kind": rule.__name__[3:], "dose": dose, "seed": seed,
-                            "seconds": args.seconds, "wall_s": round(wall_s, 1), "rows": rows})
-                print(index, rule.__name__, f"{wall_s:.1f} s", found, flush=True)
+                entry = {"kind": name, "dose": dose, "seed": seed, "seconds": round(args.seconds, 1),
+                         "wall_s": round(wall_s, 1), "rows": rows}
+                if args.wall:
+                    entry["asked_wall_s"] = args.wall
+                kept(args, entry)
+                print(index, name, f"{wall_s:.1f} s", found, flush=True)
 
 
 def case_order(args):
@@ -322,7 +334,7 @@ def table(args):
     for kind in ("dose", "criterion", "hyperfine", "t_test"):
         name = "breakeven gate" if kind == "dose" else kind
         # Rivals given more time stand in lines of their own; the first ones had 20 s of samples.
-        group = lambda e: (e["dose"], e.get("seconds", 20.0))
+        group = lambda e: (e["dose"], e.get("asked_wall_s", e.get("seconds", 20.0)))
         for dose, seconds in sorted({group(e) for e in entries if e["kind"] == kind}):
             runs = [e for e in entries if e["kind"] == kind and group(e) == (dose, seconds)]
             others = [row for e in runs for row in e["rows"] if row["dose"] == 0]

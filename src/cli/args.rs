@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod align;
 mod compare;
+mod fleet;
 mod gate;
 mod gate_history;
 mod gate_report;
@@ -15,6 +16,7 @@ mod promote;
 
 pub use align::*;
 pub use compare::CompareArgs;
+pub use fleet::*;
 pub use gate::*;
 pub use gate_history::*;
 pub use gate_report::*;
@@ -124,6 +126,8 @@ pub enum Command {
     Prices(PricesArgs),
     /// Write what puts a verdict into effect: AKS node pool, workload, GPU sharing, Karpenter
     Place(PlaceArgs),
+    /// Measure many VM sizes at once, as Kubernetes Jobs
+    Fleet(FleetArgs),
     /// Check measurements that others made, and convert them for `classify --imported`
     Import(ImportArgs),
     /// Align pairs of sequences from files of any size, by the kernels that are measured

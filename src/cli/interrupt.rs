@@ -17,12 +17,16 @@ pub fn end_at_once() {
 /// Installs the handler and returns the flag that it sets. Where the system refuses a handler,
 /// Ctrl-C simply ends the program, so that is no error.
 pub fn flag() -> &'static AtomicBool {
-    let _ = ctrlc::set_handler(|| {
+    flag_saying("stopping after this sample; press Ctrl-C again to stop at once")
+}
+
+/// The same with other words for what happens now.
+pub fn flag_saying(message: &'static str) -> &'static AtomicBool {
+    let _ = ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        let message = "\nstopping after this sample; press Ctrl-C again to stop at once";
-        let _ = writeln!(std::io::stderr(), "{message}");
+        let _ = writeln!(std::io::stderr(), "\n{message}");
     });
     &ASKED
 }

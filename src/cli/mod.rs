@@ -14,6 +14,7 @@ mod cotenants;
 mod devices;
 mod dossier;
 mod exit;
+mod fleet;
 mod gate;
 mod gate_history;
 mod gate_report;
@@ -79,6 +80,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Promote(args) => promote::run(args, &cli.output),
         Command::Prices(args) => prices::run(args, &cli.output),
         Command::Place(args) => place::run(args, &cli.output),
+        Command::Fleet(args) => fleet::run(args, &cli.output),
         Command::Import(args) => import::run(args, &cli.output),
         Command::Align(args) => align::run(args, &cli.output),
     }

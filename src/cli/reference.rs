@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::exit::Failure;
 use crate::record::{self, Record, RecordError};
+use crate::store::{Store, StoreError, is_url};
 
 /// The committed records of real runs: (folder name below `results/`, JSON Lines).
 static REFERENCE_RECORDS: &[(&str, &str)] =
@@ -28,13 +29,21 @@ pub fn built_in() -> Result<Vec<(String, Record)>, Failure> {
         .collect()
 }
 
-/// The records in `paths`: files, or folders with all the `.jsonl` files below them that are records.
+/// Objects of a store that are fetched at a time: each takes longer to come than to be read.
+const FETCHES: usize = 32;
+
+/// The records in `paths`: files, or folders with all the `.jsonl` files below them that are records;
+/// of an object store, named by a URL, likewise.
 ///
 /// # Errors
 /// A path that is not there, a folder without records, a file that is not a record.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
     let mut records = Vec::new();
     for path in paths {
+        if let Some(url) = path.to_str().filter(|text| is_url(text)) {
+            records.extend(of_store(url)?);
+            continue;
+        }
         let mut files = Vec::new();
         if path.is_dir() {
             find(path, &mut files).map_err(|error| {
@@ -61,6 +70,53 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
         }
         records.extend(read.into_iter().flatten());
     }
+    Ok(records)
+}
+
+/// The records below a URL, or the one that it names. Each is parsed as it comes, so that no more than
+/// [`FETCHES`] are there as text.
+fn of_store(url: &str) -> Result<Vec<(String, Record)>, Failure> {
+    let unreachable = |error: StoreError| match error {
+        StoreError::Failed { .. } => Failure::internal(error.to_string()),
+        _ => Failure::usage(error.to_string()),
+    };
+    let (place, only) = match url.rsplit_once('/') {
+        Some((folder, name)) if name.ends_with(".jsonl") => (folder, Some(name)),
+        _ => (url, None),
+    };
+    let store = Store::open(place).map_err(unreachable)?;
+    let keys: Box<dyn Iterator<Item = Result<String, Failure>> + Send> = match only {
+        Some(name) => Box::new(std::iter::once(Ok(name.to_owned()))),
+        None => {
+            let listed = store.stream("").map(|o| o.map(|o| o.key).map_err(unreachable));
+            Box::new(listed.filter(|key| key.as_ref().map_or(true, |key| key.ends_with(".jsonl"))))
+        }
+    };
+    let read = |key: Result<String, Failure>| -> Result<Option<(String, Record)>, Failure> {
+        let key = key?;
+        let name = store.told(&key);
+        let bytes = store.get(&key).map_err(unreachable)?;
+        let bytes = bytes.ok_or_else(|| Failure::usage(format!("{name}: no such object")))?;
+        match record::parse(bytes.as_slice(), &name) {
+            Ok(record) => Ok(Some((name, record))),
+            Err(RecordError::Foreign { .. }) if only.is_none() => Ok(None),
+            Err(error) => Err(Failure::usage(error.to_string())),
+        }
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(FETCHES)
+        .build()
+        .map_err(|error| Failure::internal(format!("no threads to fetch with: {error}")))?;
+    let read: Vec<Result<_, Failure>> = pool.install(|| keys.par_bridge().map(read).collect());
+    let read: Vec<Option<_>> = read.into_iter().collect::<Result<_, _>>()?;
+    let mut records: Vec<(String, Record)> = read.into_iter().flatten().collect();
+    if records.is_empty() {
+        return Err(Failure::incomparable(format!(
+            "{url}: no record (.jsonl) there; `breakeven fleet run` puts them there"
+        )));
+    }
+    // They come in no order.
+    records.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(records)
 }
 

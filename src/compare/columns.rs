@@ -123,6 +123,8 @@ fn column(label: &str, name: &str, run: usize, record: &Record, device: &DeviceE
         threads: device.info.threads,
         provider: env.provider.clone(),
         sku: env.sku.clone(),
+        region: env.region.clone(),
+        node: env.node.clone(),
         started_at: run_facts.started_at.clone(),
         tool_version: run_facts.tool_version.clone(),
         commit: run_facts.tool_commit.clone(),

@@ -126,6 +126,12 @@ pub struct Column {
     pub provider: Option<String>,
     /// VM size, where known.
     pub sku: Option<String>,
+    /// Region, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Name of the node, where a fleet measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// When the run began, RFC 3339 in UTC.
     pub started_at: String,
     /// Version of breakeven that measured.

@@ -15,8 +15,13 @@ const SHARE_OF_CASES: f64 = 0.5;
 /// A 90 % width as a 95 % one.
 const TO_95: f64 = 1.959_963_984_540_054 / 1.644_853_626_951_472_7;
 
+/// Runs that begin further apart than this in the day, in minutes, are of different times of it:
+/// neighbours on the host come and go with office hours.
+const APART_MIN: i64 = 180;
+const DAY_MIN: i64 = 24 * 60;
+
 /// What siblings have in common, in words that sort.
-fn kin(column: &Column) -> [String; 6] {
+fn kin(column: &Column) -> [String; 7] {
     let size = column.sku.as_ref().map(|sku| sku.to_ascii_lowercase());
     [
         size.unwrap_or_else(|| column.env_key.clone()),
@@ -25,17 +30,50 @@ fn kin(column: &Column) -> [String; 6] {
         format!("{} {:?} {:?}", column.tool_version, column.commit, column.dirty),
         column.seed.to_string(),
         column.provider.clone().unwrap_or_default(),
+        column.region.clone().unwrap_or_default(),
     ]
 }
 
-/// Every group of columns of one size (where that is unknown, one environment), device, program and
-/// seed, of at least `least` records.
+/// Every group of columns of one size (where that is unknown, one environment), device, program, seed,
+/// region and time of day, of at least `least` records.
 fn groups(columns: &[Column], least: usize) -> Vec<Vec<usize>> {
-    let mut groups: BTreeMap<[String; 6], Vec<usize>> = BTreeMap::new();
+    let mut groups: BTreeMap<[String; 7], Vec<usize>> = BTreeMap::new();
     for (index, column) in columns.iter().enumerate() {
         groups.entry(kin(column)).or_default().push(index);
     }
-    groups.into_values().filter(|group| group.len() >= least).collect()
+    let by_time = groups.into_values().flat_map(|group| by_time_of_day(group, columns));
+    by_time.filter(|group| group.len() >= least).collect()
+}
+
+/// A group cut where the day has a gap of [`APART_MIN`] without a run of it; around midnight too.
+fn by_time_of_day(group: Vec<usize>, columns: &[Column]) -> Vec<Vec<usize>> {
+    let mut timed: Vec<(i64, usize)> =
+        group.iter().map(|index| (minute_of_day(&columns[*index].started_at), *index)).collect();
+    timed.sort_unstable();
+    let gap = |at: usize| {
+        let (next, before) = (timed[at].0, timed[(at + timed.len() - 1) % timed.len()].0);
+        (next - before).rem_euclid(DAY_MIN)
+    };
+    let cuts: Vec<usize> = (0..timed.len()).filter(|at| gap(*at) >= APART_MIN).collect();
+    let Some(first) = cuts.first().copied() else { return vec![group] };
+    let mut parts: Vec<Vec<usize>> = Vec::new();
+    for step in 0..timed.len() {
+        let at = (first + step) % timed.len();
+        if step == 0 || cuts.contains(&at) {
+            parts.push(Vec::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(timed[at].1);
+        }
+    }
+    parts.iter_mut().for_each(|part| part.sort_unstable());
+    parts
+}
+
+/// Minutes since midnight (UTC) of a time such as `2026-11-21T08:30:00Z`; 0 where it cannot be read.
+fn minute_of_day(time: &str) -> i64 {
+    let number = |range: std::ops::Range<usize>| time.get(range)?.parse::<i64>().ok();
+    number(11..13).zip(number(14..16)).map_or(0, |(hour, minute)| hour * 60 + minute)
 }
 
 /// Groups of siblings in which a slow node would be told.

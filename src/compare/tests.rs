@@ -124,6 +124,7 @@ fn record(name: &str, sku: &str, rows: Vec<Row>) -> (String, Record) {
         sku: Some(sku.into()),
         sku_source: None,
         region: None,
+        node: None,
         cpu: CpuEnv::default(),
         memory_bytes: None,
         state: HostState::default(),
@@ -403,6 +404,30 @@ fn a_slow_node_among_siblings_is_named() {
     // Within the noise of siblings that themselves differ; and of two nobody can say.
     assert!(compared(&repeats(&[1.0, 1.3, 1.2, 1.1])).slow_nodes.is_empty());
     assert!(compared(&repeats(&[1.0, 1.3])).slow_nodes.is_empty());
+}
+
+#[test]
+fn siblings_are_of_one_region_and_one_time_of_day() {
+    let at = |times: [&str; 4]| {
+        let mut runs = repeats(&[1.0, 1.3, 1.01, 1.02]);
+        for ((_, run), time) in runs.iter_mut().zip(times) {
+            run.header.run.started_at = format!("2026-11-02T{time}:00Z");
+        }
+        runs
+    };
+    let slow = |runs: &[(String, Record)]| {
+        compared(runs).slow_nodes.iter().map(|slow| slow.siblings.clone()).collect::<Vec<_>>()
+    };
+    // Less than three hours between neighbours, through midnight; the days do not matter.
+    assert_eq!(slow(&at(["22:30", "23:50", "01:00", "03:59"])), [[0, 2, 3]]);
+    // Two in the morning and two at night: too few of each.
+    assert!(slow(&at(["02:00", "02:10", "20:00", "20:10"])).is_empty());
+    // The slow one alone at its hour is slow for its hour.
+    assert!(slow(&at(["02:00", "20:00", "02:20", "02:30"])).is_empty());
+    let mut elsewhere = at(["08:00"; 4]);
+    elsewhere[0].1.header.env.region = Some("eastus".into());
+    elsewhere[1].1.header.env.region = Some("westeurope".into());
+    assert!(slow(&elsewhere).is_empty());
 }
 
 #[test]

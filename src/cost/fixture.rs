@@ -281,6 +281,7 @@ pub fn record(sku: Option<&str>, devices: Vec<DeviceInfo>, rows: Vec<Row>) -> Re
                 sku: sku.map(str::to_owned),
                 sku_source: None,
                 region: None,
+                node: None,
                 cpu: CpuEnv { model: Some("Test CPU".into()), ..CpuEnv::default() },
                 memory_bytes: None,
                 state: HostState::default(),

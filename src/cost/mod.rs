@@ -22,6 +22,7 @@ pub mod peaks;
 pub mod predict;
 pub mod prior;
 pub mod queue;
+pub mod reserved;
 pub mod share;
 #[cfg(test)]
 mod share_tests;

@@ -4,27 +4,11 @@ use crate::catalog::{Catalog, Sku};
 use crate::cost::Level;
 use crate::cost::evidence::MeasuredDevice;
 use crate::cost::node::{self, JobOn};
+use crate::cost::reserved::{SYSTEM_PODS_GIB, node_share_milli};
 use crate::workload::ResolvedWorkload;
 
 /// What a request lies above what was measured: the default of the Vertical Pod Autoscaler.
 const SAFETY: f64 = 1.15;
-/// CPU that AKS keeps for the node itself, in thousandths by vCPUs (AKS documentation on node
-/// resource reservations).
-const KEPT_MILLI: &[(f64, f64)] = &[
-    (1.0, 60.0),
-    (2.0, 100.0),
-    (4.0, 140.0),
-    (8.0, 180.0),
-    (16.0, 260.0),
-    (32.0, 420.0),
-    (64.0, 740.0),
-];
-/// Room for the pods of the system on a node. DaemonSets of a plain AKS node ask for 310 to 350
-/// (network, storage, proxy, cloud), those of monitoring and policies for more, and a pod that asks
-/// for what is left and a little more waits for ever.
-const SYSTEM_PODS_MILLI: f64 = 600.0;
-const SYSTEM_PODS_GIB: f64 = 0.5;
-
 /// What one pod takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Needs {
@@ -103,35 +87,4 @@ fn threads_busy(job: &JobOn) -> f64 {
     let host: f64 = job.stages.iter().map(|s| s.calls * s.host_cpu_s).sum();
     let latency_s = job.usage(Level::Mid, Level::Mid).latency_s;
     if latency_s > 0.0 { (host + job.serial_s) / latency_s } else { 0.0 }
-}
-
-/// Thousandths of a vCPU for each of `pods` pods on a node, in steps of 50.
-fn node_share_milli(vcpus: u32, pods: f64) -> f64 {
-    let vcpus = f64::from(vcpus.max(1));
-    let free = vcpus * 1000.0 - kept_milli(vcpus) - SYSTEM_PODS_MILLI;
-    ((free / pods / 50.0).floor() * 50.0).max(50.0)
-}
-
-/// What AKS keeps, between the listed sizes in proportion, beyond them along the last slope.
-fn kept_milli(vcpus: f64) -> f64 {
-    let last = KEPT_MILLI.len() - 1;
-    let upper = KEPT_MILLI.iter().position(|(v, _)| *v >= vcpus).unwrap_or(last).max(1);
-    let ((v0, m0), (v1, m1)) = (KEPT_MILLI[upper - 1], KEPT_MILLI[upper]);
-    m0 + (m1 - m0) * (vcpus - v0) / (v1 - v0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_keeps_what_aks_lists() {
-        assert_eq!(kept_milli(1.0), 60.0);
-        assert_eq!(kept_milli(2.0), 100.0);
-        assert_eq!(kept_milli(24.0), 340.0); // halfway from 260 to 420
-        assert_eq!(kept_milli(96.0), 1060.0); // 740 + 32 · 10
-        // 2000 − 100 − 600 = 1300; of 16 vCPUs in two: (16000 − 260 − 600) / 2 = 7570.
-        assert_eq!(node_share_milli(2, 1.0), 1300.0);
-        assert_eq!(node_share_milli(16, 2.0), 7550.0);
-    }
 }

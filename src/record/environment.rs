@@ -14,6 +14,11 @@ use crate::host::Host;
 ///
 /// Kubernetes does not put node labels into pods by itself; the job's manifest sets it.
 pub const INSTANCE_TYPE_VARIABLE: &str = "NODE_INSTANCE_TYPE";
+/// Environment variable that holds the node's name: set for the pods of a fleet, so that a slow node
+/// can be named. Nothing else gives a machine's name away.
+pub const NODE_VARIABLE: &str = "BREAKEVEN_NODE";
+/// Environment variable that holds the region, where the cloud does not tell it to pods.
+pub const REGION_VARIABLE: &str = "BREAKEVEN_REGION";
 
 /// Raised when the facts under an `env_key` change, so that old keys never match by accident.
 const KEY_VERSION: u32 = 1;
@@ -30,7 +35,8 @@ pub struct SkuSource {
 /// Looks at the machine. Never fails: what cannot be found out is named in `unknown`.
 pub fn stamp(devices: &[DeviceInfo], sku: &SkuSource) -> Environment {
     let host = Host::default();
-    let label = std::env::var(INSTANCE_TYPE_VARIABLE).ok().filter(|v| !v.is_empty());
+    let variable = |name| std::env::var(name).ok().filter(|v: &String| !v.is_empty());
+    let label = variable(INSTANCE_TYPE_VARIABLE);
     let asked = sku.metadata.then(metadata::ask).flatten();
     let mut env = Environment {
         os: host.os(),
@@ -41,6 +47,7 @@ pub fn stamp(devices: &[DeviceInfo], sku: &SkuSource) -> Environment {
         sku: None,
         sku_source: None,
         region: None,
+        node: variable(NODE_VARIABLE),
         cpu: cpu(&host),
         memory_bytes: host.memory_bytes(),
         state: state_of(&host),
@@ -48,6 +55,7 @@ pub fn stamp(devices: &[DeviceInfo], sku: &SkuSource) -> Environment {
         unknown: Vec::new(),
     };
     place(&mut env, sku.flag.clone(), asked, label);
+    env.region = env.region.or_else(|| variable(REGION_VARIABLE));
     env.devices = devices.iter().map(|d| device(d, &env)).collect();
     env.unknown = unknown(&env);
     env

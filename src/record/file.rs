@@ -145,18 +145,19 @@ pub fn parse(reader: impl BufRead, name: &str) -> Result<Record, RecordError> {
     let mut rows: Vec<Row> = Vec::new();
     let mut footer: Option<Footer> = None;
     let io = |source| RecordError::Io { file: name.to_owned(), source };
-    let lines: Vec<String> = reader.lines().collect::<Result<_, _>>().map_err(io)?;
-    for (index, text) in lines.iter().enumerate() {
+    let mut lines = reader.lines().enumerate().peekable();
+    while let Some((index, text)) = lines.next() {
+        let text = text.map_err(io)?;
         let at =
             |problem: String| RecordError::Line { file: name.into(), line: index + 1, problem };
         // The way of most lines, in one pass; what does not go it is looked at closely.
-        if let (1.., None, Ok(Line::Row(row))) = (index, &footer, serde_json::from_str(text)) {
+        if let (1.., None, Ok(Line::Row(row))) = (index, &footer, serde_json::from_str(&text)) {
             rows.push(*row);
             continue;
         }
-        let value: serde_json::Value = match serde_json::from_str(text) {
+        let value: serde_json::Value = match serde_json::from_str(&text) {
             Ok(value) => value,
-            Err(_) if index > 0 && index + 1 == lines.len() => break,
+            Err(_) if index > 0 && lines.peek().is_none() => break,
             Err(e) => return Err(at(format!("not a line of a breakeven record ({e})"))),
         };
         if index == 0 {

@@ -16,7 +16,7 @@ pub const SCHEMA_NAME: &str = "breakeven-record";
 /// Readers accept any minor version of this major one.
 pub const SCHEMA_MAJOR: u32 = 1;
 /// Raised when a meaningful field is added.
-pub const SCHEMA_MINOR: u32 = 1;
+pub const SCHEMA_MINOR: u32 = 2;
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,6 +121,9 @@ pub struct Environment {
     pub sku_source: Option<String>,
     /// Region.
     pub region: Option<String>,
+    /// Name of the Kubernetes node, where a fleet measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// CPU facts.
     pub cpu: CpuEnv,
     /// Total memory in bytes.

@@ -18,6 +18,7 @@ mod tests;
 
 pub use demand::{Demand, Pattern, Segment, may_be_a_day};
 pub use parse::parse;
+pub use reader::Reader;
 
 /// The built-in workloads: (name, TOML text), in the order shown.
 pub const BUILT_IN: &[(&str, &str)] = &[

@@ -5,8 +5,8 @@ use toml::{Table, Value as Toml};
 
 use super::WorkloadError;
 
-/// One table of a workload file.
-pub(super) struct Reader<'a> {
+/// One table of a file: a workload's, or a fleet's.
+pub struct Reader<'a> {
     /// Path or built-in name.
     pub file: &'a str,
     /// What messages call the table.
@@ -162,7 +162,7 @@ fn bound(value: f64) -> String {
 }
 
 /// A finite number as written, whole or not.
-pub(super) fn finite(value: &Toml) -> Option<f64> {
+pub fn finite(value: &Toml) -> Option<f64> {
     match value {
         Toml::Integer(v) => Some(*v as f64),
         Toml::Float(v) if v.is_finite() => Some(*v),

@@ -1,6 +1,8 @@
 //! Records that nobody measured: many machines with many cases, for reports that must stay quick and
 //! small. Made of the fixture's rows; the times follow formulas, so that the same call gives the same.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use std::path::PathBuf;
 
 use breakeven::record::{self, Record, Row, Series, Status, Time};
@@ -8,11 +10,21 @@ use breakeven::record::{self, Record, Row, Series, Status, Time};
 /// So many records of `cases` cases each: VMs without a GPU and VMs with one in turn, two of each
 /// size a day. The last is a slow node: everything takes it 1.5 times as long as its siblings.
 pub fn records(number: usize, cases: usize) -> Vec<(String, Record)> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/record.jsonl");
-    let base = record::read(&path).expect("a readable fixture");
+    let base = base();
     (0..number)
         .map(|n| (format!("vm-{n:03}.jsonl"), one(&base, n, cases, n + 1 == number)))
         .collect()
+}
+
+/// Those with the numbers of `range`, none of them slow.
+pub fn range(range: std::ops::Range<usize>, cases: usize) -> Vec<(String, Record)> {
+    let base = base();
+    range.map(|n| (format!("vm-{n:03}.jsonl"), one(&base, n, cases, false))).collect()
+}
+
+fn base() -> Record {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/record.jsonl");
+    record::read(&path).expect("a readable fixture")
 }
 
 /// The same as files of `folder`.

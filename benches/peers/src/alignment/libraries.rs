@@ -13,14 +13,15 @@ use rayon::prelude::*;
 use super::{Problem, Scorer};
 
 /// A function over pair numbers, run by threads of its own.
-struct Threaded<F: Fn(usize) -> i32 + Sync> {
+pub(super) struct Threaded<F: Fn(usize) -> i32 + Sync> {
     score: F,
     pool: rayon::ThreadPool,
     scores: Vec<i32>,
 }
 
 impl<F: Fn(usize) -> i32 + Sync> Threaded<F> {
-    fn new(problem: &Problem, score: F) -> Result<Self> {
+    /// `score` on as many threads as the problem has.
+    pub(super) fn new(problem: &Problem, score: F) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(problem.threads).build()?;
         Ok(Self { score, pool, scores: vec![0; problem.queries.len()] })
     }

@@ -2,6 +2,7 @@
 //!
 //! Most give scores alone; ours gives scores and ends, and is timed so.
 
+mod crates;
 mod libraries;
 mod python;
 #[cfg(test)]
@@ -122,6 +123,9 @@ pub fn sessions(
         ("SSW", libraries::ssw(&problem)),
         ("StringZilla", python::open(&problem, "stringzilla")),
         ("opal", python::open(&problem, "opal")),
+        ("block-aligner", crates::block_aligner(&problem, crates::WHOLE)),
+        ("block-aligner, adaptive", crates::block_aligner(&problem, crates::ADAPTIVE)),
+        ("rust-bio", crates::rust_bio(&problem)),
     ];
     let mut sessions = Vec::new();
     for (name, scorer) in opened {

@@ -1,0 +1,696 @@
+//! Drives a fleet: starts targets as the cap allows, follows what the cluster tells, brings records
+//! home, deletes what is done. All that must survive this program lies in the cluster and the store.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+
+use super::progress::Progress;
+use super::start::store_failure;
+use super::{job, pods_store};
+use crate::cli::exit::Failure;
+use crate::fleet::cluster::{Cluster, ClusterError, News};
+use crate::fleet::deliver::{self, LastWords, Way};
+use crate::fleet::job::{ASKED, RUNS, job_name};
+use crate::fleet::watch::{self, Patience, State};
+use crate::fleet::{self, Fleet, Ledger, Slot, plan};
+use crate::record;
+use crate::store::Store;
+use crate::units::usd;
+
+/// How long to listen before looking at the clock.
+const LISTEN: Duration = Duration::from_millis(500);
+/// After this long without news of a cluster it is asked for everything.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Seconds for a container that does not start on the node that it has.
+const STUCK_S: f64 = 180.0;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settled {
+    /// Its record lies in the store.
+    Record {
+        /// Rows; `None` where an earlier call brought it home.
+        rows: Option<u64>,
+        /// What the record says went wrong.
+        remark: Option<String>,
+    },
+    /// There is none, and why.
+    Failed(String),
+}
+
+/// A target and its job.
+struct Course {
+    cluster: usize,
+    job_name: String,
+    /// The job as last seen; `None` before it was made and after it is gone.
+    job: Option<Job>,
+    /// The uid of the present job: pods of an earlier one of this name are others' affair.
+    uid: Option<String>,
+    /// Numbers of the runs, in the order of the job's indexes.
+    runs: Vec<u32>,
+    stage: Stage,
+    /// Those of the present job by uid; what is gone stays in its last state.
+    pods: HashMap<String, Pod>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waits,
+    Runs,
+    Over,
+}
+
+/// A fleet in the course of its runs.
+pub struct Drive<'a> {
+    fleet: &'a Fleet,
+    store: &'a Store,
+    clusters: Vec<Cluster>,
+    courses: Vec<Course>,
+    news: Option<Receiver<(usize, News)>>,
+    /// What the store remembers of each target.
+    ledgers: Vec<Ledger>,
+    /// When a cluster was last heard of.
+    heard: Vec<Instant>,
+    /// How each run ended, of those that did.
+    pub settled: BTreeMap<Slot, Settled>,
+    patience: Patience,
+}
+
+impl Course {
+    /// Takes up `job`, which the cluster has, with the runs that it was made for.
+    fn follow(&mut self, job: Job) {
+        let noted = job.metadata.annotations.as_ref().and_then(|all| all.get(RUNS));
+        let listed = noted.map(|list| list.split(',').filter_map(|n| n.parse().ok()).collect());
+        self.runs = listed.unwrap_or_default();
+        self.uid = job.metadata.uid.clone();
+        self.stage = Stage::Runs;
+        self.job = Some(job);
+    }
+}
+
+impl<'a> Drive<'a> {
+    /// Looks at the store and the clusters: what is there is taken up.
+    ///
+    /// # Errors
+    /// A store or cluster that cannot be reached; a job of this name with other settings.
+    pub fn new(fleet: &'a Fleet, store: &'a Store) -> Result<Self, Failure> {
+        let mut contexts: Vec<Option<&str>> = Vec::new();
+        let mut courses = Vec::new();
+        for target in &fleet.targets {
+            let context = target.context.as_deref();
+            let cluster = contexts.iter().position(|c| *c == context).unwrap_or_else(|| {
+                contexts.push(context);
+                contexts.len() - 1
+            });
+            courses.push(Course {
+                cluster,
+                job_name: job_name(fleet, target),
+                job: None,
+                uid: None,
+                runs: Vec::new(),
+                stage: Stage::Waits,
+                pods: HashMap::new(),
+            });
+        }
+        let connect =
+            |context: &Option<&str>| Cluster::connect(*context, fleet.namespace.as_deref());
+        let clusters =
+            contexts.iter().map(connect).collect::<Result<Vec<_>, _>>().map_err(cluster_failure)?;
+        let patience = Patience {
+            pending_s: fleet.pending_minutes * 60.0,
+            queue_s: fleet.queue_minutes * 60.0,
+            stuck_s: STUCK_S.min(fleet.pending_minutes * 60.0),
+        };
+        let mut drive = Self {
+            ledgers: vec![Ledger::default(); courses.len()],
+            heard: vec![Instant::now(); clusters.len()],
+            settled: BTreeMap::new(),
+            news: None,
+            fleet,
+            store,
+            clusters,
+            courses,
+            patience,
+        };
+        drive.look_into_store()?;
+        drive.adopt()?;
+        Ok(drive)
+    }
+
+    /// Records that lie in the store are not measured again.
+    fn look_into_store(&mut self) -> Result<(), Failure> {
+        let objects = self.store.list(&self.fleet.name).map_err(store_failure)?;
+        let keys: BTreeSet<&str> = objects.iter().map(|object| object.key.as_str()).collect();
+        for slot in self.fleet.slots() {
+            if keys.contains(self.fleet.key(slot).as_str()) {
+                self.settled.insert(slot, Settled::Record { rows: None, remark: None });
+            }
+        }
+        for index in 0..self.courses.len() {
+            let key = self.fleet.ledger_key(index);
+            let asked = fleet::job::asked(self.fleet, index);
+            if keys.contains(key.as_str())
+                && let Some(bytes) = self.store.get(&key).map_err(store_failure)?
+            {
+                let ledger: Ledger = serde_json::from_slice(&bytes).unwrap_or_default();
+                if ledger.asked != asked {
+                    return Err(Failure::usage(format!(
+                        "{}: what lies there was measured with another suite, image, seed, device or \
+                         node; give the fleet another name, or move it away",
+                        self.store.told(&key)
+                    )));
+                }
+                self.ledgers[index] = ledger;
+            }
+            self.ledgers[index].asked = asked;
+        }
+        Ok(())
+    }
+
+    fn note(&self, index: usize) -> Result<(), Failure> {
+        let text = serde_json::to_string(&self.ledgers[index]).unwrap_or_default() + "\n";
+        let key = self.fleet.ledger_key(index);
+        self.store.put(&key, text.as_bytes()).map_err(store_failure)
+    }
+
+    /// Notes what every job that is there has cost so far, as if it ended now.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn note_costs(&mut self) -> Result<(), Failure> {
+        for index in 0..self.courses.len() {
+            if self.courses[index].stage == Stage::Runs {
+                self.close(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a job's cost into the ledger: after it nobody could tell it any more.
+    fn close(&mut self, index: usize) -> Result<(), Failure> {
+        self.ledgers[index].spent_usd += self.usd_of(index);
+        self.ledgers[index].reserved_usd = 0.0;
+        self.courses[index].pods.clear();
+        self.note(index)
+    }
+
+    /// Takes up jobs and pods that are there.
+    fn adopt(&mut self) -> Result<(), Failure> {
+        for number in 0..self.clusters.len() {
+            let jobs = self.clusters[number].jobs(&self.fleet.name).map_err(cluster_failure)?;
+            for found in jobs {
+                self.adopt_job(number, found)?;
+            }
+            let pods = self.clusters[number].pods(&self.fleet.name).map_err(cluster_failure)?;
+            self.hear(number, News::Pods(pods));
+        }
+        // A job that was begun and is gone may have cost all that it could.
+        for (ledger, course) in self.ledgers.iter_mut().zip(&self.courses) {
+            if course.stage != Stage::Runs {
+                ledger.spent_usd += std::mem::take(&mut ledger.reserved_usd);
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt_job(&mut self, number: usize, found: Job) -> Result<(), Failure> {
+        let name = found.metadata.name.clone().unwrap_or_default();
+        let taken = || {
+            cluster_failure(ClusterError::Taken {
+                context: self.clusters[number].context.clone(),
+                job: name.clone(),
+            })
+        };
+        let noted = |key: &str| found.metadata.annotations.as_ref().and_then(|all| all.get(key));
+        let wanted = |index: usize| {
+            let asked = job(self.fleet, index);
+            asked.metadata.annotations.and_then(|mut all| all.remove(ASKED))
+        };
+        let index = self.courses.iter().position(|c| c.job_name == name).ok_or_else(taken)?;
+        if self.courses[index].cluster != number {
+            // Two contexts of one cluster: the other one's.
+            return Ok(());
+        }
+        if noted(ASKED).cloned() != wanted(index) {
+            return Err(taken());
+        }
+        self.courses[index].follow(found);
+        Ok(())
+    }
+
+    /// Whether runs are left that no job has: more money would be spent.
+    pub fn has_more_to_start(&self) -> bool {
+        self.fleet.slots().any(|slot| {
+            let course = &self.courses[slot.target];
+            let has = course.stage == Stage::Runs && course.runs.contains(&slot.run);
+            !has && !self.settled.contains_key(&slot)
+        })
+    }
+
+    /// Listens to the clusters from now on.
+    fn listen(&mut self) {
+        let (to, news) = channel();
+        for (number, cluster) in self.clusters.iter().enumerate() {
+            cluster.watch(&self.fleet.name, number, to.clone());
+        }
+        self.news = Some(news);
+    }
+
+    /// Runs the fleet to its end, or until `stop` says so: then what runs is left to the cluster.
+    ///
+    /// # Errors
+    /// A cluster or store that cannot be reached for long; what runs goes on without us.
+    pub fn run(&mut self, stop: &dyn Fn() -> bool, progress: &mut Progress) -> Result<(), Failure> {
+        for cluster in &self.clusters {
+            if let Some(map) = fleet::job::config_map(self.fleet) {
+                cluster.put_config_map(&map).map_err(cluster_failure)?;
+            }
+        }
+        self.listen();
+        while self.courses.iter().any(|course| course.stage != Stage::Over) {
+            if stop() {
+                return Ok(());
+            }
+            self.start()?;
+            self.settle(true, progress)?;
+            self.next_news(progress)?;
+        }
+        self.clean_up()
+    }
+
+    /// Brings home what has ended, once; starts nothing.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn collect(&mut self, progress: &mut Progress) -> Result<(), Failure> {
+        self.settle(false, progress)
+    }
+
+    /// Starts the targets that the cap has room for, in their order.
+    fn start(&mut self) -> Result<(), Failure> {
+        for index in 0..self.courses.len() {
+            if self.courses[index].stage != Stage::Waits {
+                continue;
+            }
+            let open: Vec<u32> = self
+                .fleet
+                .slots_of(index)
+                .filter(|slot| !self.settled.contains_key(slot))
+                .map(|slot| slot.run)
+                .collect();
+            if open.is_empty() {
+                self.courses[index].stage = Stage::Over;
+                continue;
+            }
+            let most = plan::bounds(self.fleet, index).most_usd;
+            let (spent, running) = (self.spent_usd(), self.running_usd());
+            if plan::may_start(self.fleet, spent, running, most) {
+                if let Err(why) = self.create(index, &open, most)? {
+                    for run in open {
+                        self.fail(Slot { target: index, run }, why.clone())?;
+                    }
+                    self.courses[index].stage = Stage::Over;
+                }
+            } else if running == 0.0 {
+                let why = format!(
+                    "not started: {} are spent, it may take {}, and the cap is {}",
+                    usd(spent),
+                    usd(most),
+                    usd(self.fleet.max_price_usd)
+                );
+                for run in open {
+                    self.fail(Slot { target: index, run }, why.clone())?;
+                }
+                self.courses[index].stage = Stage::Over;
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates the job of target `index` with `runs`; the inner error is why the cluster refused it.
+    fn create(
+        &mut self,
+        index: usize,
+        runs: &[u32],
+        most_usd: f64,
+    ) -> Result<Result<(), String>, Failure> {
+        for run in runs {
+            let key = self.fleet.failure_key(Slot { target: index, run: *run });
+            self.store.delete(&key).map_err(store_failure)?;
+        }
+        // Noted before it is spent.
+        self.ledgers[index].reserved_usd = most_usd;
+        self.note(index)?;
+        let job = fleet::job::job(self.fleet, index, runs, pods_store(self.fleet));
+        let course = &mut self.courses[index];
+        match self.clusters[course.cluster].create_job(&job) {
+            Ok(there) => {
+                course.follow(there);
+                Ok(Ok(()))
+            }
+            Err(error @ (ClusterError::Refused { .. } | ClusterError::Failed { .. })) => {
+                self.ledgers[index].reserved_usd = 0.0;
+                self.note(index)?;
+                Ok(Err(error.to_string()))
+            }
+            Err(error) => Err(cluster_failure(error)),
+        }
+    }
+
+    /// US dollars of jobs that are over, in this call and in earlier ones.
+    fn spent_usd(&self) -> f64 {
+        self.ledgers.iter().map(|ledger| ledger.spent_usd).sum()
+    }
+
+    /// US dollars of the present job of target `index` so far.
+    fn usd_of(&self, index: usize) -> f64 {
+        let (now, pods) = (Timestamp::now(), &self.courses[index].pods);
+        let node_s: f64 = pods.values().map(|pod| watch::node_seconds(pod, now)).sum();
+        let nodes: BTreeSet<_> =
+            pods.values().filter_map(|pod| pod.spec.as_ref()?.node_name.clone()).collect();
+        plan::cost_usd(self.fleet, index, node_s, nodes.len())
+    }
+
+    /// US dollars so far, of what is over and what runs.
+    pub fn so_far_usd(&self) -> f64 {
+        let now: f64 = (0..self.courses.len()).map(|index| self.usd_of(index)).sum();
+        now + self.spent_usd()
+    }
+
+    /// US dollars that the targets that run may still come to.
+    fn running_usd(&self) -> f64 {
+        let runs = |(index, course): (usize, &Course)| {
+            (course.stage == Stage::Runs).then(|| plan::bounds(self.fleet, index).most_usd)
+        };
+        self.courses.iter().enumerate().filter_map(runs).sum()
+    }
+
+    /// Where every run stands that has a job.
+    pub fn states(&self) -> BTreeMap<Slot, State> {
+        let now = Timestamp::now();
+        let mut all = BTreeMap::new();
+        for (index, course) in self.courses.iter().enumerate() {
+            if course.stage != Stage::Runs {
+                continue;
+            }
+            let pods: Vec<&Pod> = course.pods.values().collect();
+            let states =
+                watch::states(course.job.as_ref(), &pods, course.runs.len(), now, &self.patience);
+            for (run, state) in course.runs.iter().zip(states) {
+                all.insert(Slot { target: index, run: *run }, state);
+            }
+        }
+        all
+    }
+
+    /// Brings home what has ended; deletes the jobs of which nothing is left, where `cleaning`.
+    fn settle(&mut self, cleaning: bool, progress: &mut Progress) -> Result<(), Failure> {
+        let mut states = self.states();
+        let failed = |(slot, state): (&Slot, &State)| {
+            matches!(state, State::Failed { .. }) && !self.settled.contains_key(slot)
+        };
+        if states.iter().any(failed) {
+            // Jobs and pods are told by two watches, and one may be behind: asked again, all at once.
+            self.ask_all()?;
+            states = self.states();
+        }
+        progress.show(self.fleet, &states, &self.settled, self.so_far_usd());
+        for (slot, state) in states {
+            if self.settled.contains_key(&slot) {
+                continue;
+            }
+            match state {
+                State::Ended { pod, words, .. } => self.bring_home(slot, &pod, &words)?,
+                State::Failed { why, given_up } if cleaning || !given_up => {
+                    let why = if given_up { self.with_warning(slot, why) } else { why };
+                    self.fail(slot, why)?;
+                }
+                _ => {}
+            }
+        }
+        for index in 0..self.courses.len() {
+            self.end_what_costs_too_much(index, cleaning)?;
+            let course = &self.courses[index];
+            let open = course
+                .runs
+                .iter()
+                .any(|run| !self.settled.contains_key(&Slot { target: index, run: *run }));
+            if !cleaning || course.stage != Stage::Runs || open {
+                continue;
+            }
+            self.clusters[course.cluster].delete_job(&course.job_name).map_err(cluster_failure)?;
+            self.close(index)?;
+            (self.courses[index].job, self.courses[index].uid) = (None, None);
+            // Runs that an earlier job did not have may be left.
+            let left = self.fleet.slots_of(index).any(|slot| !self.settled.contains_key(&slot));
+            self.courses[index].stage = if left { Stage::Waits } else { Stage::Over };
+        }
+        Ok(())
+    }
+
+    /// Fails the runs of a job that has come to more than it was started with: a queue that preempts
+    /// lets its time begin anew, and every new node is started and cooled down.
+    fn end_what_costs_too_much(&mut self, index: usize, cleaning: bool) -> Result<(), Failure> {
+        let (usd, most) = (self.usd_of(index), plan::bounds(self.fleet, index).most_usd);
+        if !cleaning || self.courses[index].stage != Stage::Runs || usd <= most {
+            return Ok(());
+        }
+        let why = format!(
+            "ended: its nodes came to {}, above the {} at most",
+            self::usd(usd),
+            self::usd(most)
+        );
+        for run in self.courses[index].runs.clone() {
+            let slot = Slot { target: index, run };
+            if !self.settled.contains_key(&slot) {
+                self.fail(slot, why.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks every cluster for all jobs and pods.
+    fn ask_all(&mut self) -> Result<(), Failure> {
+        for number in 0..self.clusters.len() {
+            self.ask(number)?;
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, number: usize) -> Result<(), Failure> {
+        let name = &self.fleet.name;
+        let jobs = self.clusters[number].jobs(name).map_err(cluster_failure)?;
+        let pods = self.clusters[number].pods(name).map_err(cluster_failure)?;
+        for course in self.courses.iter_mut().filter(|c| c.cluster == number) {
+            let there = |job: &Job| job.metadata.uid == course.uid;
+            if course.stage == Stage::Runs && !jobs.iter().any(there) {
+                course.job = None;
+            }
+        }
+        self.hear(number, News::Jobs(jobs));
+        self.hear(number, News::Pods(pods));
+        self.heard[number] = Instant::now();
+        Ok(())
+    }
+
+    /// What the cluster itself warned of, beside why a run was given up.
+    fn with_warning(&self, slot: Slot, why: String) -> String {
+        let course = &self.courses[slot.target];
+        match self.clusters[course.cluster].warning(&course.job_name) {
+            Some(warning) => format!("{why} ({warning})"),
+            None => why,
+        }
+    }
+
+    /// The record of a run, from where its pod says that it is, into the store.
+    fn bring_home(&mut self, slot: Slot, pod: &str, words: &LastWords) -> Result<(), Failure> {
+        let wanted = words.sha256.as_deref().unwrap_or_default();
+        let key = self.fleet.key(slot);
+        let in_store = match words.way {
+            Some(Way::Store) => self.store.get(&key).map_err(store_failure)?,
+            _ => None,
+        };
+        let record = match (in_store, words.way) {
+            (Some(bytes), _) if deliver::sha256(&bytes) == wanted => Ok(bytes),
+            (Some(_), _) => Err(format!("{}: not what its pod put there", self.store.told(&key))),
+            (None, Some(Way::Store)) => {
+                Err(format!("{}: not there, though its pod put it there", self.store.told(&key)))
+            }
+            (None, _) => {
+                let cluster = &self.clusters[self.courses[slot.target].cluster];
+                match cluster.log(pod) {
+                    Ok(Some(log)) => deliver::from_log(&log, wanted),
+                    Ok(None) => Err("its pod is gone, and its log with it".into()),
+                    // The server answers, and its kubelet does not: the record stays there.
+                    Err(error @ ClusterError::Failed { .. }) => Err(error.to_string()),
+                    Err(error) => return Err(cluster_failure(error)),
+                }
+            }
+        };
+        let checked = record.and_then(|bytes| {
+            let parsed =
+                record::parse(bytes.as_slice(), &key).map_err(|error| error.to_string())?;
+            Ok((bytes, parsed.rows.len() as u64))
+        });
+        match checked {
+            Ok((bytes, rows)) => {
+                if words.way != Some(Way::Store) {
+                    self.store.put(&key, &bytes).map_err(store_failure)?;
+                }
+                let remark = words.error.clone();
+                self.settled.insert(slot, Settled::Record { rows: Some(rows), remark });
+                self.store.delete(&self.fleet.failure_key(slot)).map_err(store_failure)
+            }
+            Err(why) => self.fail(slot, why),
+        }
+    }
+
+    /// A run without a record; the store keeps why. Where the record came there after all, by a pod
+    /// that was not heard of or by another client, it counts.
+    fn fail(&mut self, slot: Slot, why: String) -> Result<(), Failure> {
+        let key = self.fleet.key(slot);
+        if let Some(bytes) = self.store.get(&key).map_err(store_failure)?
+            && let Ok(record) = record::parse(bytes.as_slice(), &key)
+        {
+            let rows = Some(record.rows.len() as u64);
+            self.settled.insert(slot, Settled::Record { rows, remark: None });
+            return Ok(());
+        }
+        let note = serde_json::json!({ "why": why, "at": record::now() });
+        let text = format!("{note}\n");
+        self.store.put(&self.fleet.failure_key(slot), text.as_bytes()).map_err(store_failure)?;
+        self.settled.insert(slot, Settled::Failed(why));
+        Ok(())
+    }
+
+    /// Waits for news a moment, and takes all that is there.
+    fn next_news(&mut self, progress: &mut Progress) -> Result<(), Failure> {
+        let mut wait = LISTEN;
+        loop {
+            let Some(news) = &self.news else { return Ok(()) };
+            let (number, news) = match news.recv_timeout(wait) {
+                Ok(news) => news,
+                Err(RecvTimeoutError::Timeout) => return self.ask_the_silent(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::internal(
+                        "the watch on the cluster ended; run again to take the fleet up",
+                    ));
+                }
+            };
+            wait = Duration::ZERO;
+            if let News::Trouble(trouble) = &news {
+                progress.trouble(&self.clusters[number].context, trouble);
+            } else {
+                self.heard[number] = Instant::now();
+            }
+            self.hear(number, news);
+        }
+    }
+
+    /// A watch may never come back, and a job may be gone unnoticed: whoever was silent long is asked.
+    fn ask_the_silent(&mut self) -> Result<(), Failure> {
+        for number in 0..self.clusters.len() {
+            if self.heard[number].elapsed() > SILENCE {
+                self.ask(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of what a cluster told.
+    fn hear(&mut self, number: usize, news: News) {
+        match news {
+            News::Pods(pods) => {
+                let there: BTreeSet<String> =
+                    pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+                for course in self.courses.iter_mut().filter(|c| c.cluster == number) {
+                    for (uid, pod) in &mut course.pods {
+                        if !there.contains(uid) {
+                            *pod = watch::gone(pod.clone());
+                        }
+                    }
+                }
+                for pod in pods {
+                    self.keep(number, pod);
+                }
+            }
+            News::Pod(pod) => self.keep(number, *pod),
+            News::PodGone(pod) => self.keep(number, watch::gone(*pod)),
+            News::Jobs(jobs) => {
+                for job in jobs {
+                    self.hear(number, News::Job(Box::new(job)));
+                }
+            }
+            News::Job(job) => {
+                if let Some(course) = self.course(number, &job) {
+                    course.job = Some(*job);
+                }
+            }
+            News::JobGone(job) => {
+                if let Some(course) = self.course(number, &job) {
+                    course.job = None;
+                }
+            }
+            News::Trouble(_) => {}
+        }
+    }
+
+    /// The target whose present job this is.
+    fn course(&mut self, number: usize, job: &Job) -> Option<&mut Course> {
+        self.courses
+            .iter_mut()
+            .find(|c| c.cluster == number && c.stage == Stage::Runs && c.uid == job.metadata.uid)
+    }
+
+    /// Keeps a pod of a present job.
+    fn keep(&mut self, number: usize, pod: Pod) {
+        let Some(uid) = pod.metadata.uid.clone() else { return };
+        let Some(job) = watch::job_of(&pod).map(str::to_owned) else { return };
+        let of_it = |c: &&mut Course| c.cluster == number && c.uid.as_ref() == Some(&job);
+        if let Some(course) = self.courses.iter_mut().find(of_it) {
+            course.pods.insert(uid, pod);
+        }
+    }
+
+    /// Deletes every object of the fleet.
+    ///
+    /// # Errors
+    /// A cluster that cannot be reached.
+    pub fn clean_up(&self) -> Result<(), Failure> {
+        delete_all(&self.clusters, &self.fleet.name).map(|_| ())
+    }
+}
+
+/// Deletes the jobs and config maps of the fleet called `name`; returns how many.
+///
+/// # Errors
+/// A cluster that cannot be reached.
+pub fn delete_all(clusters: &[Cluster], name: &str) -> Result<usize, Failure> {
+    let mut deleted = 0;
+    for cluster in clusters {
+        for job in cluster.jobs(name).map_err(cluster_failure)? {
+            let name = job.metadata.name.unwrap_or_default();
+            cluster.delete_job(&name).map_err(cluster_failure)?;
+            deleted += 1;
+        }
+        for map in cluster.config_maps(name).map_err(cluster_failure)? {
+            let name = map.metadata.name.unwrap_or_default();
+            cluster.delete_config_map(&name).map_err(cluster_failure)?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
+}
+
+/// The exit code of what went wrong with a cluster.
+pub fn cluster_failure(error: ClusterError) -> Failure {
+    match error {
+        ClusterError::Config(_) | ClusterError::Taken { .. } => Failure::usage(error.to_string()),
+        _ => Failure::internal(error.to_string()),
+    }
+}
