@@ -2,8 +2,8 @@
 //! home, deletes what is done. All that must survive this program lies in the cluster and the store.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -14,18 +14,12 @@ use super::start::store_failure;
 use super::{job, pods_store};
 use crate::cli::exit::Failure;
 use crate::fleet::cluster::{Cluster, ClusterError, News};
-use crate::fleet::deliver::{self, LastWords, Way};
 use crate::fleet::job::{ASKED, RUNS, job_name};
 use crate::fleet::watch::{self, Patience, State};
 use crate::fleet::{self, Fleet, Ledger, Slot, plan};
-use crate::record;
 use crate::store::Store;
 use crate::units::usd;
 
-/// How long to listen before looking at the clock.
-const LISTEN: Duration = Duration::from_millis(500);
-/// After this long without news of a cluster it is asked for everything.
-const SILENCE: Duration = Duration::from_secs(60);
 /// Seconds for a container that does not start on the node that it has.
 const STUCK_S: f64 = 180.0;
 
@@ -44,22 +38,22 @@ pub enum Settled {
 }
 
 /// A target and its job.
-struct Course {
-    cluster: usize,
-    job_name: String,
+pub(super) struct Course {
+    pub(super) cluster: usize,
+    pub(super) job_name: String,
     /// The job as last seen; `None` before it was made and after it is gone.
-    job: Option<Job>,
+    pub(super) job: Option<Job>,
     /// The uid of the present job: pods of an earlier one of this name are others' affair.
-    uid: Option<String>,
+    pub(super) uid: Option<String>,
     /// Numbers of the runs, in the order of the job's indexes.
-    runs: Vec<u32>,
-    stage: Stage,
+    pub(super) runs: Vec<u32>,
+    pub(super) stage: Stage,
     /// Those of the present job by uid; what is gone stays in its last state.
-    pods: HashMap<String, Pod>,
+    pub(super) pods: HashMap<String, Pod>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Waits,
     Runs,
     Over,
@@ -67,18 +61,18 @@ enum Stage {
 
 /// A fleet in the course of its runs.
 pub struct Drive<'a> {
-    fleet: &'a Fleet,
-    store: &'a Store,
-    clusters: Vec<Cluster>,
-    courses: Vec<Course>,
-    news: Option<Receiver<(usize, News)>>,
+    pub(super) fleet: &'a Fleet,
+    pub(super) store: &'a Store,
+    pub(super) clusters: Vec<Cluster>,
+    pub(super) courses: Vec<Course>,
+    pub(super) news: Option<Receiver<(usize, News)>>,
     /// What the store remembers of each target.
-    ledgers: Vec<Ledger>,
+    pub(super) ledgers: Vec<Ledger>,
     /// When a cluster was last heard of.
-    heard: Vec<Instant>,
+    pub(super) heard: Vec<Instant>,
     /// How each run ended, of those that did.
     pub settled: BTreeMap<Slot, Settled>,
-    patience: Patience,
+    pub(super) patience: Patience,
 }
 
 impl Course {
@@ -172,33 +166,6 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    fn note(&self, index: usize) -> Result<(), Failure> {
-        let text = serde_json::to_string(&self.ledgers[index]).unwrap_or_default() + "\n";
-        let key = self.fleet.ledger_key(index);
-        self.store.put(&key, text.as_bytes()).map_err(store_failure)
-    }
-
-    /// Notes what every job that is there has cost so far, as if it ended now.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    pub fn note_costs(&mut self) -> Result<(), Failure> {
-        for index in 0..self.courses.len() {
-            if self.courses[index].stage == Stage::Runs {
-                self.close(index)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves a job's cost into the ledger: after it nobody could tell it any more.
-    fn close(&mut self, index: usize) -> Result<(), Failure> {
-        self.ledgers[index].spent_usd += self.usd_of(index);
-        self.ledgers[index].reserved_usd = 0.0;
-        self.courses[index].pods.clear();
-        self.note(index)
-    }
-
     /// Takes up jobs and pods that are there.
     fn adopt(&mut self) -> Result<(), Failure> {
         for number in 0..self.clusters.len() {
@@ -250,15 +217,6 @@ impl<'a> Drive<'a> {
             let has = course.stage == Stage::Runs && course.runs.contains(&slot.run);
             !has && !self.settled.contains_key(&slot)
         })
-    }
-
-    /// Listens to the clusters from now on.
-    fn listen(&mut self) {
-        let (to, news) = channel();
-        for (number, cluster) in self.clusters.iter().enumerate() {
-            cluster.watch(&self.fleet.name, number, to.clone());
-        }
-        self.news = Some(news);
     }
 
     /// Runs the fleet to its end, or until `stop` says so: then what runs is left to the cluster.
@@ -362,34 +320,6 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// US dollars of jobs that are over, in this call and in earlier ones.
-    fn spent_usd(&self) -> f64 {
-        self.ledgers.iter().map(|ledger| ledger.spent_usd).sum()
-    }
-
-    /// US dollars of the present job of target `index` so far.
-    fn usd_of(&self, index: usize) -> f64 {
-        let (now, pods) = (Timestamp::now(), &self.courses[index].pods);
-        let node_s: f64 = pods.values().map(|pod| watch::node_seconds(pod, now)).sum();
-        let nodes: BTreeSet<_> =
-            pods.values().filter_map(|pod| pod.spec.as_ref()?.node_name.clone()).collect();
-        plan::cost_usd(self.fleet, index, node_s, nodes.len())
-    }
-
-    /// US dollars so far, of what is over and what runs.
-    pub fn so_far_usd(&self) -> f64 {
-        let now: f64 = (0..self.courses.len()).map(|index| self.usd_of(index)).sum();
-        now + self.spent_usd()
-    }
-
-    /// US dollars that the targets that run may still come to.
-    fn running_usd(&self) -> f64 {
-        let runs = |(index, course): (usize, &Course)| {
-            (course.stage == Stage::Runs).then(|| plan::bounds(self.fleet, index).most_usd)
-        };
-        self.courses.iter().enumerate().filter_map(runs).sum()
-    }
-
     /// Where every run stands that has a job.
     pub fn states(&self) -> BTreeMap<Slot, State> {
         let now = Timestamp::now();
@@ -451,210 +381,6 @@ impl<'a> Drive<'a> {
             self.courses[index].stage = if left { Stage::Waits } else { Stage::Over };
         }
         Ok(())
-    }
-
-    /// Fails the runs of a job that has come to more than it was started with: a queue that preempts
-    /// lets its time begin anew, and every new node is started and cooled down.
-    fn end_what_costs_too_much(&mut self, index: usize, cleaning: bool) -> Result<(), Failure> {
-        let (usd, most) = (self.usd_of(index), plan::bounds(self.fleet, index).most_usd);
-        if !cleaning || self.courses[index].stage != Stage::Runs || usd <= most {
-            return Ok(());
-        }
-        let why = format!(
-            "ended: its nodes came to {}, above the {} at most",
-            self::usd(usd),
-            self::usd(most)
-        );
-        for run in self.courses[index].runs.clone() {
-            let slot = Slot { target: index, run };
-            if !self.settled.contains_key(&slot) {
-                self.fail(slot, why.clone())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks every cluster for all jobs and pods.
-    fn ask_all(&mut self) -> Result<(), Failure> {
-        for number in 0..self.clusters.len() {
-            self.ask(number)?;
-        }
-        Ok(())
-    }
-
-    fn ask(&mut self, number: usize) -> Result<(), Failure> {
-        let name = &self.fleet.name;
-        let jobs = self.clusters[number].jobs(name).map_err(cluster_failure)?;
-        let pods = self.clusters[number].pods(name).map_err(cluster_failure)?;
-        for course in self.courses.iter_mut().filter(|c| c.cluster == number) {
-            let there = |job: &Job| job.metadata.uid == course.uid;
-            if course.stage == Stage::Runs && !jobs.iter().any(there) {
-                course.job = None;
-            }
-        }
-        self.hear(number, News::Jobs(jobs));
-        self.hear(number, News::Pods(pods));
-        self.heard[number] = Instant::now();
-        Ok(())
-    }
-
-    /// What the cluster itself warned of, beside why a run was given up.
-    fn with_warning(&self, slot: Slot, why: String) -> String {
-        let course = &self.courses[slot.target];
-        match self.clusters[course.cluster].warning(&course.job_name) {
-            Some(warning) => format!("{why} ({warning})"),
-            None => why,
-        }
-    }
-
-    /// The record of a run, from where its pod says that it is, into the store.
-    fn bring_home(&mut self, slot: Slot, pod: &str, words: &LastWords) -> Result<(), Failure> {
-        let wanted = words.sha256.as_deref().unwrap_or_default();
-        let key = self.fleet.key(slot);
-        let in_store = match words.way {
-            Some(Way::Store) => self.store.get(&key).map_err(store_failure)?,
-            _ => None,
-        };
-        let record = match (in_store, words.way) {
-            (Some(bytes), _) if deliver::sha256(&bytes) == wanted => Ok(bytes),
-            (Some(_), _) => Err(format!("{}: not what its pod put there", self.store.told(&key))),
-            (None, Some(Way::Store)) => {
-                Err(format!("{}: not there, though its pod put it there", self.store.told(&key)))
-            }
-            (None, _) => {
-                let cluster = &self.clusters[self.courses[slot.target].cluster];
-                match cluster.log(pod) {
-                    Ok(Some(log)) => deliver::from_log(&log, wanted),
-                    Ok(None) => Err("its pod is gone, and its log with it".into()),
-                    // The server answers, and its kubelet does not: the record stays there.
-                    Err(error @ ClusterError::Failed { .. }) => Err(error.to_string()),
-                    Err(error) => return Err(cluster_failure(error)),
-                }
-            }
-        };
-        let checked = record.and_then(|bytes| {
-            let parsed =
-                record::parse(bytes.as_slice(), &key).map_err(|error| error.to_string())?;
-            Ok((bytes, parsed.rows.len() as u64))
-        });
-        match checked {
-            Ok((bytes, rows)) => {
-                if words.way != Some(Way::Store) {
-                    self.store.put(&key, &bytes).map_err(store_failure)?;
-                }
-                let remark = words.error.clone();
-                self.settled.insert(slot, Settled::Record { rows: Some(rows), remark });
-                self.store.delete(&self.fleet.failure_key(slot)).map_err(store_failure)
-            }
-            Err(why) => self.fail(slot, why),
-        }
-    }
-
-    /// A run without a record; the store keeps why. Where the record came there after all, by a pod
-    /// that was not heard of or by another client, it counts.
-    fn fail(&mut self, slot: Slot, why: String) -> Result<(), Failure> {
-        let key = self.fleet.key(slot);
-        if let Some(bytes) = self.store.get(&key).map_err(store_failure)?
-            && let Ok(record) = record::parse(bytes.as_slice(), &key)
-        {
-            let rows = Some(record.rows.len() as u64);
-            self.settled.insert(slot, Settled::Record { rows, remark: None });
-            return Ok(());
-        }
-        let note = serde_json::json!({ "why": why, "at": record::now() });
-        let text = format!("{note}\n");
-        self.store.put(&self.fleet.failure_key(slot), text.as_bytes()).map_err(store_failure)?;
-        self.settled.insert(slot, Settled::Failed(why));
-        Ok(())
-    }
-
-    /// Waits for news a moment, and takes all that is there.
-    fn next_news(&mut self, progress: &mut Progress) -> Result<(), Failure> {
-        let mut wait = LISTEN;
-        loop {
-            let Some(news) = &self.news else { return Ok(()) };
-            let (number, news) = match news.recv_timeout(wait) {
-                Ok(news) => news,
-                Err(RecvTimeoutError::Timeout) => return self.ask_the_silent(),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::internal(
-                        "the watch on the cluster ended; run again to take the fleet up",
-                    ));
-                }
-            };
-            wait = Duration::ZERO;
-            if let News::Trouble(trouble) = &news {
-                progress.trouble(&self.clusters[number].context, trouble);
-            } else {
-                self.heard[number] = Instant::now();
-            }
-            self.hear(number, news);
-        }
-    }
-
-    /// A watch may never come back, and a job may be gone unnoticed: whoever was silent long is asked.
-    fn ask_the_silent(&mut self) -> Result<(), Failure> {
-        for number in 0..self.clusters.len() {
-            if self.heard[number].elapsed() > SILENCE {
-                self.ask(number)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of what a cluster told.
-    fn hear(&mut self, number: usize, news: News) {
-        match news {
-            News::Pods(pods) => {
-                let there: BTreeSet<String> =
-                    pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
-                for course in self.courses.iter_mut().filter(|c| c.cluster == number) {
-                    for (uid, pod) in &mut course.pods {
-                        if !there.contains(uid) {
-                            *pod = watch::gone(pod.clone());
-                        }
-                    }
-                }
-                for pod in pods {
-                    self.keep(number, pod);
-                }
-            }
-            News::Pod(pod) => self.keep(number, *pod),
-            News::PodGone(pod) => self.keep(number, watch::gone(*pod)),
-            News::Jobs(jobs) => {
-                for job in jobs {
-                    self.hear(number, News::Job(Box::new(job)));
-                }
-            }
-            News::Job(job) => {
-                if let Some(course) = self.course(number, &job) {
-                    course.job = Some(*job);
-                }
-            }
-            News::JobGone(job) => {
-                if let Some(course) = self.course(number, &job) {
-                    course.job = None;
-                }
-            }
-            News::Trouble(_) => {}
-        }
-    }
-
-    /// The target whose present job this is.
-    fn course(&mut self, number: usize, job: &Job) -> Option<&mut Course> {
-        self.courses
-            .iter_mut()
-            .find(|c| c.cluster == number && c.stage == Stage::Runs && c.uid == job.metadata.uid)
-    }
-
-    /// Keeps a pod of a present job.
-    fn keep(&mut self, number: usize, pod: Pod) {
-        let Some(uid) = pod.metadata.uid.clone() else { return };
-        let Some(job) = watch::job_of(&pod).map(str::to_owned) else { return };
-        let of_it = |c: &&mut Course| c.cluster == number && c.uid.as_ref() == Some(&job);
-        if let Some(course) = self.courses.iter_mut().find(of_it) {
-            course.pods.insert(uid, pod);
-        }
     }
 
     /// Deletes every object of the fleet.

@@ -15,6 +15,12 @@ mod drive;
 #[cfg(feature = "fleet")]
 mod ending;
 #[cfg(feature = "fleet")]
+mod hearing;
+#[cfg(feature = "fleet")]
+mod home;
+#[cfg(feature = "fleet")]
+mod ledger;
+#[cfg(feature = "fleet")]
 mod progress;
 #[cfg(feature = "fleet")]
 mod run;

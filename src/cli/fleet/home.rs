@@ -1,0 +1,86 @@
+//! How a run ends: its record in the store, or the reason why there is none.
+
+use super::drive::{Drive, Settled, cluster_failure};
+use super::start::store_failure;
+use crate::cli::exit::Failure;
+use crate::fleet::Slot;
+use crate::fleet::cluster::ClusterError;
+use crate::fleet::deliver::{self, LastWords, Way};
+use crate::record;
+
+impl Drive<'_> {
+    /// What the cluster itself warned of, beside why a run was given up.
+    pub(super) fn with_warning(&self, slot: Slot, why: String) -> String {
+        let course = &self.courses[slot.target];
+        match self.clusters[course.cluster].warning(&course.job_name) {
+            Some(warning) => format!("{why} ({warning})"),
+            None => why,
+        }
+    }
+
+    /// The record of a run, from where its pod says that it is, into the store.
+    pub(super) fn bring_home(
+        &mut self,
+        slot: Slot,
+        pod: &str,
+        words: &LastWords,
+    ) -> Result<(), Failure> {
+        let wanted = words.sha256.as_deref().unwrap_or_default();
+        let key = self.fleet.key(slot);
+        let in_store = match words.way {
+            Some(Way::Store) => self.store.get(&key).map_err(store_failure)?,
+            _ => None,
+        };
+        let record = match (in_store, words.way) {
+            (Some(bytes), _) if deliver::sha256(&bytes) == wanted => Ok(bytes),
+            (Some(_), _) => Err(format!("{}: not what its pod put there", self.store.told(&key))),
+            (None, Some(Way::Store)) => {
+                Err(format!("{}: not there, though its pod put it there", self.store.told(&key)))
+            }
+            (None, _) => {
+                let cluster = &self.clusters[self.courses[slot.target].cluster];
+                match cluster.log(pod) {
+                    Ok(Some(log)) => deliver::from_log(&log, wanted),
+                    Ok(None) => Err("its pod is gone, and its log with it".into()),
+                    // The server answers, and its kubelet does not: the record stays there.
+                    Err(error @ ClusterError::Failed { .. }) => Err(error.to_string()),
+                    Err(error) => return Err(cluster_failure(error)),
+                }
+            }
+        };
+        let checked = record.and_then(|bytes| {
+            let parsed =
+                record::parse(bytes.as_slice(), &key).map_err(|error| error.to_string())?;
+            Ok((bytes, parsed.rows.len() as u64))
+        });
+        match checked {
+            Ok((bytes, rows)) => {
+                if words.way != Some(Way::Store) {
+                    self.store.put(&key, &bytes).map_err(store_failure)?;
+                }
+                let remark = words.error.clone();
+                self.settled.insert(slot, Settled::Record { rows: Some(rows), remark });
+                self.store.delete(&self.fleet.failure_key(slot)).map_err(store_failure)
+            }
+            Err(why) => self.fail(slot, why),
+        }
+    }
+
+    /// A run without a record; the store keeps why. Where the record came there after all, by a pod
+    /// that was not heard of or by another client, it counts.
+    pub(super) fn fail(&mut self, slot: Slot, why: String) -> Result<(), Failure> {
+        let key = self.fleet.key(slot);
+        if let Some(bytes) = self.store.get(&key).map_err(store_failure)?
+            && let Ok(record) = record::parse(bytes.as_slice(), &key)
+        {
+            let rows = Some(record.rows.len() as u64);
+            self.settled.insert(slot, Settled::Record { rows, remark: None });
+            return Ok(());
+        }
+        let note = serde_json::json!({ "why": why, "at": record::now() });
+        let text = format!("{note}\n");
+        self.store.put(&self.fleet.failure_key(slot), text.as_bytes()).map_err(store_failure)?;
+        self.settled.insert(slot, Settled::Failed(why));
+        Ok(())
+    }
+}
