@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-for package in libopenblas0-pthread libdnnl3 libdnnl2 libparasail8 libssw0; do
+for package in libopenblas0-pthread libdnnl3 libdnnl2 libparasail8 libssw0 libturbojpeg0 ffmpeg; do
   as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 ||
     echo "not available here: $package"

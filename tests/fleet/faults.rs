@@ -81,6 +81,18 @@ fn jobs_that_make_no_pods_or_vanish_are_told() {
 }
 
 #[test]
+fn a_queue_that_admits_nothing_is_left_in_the_end() {
+    let script = json!({ "jobs": { "standard-d8as-v5": "suspend" } });
+    let bench = Bench::new(script, "repeats = 2\nqueue = \"full\"\nqueue_minutes = 0.05", &[SKU]);
+    let (code, table) = bench.run();
+    assert_eq!(code, 4, "{table}");
+    for (state, what) in runs(&table) {
+        assert!(state == "failed" && what == "its queue did not admit it in 0 min", "{what}");
+    }
+    bench.assert_clean();
+}
+
+#[test]
 fn a_server_in_trouble_loses_and_doubles_nothing() {
     let faults = json!([
         // The last answer is lost on its way: the job is there, and the next try finds it.

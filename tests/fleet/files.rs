@@ -166,6 +166,15 @@ fn told(bench: &Bench, wanted: &str) {
 }
 
 #[test]
+fn a_suite_that_names_files_is_refused_before_a_node_is_paid() {
+    let bench = Bench::new(json!({}), "", &[SKU]);
+    let case = "[[case]]\nfamily = \"alignment\"\nmode = \"local\"\n\
+                input = { queries = \"reads.fastq\", targets = \"windows.fasta\" }\n";
+    bench.write("suite.toml", case);
+    told(&bench, "reads.fastq: a fleet's pods have no files of this machine");
+}
+
+#[test]
 fn a_store_of_an_unknown_kind_is_refused() {
     let bench = Bench::new(json!({}), "", &[SKU]);
     let text = std::fs::read_to_string(bench.folder.path().join("fleet.toml")).expect("readable");

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use breakeven::record;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -43,6 +44,27 @@ fn a_client_that_was_killed_is_taken_up_where_it_was() {
     let (code, table) = bench.run();
     assert_eq!((code, bench.records().len()), (0, 3), "{table}");
     assert_eq!(bench.asked(JOBS), 1, "the job of the first call");
+    bench.assert_clean();
+}
+
+#[test]
+fn what_failed_is_tried_again_and_old_pods_are_not_taken_for_new_ones() {
+    // The second job has one run, number 1, as its index 0; the first job's pods are still there, and
+    // its index 0 was run 0.
+    let pods = json!({ "standard-d8as-v5/1": ["mute"] });
+    let bench = Bench::new(json!({ "pods": pods }), "repeats = 2\nnodes = 2", &[SKU]);
+    let (code, table) = bench.run();
+    assert_eq!((code, bench.records().len()), (1, 1), "{table}");
+    let (code, table) = bench.run();
+    assert_eq!((code, bench.records().len()), (0, 2), "{table}");
+    let ids: Vec<String> = bench
+        .records()
+        .iter()
+        .map(|key| record::read(&bench.folder.path().join("records").join(key)).expect("a record"))
+        .map(|record| record.header.run.id)
+        .collect();
+    assert_ne!(ids[0], ids[1]);
+    assert!(!bench.folder.path().join("records/t/standard-d8as-v5/1.failed.json").exists());
     bench.assert_clean();
 }
 

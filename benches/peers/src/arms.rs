@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::alignment;
 use crate::crates;
 use crate::roofline::Roofline;
+use crate::transcode;
 use crate::turns;
 
 /// Ours beside one peer.
@@ -100,6 +101,9 @@ pub fn compare(
     let threads = device.threads.unwrap_or(1);
     for (name, mut peer) in alignment::sessions(&jobs[0].case_key, &*input, &expected, threads)? {
         add(name, &mut peer, &mut *own, &mut |peer| alignment::checked(peer, &expected))?;
+    }
+    for (name, mut peer) in transcode::sessions(&jobs[0].case_key, &*input, &expected, threads)? {
+        add(name, &mut *peer, &mut *own, &mut |peer| transcode::checked(peer, &expected))?;
     }
     checked(&mut *own, &*input).context("cpu/simd, after its turns")?;
     Ok(rows)

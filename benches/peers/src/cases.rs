@@ -10,6 +10,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("matmul", include_str!("../cases/matmul.toml")),
     ("convolution", include_str!("../cases/convolution.toml")),
     ("alignment", include_str!("../cases/alignment.toml")),
+    ("transcode", include_str!("../cases/transcode.toml")),
 ];
 
 /// What runs on `device`: our own implementations and the libraries that breakeven calls where they

@@ -6,6 +6,7 @@ mod cases;
 mod crates;
 mod roofline;
 mod shown;
+mod transcode;
 mod turns;
 
 use std::os::unix::process::CommandExt;
@@ -21,7 +22,7 @@ use roofline::Roofline;
 #[derive(Parser)]
 #[command(name = "breakeven-peers", max_term_width = 100)]
 struct Arguments {
-    /// Families to compare: matmul, convolution, alignment; without any, all of them
+    /// Families to compare: matmul, convolution, alignment, transcode; without any, all of them
     family: Vec<String>,
     /// Threads (repeatable) [default: all]
     #[arg(long, value_name = "N")]
@@ -48,8 +49,13 @@ enum Format {
 
 /// How long the threads of libraries wait for more work before they sleep. By default longer than a
 /// turn: those of one arm would take the processor from the other.
-const CALM: &[(&str, &str)] =
-    &[("KMP_BLOCKTIME", "1"), ("GOMP_SPINCOUNT", "100000"), ("OPENBLAS_THREAD_TIMEOUT", "18")];
+const CALM: &[(&str, &str)] = &[
+    ("KMP_BLOCKTIME", "1"),
+    ("GOMP_SPINCOUNT", "100000"),
+    ("OPENBLAS_THREAD_TIMEOUT", "18"),
+    // Not for calm: libjpeg-turbo writes a marker after every row of MCUs, as ours does.
+    ("TJ_RESTART", "1"),
+];
 
 /// Starts this program again under [`CALM`], which libraries read when they are loaded.
 ///

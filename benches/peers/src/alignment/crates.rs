@@ -64,7 +64,7 @@ pub fn block_aligner(problem: &Arc<Problem>, sizes: [usize; 2]) -> Result<Box<dy
         Gaps { open: -i8::try_from(scoring.gap_open)?, extend: -i8::try_from(scoring.gap_extend)? };
     let longest = |all: &[Vec<u8>]| all.iter().map(Vec::len).max().unwrap_or(0);
     let (query, target) = (longest(&problem.queries), longest(&problem.targets));
-    let whole = query.max(target).next_power_of_two().max(ADAPTIVE[0]);
+    let whole = (query.max(target) + 1).next_power_of_two().max(ADAPTIVE[0]);
     if sizes == WHOLE && whole > 1 << 14 {
         bail!("its blocks have up to 16,384 letters");
     }
@@ -102,6 +102,7 @@ fn blocks<M: Matrix + Sync + 'static>(
             };
             Ok(Box::new(Threaded::new(problem, score)?))
         }
+        "semi-global" if sizes[0] < sizes[1] => bail!("it has free ends in whole blocks only"),
         "semi-global" => {
             // Its free ends are those of its query: our target.
             let longest = [target, query];
