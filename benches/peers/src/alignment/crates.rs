@@ -15,18 +15,20 @@ use super::{Problem, Scorer};
 /// The block sizes that block-aligner's documentation has for short sequences: it follows the path,
 /// and may miss the best one.
 pub const ADAPTIVE: [usize; 2] = [32, 256];
+/// Cells that rust-bio computes in about six seconds.
+const MOST_CELLS: usize = 300_000_000;
 /// One block over everything: exact.
 pub const WHOLE: [usize; 2] = [0, 0];
 
 /// A block and its two sequences, made once for sequences of up to so many letters.
-struct Room<const FREE: bool> {
+struct Room {
     longest: [usize; 2],
-    block: Block<false, false, false, FREE, FREE>,
+    block: Block<false, false>,
     query: PaddedBytes,
     target: PaddedBytes,
 }
 
-impl<const FREE: bool> Room<FREE> {
+impl Room {
     fn new<M: Matrix>(longest: [usize; 2], most: usize) -> Self {
         let [query, target] = longest;
         Self {
@@ -53,8 +55,7 @@ impl<const FREE: bool> Room<FREE> {
 
 thread_local! {
     // Blocks hold raw pointers, so each thread has its own.
-    static GLOBAL: RefCell<Option<Room<false>>> = const { RefCell::new(None) };
-    static FREE: RefCell<Option<Room<true>>> = const { RefCell::new(None) };
+    static ROOM: RefCell<Option<Room>> = const { RefCell::new(None) };
 }
 
 /// block-aligner with blocks of `sizes`, least and most.
@@ -90,40 +91,22 @@ fn blocks<M: Matrix + Sync + 'static>(
     sizes: [usize; 2],
     [query, target]: [usize; 2],
 ) -> Result<Box<dyn Scorer>> {
-    let own = Arc::clone(problem);
-    match problem.mode.as_str() {
-        "global" => {
-            let longest = [query, target];
-            let score = move |pair: usize| {
-                GLOBAL.with_borrow_mut(|room| {
-                    let room = fit::<false, M>(room, longest, sizes[1]);
-                    room.score([&own.queries[pair], &own.targets[pair]], &matrix, gaps, sizes)
-                })
-            };
-            Ok(Box::new(Threaded::new(problem, score)?))
-        }
-        "semi-global" if sizes[0] < sizes[1] => bail!("it has free ends in whole blocks only"),
-        "semi-global" => {
-            // Its free ends are those of its query: our target.
-            let longest = [target, query];
-            let score = move |pair: usize| {
-                FREE.with_borrow_mut(|room| {
-                    let room = fit::<true, M>(room, longest, sizes[1]);
-                    room.score([&own.targets[pair], &own.queries[pair]], &matrix, gaps, sizes)
-                })
-            };
-            Ok(Box::new(Threaded::new(problem, score)?))
-        }
-        mode => bail!("it has no {mode} mode"),
+    if problem.mode != "global" {
+        bail!("it has no {} mode of our kind", problem.mode);
     }
+    let own = Arc::clone(problem);
+    let longest = [query, target];
+    let score = move |pair: usize| {
+        ROOM.with_borrow_mut(|room| {
+            let room = fit::<M>(room, longest, sizes[1]);
+            room.score([&own.queries[pair], &own.targets[pair]], &matrix, gaps, sizes)
+        })
+    };
+    Ok(Box::new(Threaded::new(problem, score)?))
 }
 
 /// The thread's room, made anew for another problem.
-fn fit<const FREE: bool, M: Matrix>(
-    room: &mut Option<Room<FREE>>,
-    longest: [usize; 2],
-    most: usize,
-) -> &mut Room<FREE> {
+fn fit<M: Matrix>(room: &mut Option<Room>, longest: [usize; 2], most: usize) -> &mut Room {
     if room.as_ref().is_none_or(|room| room.longest != longest) {
         *room = None;
     }
@@ -142,6 +125,11 @@ impl MatchFunc for Letters {
 
 /// rust-bio: the textbook in plain Rust, with traceback.
 pub fn rust_bio(problem: &Arc<Problem>) -> Result<Box<dyn Scorer>> {
+    let pairs = problem.queries.iter().zip(&problem.targets);
+    let cells: usize = pairs.map(|(query, target)| query.len() * target.len()).sum();
+    if cells > MOST_CELLS {
+        bail!("a run of {cells} cells would take it many seconds");
+    }
     let own = Arc::clone(problem);
     // One that is free, or a new one.
     let free: Mutex<Vec<Aligner<Letters>>> = Mutex::default();
@@ -149,9 +137,7 @@ pub fn rust_bio(problem: &Arc<Problem>) -> Result<Box<dyn Scorer>> {
         let scoring = &own.scoring;
         let taken = free.lock().expect("no thread failed").pop();
         let mut aligner = taken.unwrap_or_else(|| {
-            // Its opening comes on top of the first letter's extension.
-            let open = scoring.gap_extend - scoring.gap_open;
-            Aligner::new(open, -scoring.gap_extend, Letters(scoring.clone()))
+            Aligner::new(-scoring.gap_open, -scoring.gap_extend, Letters(scoring.clone()))
         });
         let (query, target) = (&own.queries[pair], &own.targets[pair]);
         let found = match own.mode.as_str() {
