@@ -259,6 +259,43 @@ pub fn across(middle: &[i16], first: &[usize], weights: &[[i16; 8]], taps: usize
     }
 }
 
+/// Samples from weighted middle samples where output `i` is made of those from `start + 2·i` on, all
+/// with the same weights, an even number of them: eight outputs at a time, a pair of taps at a time.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn across_half(middle: &[i16], start: usize, taps: &[i16], out: &mut [u8]) {
+    let pairs = taps.as_chunks::<2>().0;
+    let sum_of_8 = |at: usize| {
+        let mut sum = _mm256_set1_epi32(1 << 19);
+        for (j, [a, b]) in pairs.iter().enumerate() {
+            let Some(window) = middle.get(at + 2 * j..).and_then(|m| m.first_chunk::<16>()) else {
+                continue;
+            };
+            // SAFETY: 32 bytes can be read there.
+            let window = unsafe { _mm256_loadu_si256(window.as_ptr().cast()) };
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(window, weights(*a, *b)));
+        }
+        _mm256_srai_epi32::<20>(sum)
+    };
+    let (sixteens, rest) = out.as_chunks_mut::<16>();
+    let mut at = start;
+    for to in sixteens {
+        // Packing goes by halves of a register: the quarters are put in order at the end.
+        let words = _mm256_packs_epi32(sum_of_8(at), sum_of_8(at + 16));
+        let bytes = _mm256_packus_epi16(words, words);
+        let order = _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5);
+        let bytes = _mm256_permutevar8x32_epi32(bytes, order);
+        // SAFETY: 16 bytes can be written there.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm256_castsi256_si128(bytes)) };
+        at += 32;
+    }
+    for (i, to) in rest.iter_mut().enumerate() {
+        let terms = middle[at + 2 * i..].iter().zip(taps);
+        let sum: i32 = terms.map(|(&v, &w)| i32::from(v) * i32::from(w)).sum();
+        *to = ((sum + (1 << 19)) >> 20).clamp(0, 255) as u8;
+    }
+}
+
 /// Four partial sums of output `i`, see [`across`].
 #[inline]
 #[target_feature(enable = "avx2")]

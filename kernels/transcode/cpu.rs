@@ -21,6 +21,8 @@ struct Scaler {
     /// Weights of each output in chunks of 8, zeros at the end.
     weights: Vec<[i16; 8]>,
     taps: usize,
+    /// The weights of every output, where each is made of samples two further on: half the size.
+    half: Option<Vec<i16>>,
     /// Samples of a middle row, and how many of them stand before the picture.
     middle: usize,
     before: usize,
@@ -42,8 +44,13 @@ impl Scaler {
                 chunk
             })
         });
+        let alike = across.weights.chunks(across.taps).all(|w| *w == across.weights[..across.taps]);
+        let by_two = first.windows(2).all(|pair| pair[1] == pair[0] + 2);
+        let half = (alike && by_two && across.taps.is_multiple_of(2))
+            .then(|| across.weights[..across.taps].to_vec());
         Self {
             down,
+            half,
             weights: weights.collect(),
             taps,
             middle: last.max(before + from.0),
@@ -77,11 +84,25 @@ impl Scaler {
             if rows.len() % 2 == 1 {
                 rows.push((rows[0].0, 0));
             }
+            let done = match super::has_avx512() {
+                // SAFETY: the processor has AVX-512.
+                true => unsafe { super::avx512::down(rows, inner) },
+                false => 0,
+            };
+            for (row, _) in rows.iter_mut() {
+                *row = &row[done..];
+            }
             // SAFETY: the processor has AVX2.
-            unsafe { super::avx2::down(rows, inner) };
+            unsafe { super::avx2::down(rows, &mut inner[done..]) };
             self.pad(middle);
-            // SAFETY: the processor has AVX2.
-            unsafe { super::avx2::across(middle, &self.first, &self.weights, self.taps, out) };
+            match &self.half {
+                // SAFETY: the processor has AVX2.
+                Some(taps) => unsafe { super::avx2::across_half(middle, self.first[0], taps, out) },
+                // SAFETY: the processor has AVX2.
+                None => unsafe {
+                    super::avx2::across(middle, &self.first, &self.weights, self.taps, out);
+                },
+            }
             return;
         }
         for (x, to) in inner.iter_mut().enumerate() {

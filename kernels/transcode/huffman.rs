@@ -149,6 +149,15 @@ impl<'a> BitReader<'a> {
             refill_bytes(self.data, self.at, self.buffer, self.filled, self.beyond);
     }
 
+    /// Makes enough bits available for the longest code and value: 16 and 11. Most take few, so that
+    /// a buffer lasts for several.
+    #[inline(always)]
+    fn ensure(&mut self) {
+        if self.filled < 32 {
+            self.refill();
+        }
+    }
+
     #[inline(always)]
     fn peek(&self, bits: u32) -> u32 {
         (self.buffer >> (64 - bits)) as u32
@@ -191,7 +200,7 @@ impl<'a> BitReader<'a> {
         last_dc: &mut i32,
         block: &mut [i16; 64],
     ) -> Result<usize, Damage> {
-        self.refill();
+        self.ensure();
         let found = dc.lookup[self.peek(LOOKUP_BITS) as usize];
         let difference = if found & COMPLETE != 0 {
             self.consume(found & 31);
@@ -209,7 +218,7 @@ impl<'a> BitReader<'a> {
         block[0] = *last_dc as i16;
         let (mut k, mut last) = (1, 0);
         while k < 64 {
-            self.refill();
+            self.ensure();
             let found = ac.lookup[self.peek(LOOKUP_BITS) as usize];
             let value = if found & COMPLETE != 0 {
                 self.consume(found & 31);

@@ -9,6 +9,8 @@ use crate::work::{Case, CaseError, Family, Files, Implementation, Language};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod case;
 mod codec;
 pub mod container;
@@ -74,4 +76,11 @@ impl Family for Transcode {
 fn has_avx2() -> bool {
     let bits = is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
     is_x86_feature_detected!("avx2") && bits && is_x86_feature_detected!("lzcnt")
+}
+
+/// Whether the AVX-512 code may run.
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+    wide && is_x86_feature_detected!("avx512vl")
 }
