@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
 use super::container::Movie;
 use super::huffman::{BitReader, BitWriter, Damage, DecodeTable, EncodeTable, encode_table};
 use super::jpeg::{self, Frame, Layout};
 use super::lanes::{self, Divisors};
 use super::tables::{ZIGZAG, quantisers, standard_huffman};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
 
 /// What one output geometry needs, whatever the frame.
 pub struct Encoder {
@@ -184,10 +184,54 @@ fn decode_mcus(
     let reader = BitReader::new(data, interval.clone());
     #[cfg(target_arch = "x86_64")]
     if super::has_avx2() {
-        // SAFETY: the processor has these.
-        return unsafe { decode_avx2(reader, layout, tables, mcus, target) };
+        return match super::has_avx512() {
+            // SAFETY: the processor has these.
+            true => unsafe { decode_avx512(reader, layout, tables, mcus, target) },
+            // SAFETY: as above.
+            false => unsafe { decode_avx2(reader, layout, tables, mcus, target) },
+        };
     }
-    decode_with(reader, layout, tables, mcus, target, lanes::inverse)
+    decode_with(reader, layout, tables, mcus, target, one_by_one(lanes::inverse))
+}
+
+/// Two blocks, of one plane side by side or of two planes, as two single ones.
+#[inline(always)]
+fn one_by_one(
+    one: impl Fn(&[i16; 64], &[i16; 64], &mut [u8], usize),
+) -> impl Fn([&[i16; 64]; 2], [&[i16; 64]; 2], To<'_>, usize) {
+    move |blocks, quant, to, stride| match to {
+        To::Beside(to) => {
+            one(blocks[0], quant[0], to, stride);
+            one(blocks[1], quant[1], &mut to[8..], stride);
+        }
+        To::Both([first, second]) => {
+            one(blocks[0], quant[0], first, stride);
+            one(blocks[1], quant[1], second, stride);
+        }
+    }
+}
+
+/// Where two blocks' samples go: to the start of each slice.
+enum To<'a> {
+    /// Side by side into one plane.
+    Beside(&'a mut [u8]),
+    /// Into two planes.
+    Both([&'a mut [u8]; 2]),
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,avx512f,avx512bw,avx512vl")]
+fn decode_avx512(
+    reader: BitReader<'_>,
+    layout: &Layout,
+    tables: &FrameTables,
+    mcus: Range<usize>,
+    target: [&mut [u8]; 3],
+) -> Result<(), Damage> {
+    decode_with(reader, layout, tables, mcus, target, |blocks, quant, to, stride| match to {
+        To::Beside(to) => avx512::inverse_beside(blocks, quant[0], to, stride),
+        To::Both(to) => avx512::inverse_both(blocks, quant, to, stride),
+    })
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -199,40 +243,57 @@ fn decode_avx2(
     mcus: Range<usize>,
     target: [&mut [u8]; 3],
 ) -> Result<(), Damage> {
-    decode_with(reader, layout, tables, mcus, target, |block, quant, to, stride| {
+    let one = |block: &[i16; 64], quant: &[i16; 64], to: &mut [u8], stride: usize| {
         avx2::inverse(block, quant, to, stride);
-    })
+    };
+    decode_with(reader, layout, tables, mcus, target, one_by_one(one))
 }
 
-/// `transform` writes the samples of a block of coefficients and its quantiser to the start of a
-/// slice, rows so far apart.
+/// `transform` writes the samples of two blocks of coefficients and their quantisers, rows so far
+/// apart. The blocks of an MCU come in twos: luma side by side; then one of each chroma plane, or two
+/// of each, one below the other.
 #[inline(always)]
 fn decode_with(
     mut reader: BitReader<'_>,
     layout: &Layout,
     tables: &FrameTables,
     mcus: Range<usize>,
-    target: [&mut [u8]; 3],
-    transform: impl Fn(&[i16; 64], &[i16; 64], &mut [u8], usize),
+    mut target: [&mut [u8]; 3],
+    transform: impl Fn([&[i16; 64]; 2], [&[i16; 64]; 2], To<'_>, usize),
 ) -> Result<(), Damage> {
     let mut last_dc = [0; 3];
     let strides: [usize; 3] = std::array::from_fn(|c| layout.padded_size(c).0);
     let across = layout.mcus_x();
     for mcu in mcus {
         let (mx, my) = (mcu % across, mcu / across);
-        for j in 0..layout.blocks_per_mcu() {
-            let (c, x, y) = layout.block_at(mx, my, j);
-            let mut block = [0; 64];
-            let (dc, ac) = (&tables.dc[c], &tables.ac[c]);
-            let last = reader.block(dc, ac, &mut last_dc[c], &mut block)?;
-            let (quant, stride) = (&tables.quant[c], strides[c]);
-            let to = &mut target[c][y * stride + x..];
-            if last == 0 {
-                let sample = lanes::inverse_flat(block[0], quant[0]);
-                to.chunks_mut(stride).take(8).for_each(|row| row[..8].fill(sample));
-            } else {
-                transform(&block, quant, to, stride);
+        for j in (0..layout.blocks_per_mcu()).step_by(2) {
+            let places = [layout.block_at(mx, my, j), layout.block_at(mx, my, j + 1)];
+            let mut blocks = [[0; 64]; 2];
+            let mut flat = true;
+            for ((c, _, _), block) in places.into_iter().zip(&mut blocks) {
+                let (dc, ac) = (&tables.dc[c], &tables.ac[c]);
+                flat &= reader.block(dc, ac, &mut last_dc[c], block)? == 0;
             }
+            let [(c, x, y), (d, _, _)] = places;
+            let (stride, from) = (strides[c], y * strides[c] + x);
+            if flat {
+                for ((c, x, y), block) in places.into_iter().zip(&blocks) {
+                    let sample = lanes::inverse_flat(block[0], tables.quant[c][0]);
+                    let to = &mut target[c][y * stride + x..];
+                    to.chunks_mut(stride).take(8).for_each(|row| row[..8].fill(sample));
+                }
+                continue;
+            }
+            let quant = [&tables.quant[c], &tables.quant[d]];
+            let [luma, u, v] = &mut target;
+            let to = match (c, d) {
+                (0, _) => To::Beside(&mut luma[from..]),
+                (1, 2) => To::Both([&mut u[from..], &mut v[from..]]),
+                // Two of one chroma plane stand one below the other.
+                (1, _) => To::Both(u[from..].split_at_mut(8 * stride).into()),
+                _ => To::Both(v[from..].split_at_mut(8 * stride).into()),
+            };
+            transform([&blocks[0], &blocks[1]], quant, to, stride);
         }
     }
     reader.finish()
