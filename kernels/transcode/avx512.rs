@@ -1,8 +1,11 @@
-//! The inverse transform of two blocks at once, and the scaler's first pass of 32 samples at once, in
+//! The transforms of two blocks at once, and the scaler's first pass of 32 samples at once, in
 //! AVX-512: the same integers as `avx2`, twice as wide.
 #![expect(unsafe_code, reason = "vector loads and stores go through pointers")]
 
 use std::arch::x86_64::*;
+
+use super::lanes::Divisors;
+use super::tables::ZIGZAG;
 
 /// Samples of a step.
 const STEP: usize = 32;
@@ -183,4 +186,104 @@ pub fn inverse_both(
             to[at..at + 8].copy_from_slice(&_mm_extract_epi64::<1>(part).to_le_bytes());
         }
     }
+}
+
+/// One pass down the columns of the forward transform; `UP` and `DOWN` shift the two rows that
+/// need no multiplication.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn forward_pass<const UP: i32, const DOWN: i32, const BITS: u32>(x: Blocks) -> Blocks {
+    let half = _mm512_set1_epi32(1 << (BITS - 1));
+    let descale = |v: __m512i| narrow(_mm512_srai_epi32::<BITS>(_mm512_add_epi32(v, half)));
+    let sum = |i: usize| _mm256_add_epi16(x[i], x[7 - i]);
+    let difference = |i: usize| _mm256_sub_epi16(x[i], x[7 - i]);
+    let (outer, inner) = (_mm256_add_epi16(sum(0), sum(3)), _mm256_add_epi16(sum(1), sum(2)));
+    let (a, b) = (_mm256_sub_epi16(sum(0), sum(3)), _mm256_sub_epi16(sum(1), sum(2)));
+    let small = _mm256_set1_epi16((1 << DOWN) >> 1);
+    let straight =
+        |v: __m256i| _mm256_srai_epi16::<DOWN>(_mm256_add_epi16(_mm256_slli_epi16::<UP>(v), small));
+    let ab = pairs(a, b);
+    let (d01, d23) = (pairs(difference(0), difference(1)), pairs(difference(2), difference(3)));
+    let mix = |w: __m512i, v: __m512i| {
+        descale(_mm512_add_epi32(_mm512_madd_epi16(d01, w), _mm512_madd_epi16(d23, v)))
+    };
+    [
+        straight(_mm256_add_epi16(outer, inner)),
+        mix(weights(11363, 9633), weights(6437, 2260)),
+        descale(_mm512_madd_epi16(ab, weights(10703, 4433))),
+        mix(weights(9633, -2259), weights(-11362, -6436)),
+        straight(_mm256_sub_epi16(outer, inner)),
+        mix(weights(6437, -11362), weights(2261, 9633)),
+        descale(_mm512_madd_epi16(ab, weights(4433, -10704))),
+        mix(weights(2260, -6436), weights(9633, -11363)),
+    ]
+}
+
+/// The places of the zigzag's halves, as permutations have them.
+static ORDER: [[i16; 32]; 2] = {
+    let mut order = [[0; 32]; 2];
+    let mut k = 0;
+    while k < 64 {
+        order[k / 32][k % 32] = ZIGZAG[k] as i16;
+        k += 1;
+    }
+    order
+};
+
+/// Quantised coefficients in zigzag order, and which of them are not zero, of the two blocks whose
+/// rows start `stride` apart in `samples`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub fn forward(samples: [&[u8]; 2], stride: usize, divisors: &Divisors) -> [([i16; 64], u64); 2] {
+    let level = _mm256_set1_epi16(128);
+    let mut x = [level; 8];
+    for (i, x) in x.iter_mut().enumerate() {
+        let [a, b] = samples.map(|samples| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&samples[i * stride..i * stride + 8]);
+            _mm_cvtsi64_si128(i64::from_le_bytes(bytes))
+        });
+        *x = _mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_unpacklo_epi64(a, b)), level);
+    }
+    let rows = transpose(forward_pass::<2, 0, 11>(transpose(x)));
+    let spectrum = forward_pass::<0, 2, 15>(rows);
+    let of = |values: &[i16; 64], i: usize| {
+        // SAFETY: there are eight rows of 16 bytes.
+        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(values.as_ptr().add(8 * i).cast()) })
+    };
+    let mut q = spectrum;
+    for (i, to) in q.iter_mut().enumerate() {
+        let n = _mm256_add_epi16(_mm256_abs_epi16(*to), of(&divisors.half, i));
+        let high = _mm256_mulhi_epu16(n, of(&divisors.factor, i));
+        *to = _mm256_sign_epi16(_mm256_mulhi_epu16(high, of(&divisors.step, i)), *to);
+    }
+    // Two rows of both blocks each, then four rows of one.
+    let two = |i: usize| _mm512_inserti64x4::<1>(_mm512_castsi256_si512(q[i]), q[i + 1]);
+    let (r01, r23, r45, r67) = (two(0), two(2), two(4), two(6));
+    let first = [
+        _mm512_shuffle_i64x2::<0b10_00_10_00>(r01, r23),
+        _mm512_shuffle_i64x2::<0b10_00_10_00>(r45, r67),
+    ];
+    let second = [
+        _mm512_shuffle_i64x2::<0b11_01_11_01>(r01, r23),
+        _mm512_shuffle_i64x2::<0b11_01_11_01>(r45, r67),
+    ];
+    [zigzag(first), zigzag(second)]
+}
+
+/// A block's eight rows in zigzag order, and which of them are not zero.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn zigzag([upper, lower]: [__m512i; 2]) -> ([i16; 64], u64) {
+    let (mut out, mut nonzero) = ([0; 64], 0);
+    for (half, order) in ORDER.iter().enumerate() {
+        // SAFETY: 64 bytes can be read there, and written to each half of the block.
+        unsafe {
+            let order = _mm512_loadu_si512(order.as_ptr().cast());
+            let values = _mm512_permutex2var_epi16(upper, order, lower);
+            _mm512_storeu_si512(out.as_mut_ptr().add(32 * half).cast(), values);
+            nonzero |= u64::from(_mm512_test_epi16_mask(values, values)) << (32 * half);
+        }
+    }
+    (out, nonzero)
 }

@@ -62,46 +62,74 @@ impl Encoder {
     fn row(&self, samples: &[Vec<u8>; 3]) -> Vec<u8> {
         #[cfg(target_arch = "x86_64")]
         if super::has_avx2() {
-            // SAFETY: the processor has these.
-            return unsafe { self.row_avx2(samples) };
+            return match super::has_avx512() {
+                // SAFETY: the processor has these.
+                true => unsafe { self.row_avx512(samples) },
+                // SAFETY: as above.
+                false => unsafe { self.row_avx2(samples) },
+            };
         }
-        self.row_with(samples, |samples, stride, kind| {
-            lanes::forward(samples, stride, &self.divisors[kind])
-        })
+        let transform = |two: [&[u8]; 2], stride, kind: usize| {
+            two.map(|samples| lanes::forward(samples, stride, &self.divisors[kind]))
+        };
+        self.row_with(samples, transform, natural)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
     fn row_avx2(&self, samples: &[Vec<u8>; 3]) -> Vec<u8> {
-        self.row_with(samples, |samples, stride, kind| {
+        let one = |samples: &[u8], stride, kind: usize| {
             avx2::forward(samples, stride, &self.divisors[kind])
-        })
+        };
+        let transform =
+            |[a, b]: [&[u8]; 2], stride, kind| [one(a, stride, kind), one(b, stride, kind)];
+        self.row_with(samples, transform, natural)
     }
 
-    /// `transform` turns the block at the start of a slice of rows so far apart, luma (0) or chroma
-    /// (1), into coefficients and a mask, in zigzag order, of those that are not zero.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,avx512f,avx512bw,avx512vl")]
+    fn row_avx512(&self, samples: &[Vec<u8>; 3]) -> Vec<u8> {
+        let transform = |two: [&[u8]; 2], stride, kind: usize| {
+            avx512::forward(two, stride, &self.divisors[kind])
+        };
+        self.row_with(samples, transform, |k| k)
+    }
+
+    /// `transform` turns the two blocks at the starts of slices of rows so far apart, luma (0) or
+    /// chroma (1), into coefficients, where `place` says, and a mask, in zigzag order, of those that
+    /// are not zero. The blocks of an MCU come in twos of one kind.
     #[inline(always)]
     fn row_with(
         &self,
         samples: &[Vec<u8>; 3],
-        transform: impl Fn(&[u8], usize, usize) -> ([i16; 64], u64),
+        transform: impl Fn([&[u8]; 2], usize, usize) -> [([i16; 64], u64); 2],
+        place: impl Fn(usize) -> usize + Copy,
     ) -> Vec<u8> {
         let layout = &self.layout;
         let mut writer = BitWriter::new(Vec::with_capacity(layout.mcus_x() * 96));
         let mut last_dc = [0; 3];
         let strides: [usize; 3] = std::array::from_fn(|c| layout.padded_size(c).0);
         for mx in 0..layout.mcus_x() {
-            for j in 0..layout.blocks_per_mcu() {
-                let (c, x, y) = layout.block_at(mx, 0, j);
+            for j in (0..layout.blocks_per_mcu()).step_by(2) {
+                let places = [layout.block_at(mx, 0, j), layout.block_at(mx, 0, j + 1)];
+                let two = places.map(|(c, x, y)| &samples[c][y * strides[c] + x..]);
+                let c = places[0].0;
                 let kind = c.min(1);
-                let (block, nonzero) =
-                    transform(&samples[c][y * strides[c] + x..], strides[c], kind);
+                let blocks = transform(two, strides[c], kind);
                 let (dc, ac) = (&self.dc[kind], &self.ac[kind]);
-                writer.block(&block, nonzero, &mut last_dc[c], dc, ac);
+                for ((c, _, _), (block, nonzero)) in places.into_iter().zip(&blocks) {
+                    writer.block(block, place, *nonzero, &mut last_dc[c], dc, ac);
+                }
             }
         }
         writer.finish()
     }
+}
+
+/// Where a coefficient stands in natural order.
+#[inline(always)]
+fn natural(k: usize) -> usize {
+    usize::from(ZIGZAG[k & 63])
 }
 
 /// What decoding one frame needs beside its bytes.

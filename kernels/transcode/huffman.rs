@@ -349,12 +349,13 @@ impl BitWriter {
         }
     }
 
-    /// Appends a block given in natural order; `nonzero` says which of its coefficients are not
-    /// zero, in zigzag order.
+    /// Appends a block whose coefficient `k` in zigzag order is at `place(k)`; `nonzero` says which
+    /// are not zero, in zigzag order.
     #[inline(always)]
     pub fn block(
         &mut self,
         block: &[i16; 64],
+        place: impl Fn(usize) -> usize,
         nonzero: u64,
         last_dc: &mut i16,
         dc: &EncodeTable,
@@ -376,7 +377,7 @@ impl BitWriter {
                 self.put(code & 0xffff, code >> 16);
                 run -= 16;
             }
-            let value = i32::from(block[usize::from(ZIGZAG[k as usize & 63]) & 63]);
+            let value = i32::from(block[place(k as usize & 63) & 63]);
             let size = 32 - value.unsigned_abs().leading_zeros();
             self.coded(ac[(run << 4 | size) as usize & 255], value, size);
         }
