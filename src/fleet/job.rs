@@ -18,6 +18,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::deliver::{LAST_WORDS_FILE, sha256};
+use super::watch::REFUSALS;
 use super::{Fleet, Target, object_name, plan};
 use crate::catalog::PriceKind;
 use crate::cost::node::rooms_gib;
@@ -100,7 +101,7 @@ fn labels(fleet: &Fleet, target: Option<&Target>) -> BTreeMap<String, String> {
 /// can reach it.
 pub fn job(fleet: &Fleet, index: usize, runs: &[u32], store: Option<&str>) -> Job {
     let target = &fleet.targets[index];
-    let bounds = plan::bounds(fleet, index);
+    let bounds = plan::bounds(fleet, index, runs.len() as u32);
     let listed: Vec<String> = runs.iter().map(u32::to_string).collect();
     let spec = JobSpec {
         active_deadline_seconds: Some(bounds.job_deadline_s as i64),
@@ -176,7 +177,7 @@ fn failure_policy() -> PodFailurePolicy {
         on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
             container_name: Some(CONTAINER.into()),
             operator: "In".into(),
-            values: vec![1, 2, 3, 4],
+            values: REFUSALS.to_vec(),
         }),
         on_pod_conditions: None,
     };
@@ -200,7 +201,7 @@ fn pod_spec(
             .pull_secret
             .clone()
             .map(|name| vec![LocalObjectReference { name }]),
-        node_selector: Some(BTreeMap::from([target.selector.clone()])),
+        node_selector: Some(selector(target)),
         restart_policy: Some("Never".into()),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
@@ -339,6 +340,15 @@ fn resources(target: &Target) -> ResourceRequirements {
         all.insert(name.into(), Quantity(number.to_string()));
     }
     ResourceRequirements { claims: None, limits: Some(all.clone()), requests: Some(all) }
+}
+
+/// Nodes of the size, and of spot capacity where that is what the cap counts with.
+fn selector(target: &Target) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([target.selector.clone()]);
+    if target.price_kind == PriceKind::Spot && target.sku.provider == "azure" {
+        labels.insert("kubernetes.azure.com/scalesetpriority".into(), "spot".into());
+    }
+    labels
 }
 
 fn tolerations(target: &Target) -> Vec<Toleration> {

@@ -26,6 +26,8 @@ pub struct Fleet {
     pub name: String,
     /// Built-in suite, or a file's stem.
     pub suite: String,
+    /// Seconds that the suite is meant to take, where it says so.
+    pub suite_budget_s: Option<f64>,
     /// The file's text, where it is one: it travels to the pods.
     pub suite_text: Option<String>,
     /// Image with the `breakeven` command as its entry point.

@@ -47,6 +47,8 @@ const MOST_REPEATS: u32 = 1000;
 const MINUTES: [f64; 2] = [1.0 / 60.0, 1440.0];
 /// Minutes of waiting, up to a week.
 const WAITING: [f64; 2] = [0.01, 10_080.0];
+/// What a ConfigMap holds, less what is around it.
+const MOST_SUITE_BYTES: usize = 1 << 20;
 const USD: [f64; 2] = [0.01, 1e6];
 const KINDS: &[PriceKind] =
     &[PriceKind::Ondemand, PriceKind::Spot, PriceKind::Reserved1y, PriceKind::Reserved3y];
@@ -67,12 +69,16 @@ pub fn parse(path: &Path, catalog: &Catalog) -> Result<Fleet, FleetError> {
     reader.only(TOP)?;
     let given = reader.text("suite")?.unwrap_or("standard");
     let (suite, suite_text) = suite_of(&file, path, given)?;
+    if suite_text.as_ref().is_some_and(|text| text.len() > MOST_SUITE_BYTES) {
+        return Err(reader.bad("suite", "has more than 1 MiB, which no ConfigMap holds").into());
+    }
     let targets = targets(&reader, catalog)?;
     let minutes = |key: &str, bounds| reader.positive(key, bounds);
     let any_gpu = targets.iter().any(|t| t.sku.has_gpu());
     Ok(Fleet {
         name: name(&reader, path)?,
-        suite,
+        suite_budget_s: suite.budget_s,
+        suite: suite.name,
         suite_text,
         image: image(&reader)?,
         repeats: count(&reader, "repeats")?.unwrap_or(3),
@@ -91,7 +97,7 @@ pub fn parse(path: &Path, catalog: &Catalog) -> Result<Fleet, FleetError> {
             3.0
         }),
         cool_down_minutes: minutes("cool_down_minutes", WAITING)?.unwrap_or(10.0),
-        store: reader.text("store")?.map(str::to_owned),
+        store: store(&reader, path)?,
         namespace: reader.text("namespace")?.map(str::to_owned),
         queue: reader.text("queue")?.map(str::to_owned),
         service_account: reader.text("service_account")?.map(str::to_owned),
@@ -103,41 +109,62 @@ pub fn parse(path: &Path, catalog: &Catalog) -> Result<Fleet, FleetError> {
     })
 }
 
-/// The suite's name, and its text where it is a file beside the fleet's.
-fn suite_of(file: &str, path: &Path, given: &str) -> Result<(String, Option<String>), FleetError> {
+/// The suite, and its text where it is a file beside the fleet's.
+fn suite_of(file: &str, path: &Path, given: &str) -> Result<(Suite, Option<String>), FleetError> {
     let wrong = |source| FleetError::Suite { file: file.into(), source };
     if suite::BUILT_IN.iter().any(|(name, _)| *name == given) {
-        return Ok((given.to_owned(), None));
+        return Ok((suite::load(given).map_err(wrong)?, None));
     }
     let beside = path.parent().unwrap_or(Path::new("")).join(given);
     // A name that is no file is looked up, so that the nearest one is named.
     let asked = if beside.exists() { beside } else { given.into() };
     let loaded: Suite = suite::load(&asked.to_string_lossy()).map_err(wrong)?;
-    refuse_files(&loaded, file)?;
+    try_cases(&loaded, file)?;
     let text = std::fs::read_to_string(&asked).map_err(|source| {
         wrong(suite::SuiteError::Io { file: asked.display().to_string(), source })
     })?;
-    Ok((loaded.name, Some(text)))
+    Ok((loaded, Some(text)))
 }
 
-/// Only the suite itself travels to the pods, so its cases must not name files of this machine.
-fn refuse_files(suite: &Suite, file: &str) -> Result<(), FleetError> {
+/// What is wrong with a case is told before a node is paid. Only the suite itself travels to the pods,
+/// so its cases must not name files or programs of this machine.
+fn try_cases(suite: &Suite, file: &str) -> Result<(), FleetError> {
     for case in &suite.cases {
-        let Some(family) = breakeven_kernels::family(&case.family) else { continue };
+        let wrong = |problem: String| {
+            let (file, place) = (file.to_owned(), case.place.clone());
+            FleetError::Field(WorkloadError::Field { file, place, problem })
+        };
+        let Some(family) = breakeven_kernels::family(&case.family) else {
+            let names = breakeven_kernels::FAMILIES.iter().map(|f| f.name());
+            let near = nearest(&case.family, names);
+            let near = near.map(|n| format!(", did you mean `{n}`?")).unwrap_or_default();
+            return Err(wrong(format!("no family `{}`{near}", case.family)));
+        };
         let asked = Asked::default();
-        // Whatever else is wrong with the case is told where it is planned.
-        let _ = family.case(&case.params, &asked);
+        let parsed = family.case(&case.params, &asked);
         if let Some(name) = asked.0.into_inner() {
-            return Err(FleetError::Field(WorkloadError::Field {
-                file: file.into(),
-                place: case.place.clone(),
-                problem: format!(
-                    "{name}: a fleet's pods have no files of this machine; use generated input"
-                ),
-            }));
+            return Err(wrong(format!(
+                "{name}: a fleet's pods have no files or programs of this machine; use generated input"
+            )));
         }
+        parsed.map_err(|error| wrong(error.to_string()))?;
     }
     Ok(())
+}
+
+/// The store as given; a folder is beside the fleet's file, wherever this program was started.
+fn store(reader: &Reader, path: &Path) -> Result<Option<String>, WorkloadError> {
+    let Some(place) = reader.text("store")? else { return Ok(None) };
+    if place.contains("://") {
+        return Ok(Some(place.to_owned()));
+    }
+    if place.is_empty() || place.starts_with('~') || place.contains(":/") {
+        let hint =
+            "give az://CONTAINER/PATH, s3://BUCKET/PATH, gs://BUCKET/PATH or a folder's path";
+        return Err(reader.bad("store", hint));
+    }
+    let folder = path.parent().unwrap_or(Path::new("")).join(place);
+    Ok(Some(folder.display().to_string()))
 }
 
 /// Notes the first file that is asked for, and has none.
@@ -293,8 +320,8 @@ fn target(root: &Reader, reader: &Reader, sku: &Sku) -> Result<Target, WorkloadE
         None => ("node.kubernetes.io/instance-type", sku.name.as_str()),
     };
     // The size alone names a target, unless it stands there in several pools or regions.
-    let own_region = reader.text("region")?;
-    let parts = [Some(sku.name.as_str()), pool, own_region];
+    let (own_region, own_context) = (reader.text("region")?, reader.text("context")?);
+    let parts = [Some(sku.name.as_str()), pool, own_region, own_context];
     let id = parts.into_iter().flatten().collect::<Vec<_>>().join("-");
     Ok(Target {
         id: object_name(&id, 63),
@@ -304,6 +331,21 @@ fn target(root: &Reader, reader: &Reader, sku: &Sku) -> Result<Target, WorkloadE
         region,
         price_kind,
         price_usd_per_h: price.price_usd_per_h * (1.0 - root.number("discount")?.unwrap_or(0.0)),
-        devices: reader.texts("device", |word| !word.is_empty(), "must be a list of devices")?,
+        devices: devices(reader, sku)?,
     })
+}
+
+/// Devices to measure, of those that the size has.
+fn devices(reader: &Reader, sku: &Sku) -> Result<Vec<String>, WorkloadError> {
+    let hint = "must be a list of cpu, cpu:N (threads), cuda:N and vulkan:N";
+    let fine = |word: &str| {
+        let (kind, number) = word.split_once(':').map_or((word, None), |(k, n)| (k, Some(n)));
+        let number = number.map(|n| n.parse::<u32>().is_ok());
+        matches!((kind, number), ("cpu", None | Some(true)) | ("cuda" | "vulkan", Some(true)))
+    };
+    let devices = reader.texts("device", fine, hint)?;
+    if !sku.has_gpu() && devices.iter().any(|device| !device.starts_with("cpu")) {
+        return Err(reader.bad("device", &format!("{} has no GPU", sku.name)));
+    }
+    Ok(devices)
 }

@@ -16,7 +16,8 @@ pub struct Bounds {
     /// down once.
     pub expected_node_h: f64,
     /// Node-hours that it cannot exceed: nodes for all the time that Kubernetes gives the job, which
-    /// has waiting and one more round of runs in place of disrupted ones in it.
+    /// has waiting and one more round of runs in place of disrupted ones in it, and every run on a
+    /// node of its own that is started and cooled down.
     pub most_node_h: f64,
     /// The first in US dollars.
     pub expected_usd: f64,
@@ -24,16 +25,16 @@ pub struct Bounds {
     pub most_usd: f64,
 }
 
-/// What target `index` takes.
-pub fn bounds(fleet: &Fleet, index: usize) -> Bounds {
-    let nodes = f64::from(fleet.nodes.min(fleet.repeats));
-    let rounds = (f64::from(fleet.repeats) / nodes).ceil();
+/// What `runs` runs on target `index` take.
+pub fn bounds(fleet: &Fleet, index: usize, runs: u32) -> Bounds {
+    let (nodes, runs) = (f64::from(fleet.nodes.min(runs).max(1)), f64::from(runs));
+    let rounds = (runs / nodes).ceil();
     let pod_deadline_s = ((fleet.max_minutes + GRACE_MINUTES) * 60.0).ceil();
     let around_h = (fleet.start_up_minutes + fleet.cool_down_minutes) / 60.0;
     let before_s = (fleet.pending_minutes + fleet.start_up_minutes) * 60.0;
     let job_deadline_s = ((rounds + 1.0) * pod_deadline_s + before_s).ceil();
-    let expected_node_h = f64::from(fleet.repeats) * fleet.max_minutes / 60.0 + nodes * around_h;
-    let most_node_h = nodes * (job_deadline_s / 3600.0 + fleet.cool_down_minutes / 60.0);
+    let expected_node_h = runs * fleet.max_minutes / 60.0 + nodes.min(runs) * around_h;
+    let most_node_h = nodes * job_deadline_s / 3600.0 + runs * around_h;
     let price = fleet.targets[index].price_usd_per_h;
     Bounds {
         pod_deadline_s,
@@ -56,11 +57,12 @@ pub struct Sums {
     pub expected_minutes: f64,
 }
 
-/// The sums over all targets.
-pub fn sums(fleet: &Fleet) -> Sums {
-    let all = (0..fleet.targets.len()).map(|index| bounds(fleet, index));
-    let nodes = fleet.nodes.min(fleet.repeats);
-    let rounds = f64::from(fleet.repeats.div_ceil(nodes));
+/// The sums over all targets, of which each has so many runs `open`.
+pub fn sums(fleet: &Fleet, open: &[u32]) -> Sums {
+    let of = |(index, runs): (usize, &u32)| (*runs > 0).then(|| bounds(fleet, index, *runs));
+    let all = open.iter().enumerate().filter_map(of);
+    let most_runs = open.iter().max().copied().unwrap_or(0);
+    let rounds = f64::from(most_runs.div_ceil(fleet.nodes));
     let start = Sums { expected_usd: 0.0, most_usd: 0.0, expected_minutes: 0.0 };
     let sums = all.fold(start, |sum, b| Sums {
         expected_usd: sum.expected_usd + b.expected_usd,
@@ -105,17 +107,19 @@ mod tests {
     #[test]
     fn bounds_are_what_deadlines_allow() {
         // 12 min and 5 of grace a pod; three rounds and one more; 18 min around; 20 + 8 before.
-        let one = bounds(&fleet(1), 0);
+        let one = bounds(&fleet(1), 0, 3);
         assert_eq!((one.pod_deadline_s, one.job_deadline_s), (1020.0, 4.0 * 1020.0 + 1680.0));
         assert!((one.expected_usd - 0.9).abs() < 1e-12, "3 · 12 + 18 min");
-        assert!((one.most_usd - 106.0 / 60.0).abs() < 1e-12, "4 · 17 + 28 + 10 min");
+        assert!((one.most_usd - 150.0 / 60.0).abs() < 1e-12, "4 · 17 + 28 + 3 · 18 min");
         // Two nodes: two rounds and one more on each.
-        let two = bounds(&fleet(2), 0);
+        let two = bounds(&fleet(2), 0, 3);
         assert!((two.expected_usd - 1.2).abs() < 1e-12, "3 · 12 + 2 · 18 min");
-        assert!((two.most_usd - 178.0 / 60.0).abs() < 1e-12, "2 · (3 · 17 + 28 + 10) min");
+        assert!((two.most_usd - 212.0 / 60.0).abs() < 1e-12, "2 · (3 · 17 + 28) + 3 · 18 min");
         // Five nodes for three runs are three.
-        assert_eq!(bounds(&fleet(5), 0), bounds(&fleet(3), 0));
-        assert_eq!(sums(&fleet(1)).expected_minutes, 44.0);
+        assert_eq!(bounds(&fleet(5), 0, 3), bounds(&fleet(3), 0, 3));
+        assert_eq!(sums(&fleet(1), &[3]).expected_minutes, 44.0);
+        // What is home is not paid again.
+        assert_eq!(sums(&fleet(1), &[0]).most_usd, 0.0);
     }
 
     #[test]

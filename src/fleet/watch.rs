@@ -21,6 +21,8 @@ const STUCK: &[&str] = &[
     "CreateContainerError",
     "RunContainerError",
 ];
+/// Exit codes with which breakeven refuses: not tried again.
+pub const REFUSALS: [i32; 4] = [1, 2, 3, 4];
 /// Characters of somebody else's message that are told.
 const TOLD: usize = 300;
 
@@ -124,12 +126,11 @@ fn one(
         return failed(last_failure().map_or(ended.clone(), |why| format!("{why}; {ended}")));
     }
     match own.last() {
-        Some(pod) if phase(pod) == "Failed" => State::Waiting {
-            why: format!(
-                "{}; tried again",
-                last_failure().unwrap_or_else(|| "its pod failed".into())
-            ),
-        },
+        Some(pod) if phase(pod) == "Failed" => {
+            let why = last_failure().unwrap_or_else(|| "its pod failed".into());
+            let refused = terminated(pod).is_some_and(|t| REFUSALS.contains(&t.exit_code));
+            State::Waiting { why: if refused { why } else { format!("{why}; tried again") } }
+        }
         Some(pod) => of_active(pod, now, patience),
         None => State::Waiting { why: before_pods(job) },
     }
@@ -399,6 +400,9 @@ fn cut(message: &str) -> String {
 /// The end of a log as one line.
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    if let Some(error) = lines.iter().find(|line| line.starts_with("error: ")) {
+        return cut(error);
+    }
     let last = lines[lines.len().saturating_sub(3)..].join("; ");
     let from = last.char_indices().rev().nth(TOLD).map_or(0, |(at, _)| at);
     last[from..].to_owned()

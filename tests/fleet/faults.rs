@@ -133,7 +133,7 @@ fn a_server_that_refuses_is_not_asked_again() {
 #[test]
 fn what_a_container_refuses_is_told_in_its_own_words() {
     // A GPU that the mock machine does not have.
-    let bench = Bench::new(json!({}), "repeats = 2", &[SKU]);
+    let bench = Bench::new(json!({}), "repeats = 2", &["Standard_NC4as_T4_v3"]);
     let text = std::fs::read_to_string(bench.folder.path().join("fleet.toml")).expect("readable");
     bench.write("fleet.toml", &format!("{text}device = [\"cuda:0\"]\n"));
     let (code, table) = bench.run();

@@ -100,6 +100,12 @@ fn names_are_what_kubernetes_takes() {
 fn the_example_can_be_planned() {
     let bench = Bench::new(json!({}), "", &[SKU]);
     let example = bench.fleet(&["example"]);
+    let refused = bench.fleet(&["example", "-o", "."]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && error.contains("exists and would be lost"),
+        "{error}"
+    );
     bench.write("fleet.toml", &String::from_utf8_lossy(&example.stdout));
     assert_eq!(jobs(&bench).len(), 3);
 }
@@ -124,6 +130,7 @@ fn bad_files_are_told_with_field_value_and_next_step() {
             "no ondemand price of Standard_D8as_v5 in nowhere is known",
         ),
         ("price_kind = \"free\"", vec![SKU], "price_kind = \"free\": must be ondemand, spot"),
+        ("store = \"az:/records\"", vec![SKU], "store = \"az:/records\": give az://CONTAINER/PATH"),
         ("discount = 1.5", vec![SKU], "discount = 1.5: must be a share"),
         ("pending_minutes = -1", vec![SKU], "pending_minutes = -1: must be above 0"),
         (
@@ -171,7 +178,18 @@ fn a_suite_that_names_files_is_refused_before_a_node_is_paid() {
     let case = "[[case]]\nfamily = \"alignment\"\nmode = \"local\"\n\
                 input = { queries = \"reads.fastq\", targets = \"windows.fasta\" }\n";
     bench.write("suite.toml", case);
-    told(&bench, "reads.fastq: a fleet's pods have no files of this machine");
+    told(&bench, "reads.fastq: a fleet's pods have no files or programs of this machine");
+    for (case, wanted) in [
+        (
+            "family = \"matmull\"\nm = 16\nn = 16\nk = 16\n",
+            "no family `matmull`, did you mean `matmul`?",
+        ),
+        ("family = \"matmul\"\ndtype = \"f33\"\nm = 16\nn = 16\nk = 16\n", "f33"),
+        ("family = \"command\"\ncpu = \"ls\"\nunit = \"file\"\namount = 1\n", "case 1"),
+    ] {
+        bench.write("suite.toml", &format!("[[case]]\n{case}"));
+        told(&bench, wanted);
+    }
 }
 
 #[test]

@@ -59,6 +59,10 @@ impl Bench {
             targets.iter().map(|sku| format!("[[target]]\nsku = \"{sku}\"\n")).collect();
         let usual = "name = \"t\"\nsuite = \"suite.toml\"\nimage = \"registry.invalid/breakeven:1\"\n\
                      store = \"records\"\nmax_minutes = 2\n";
+        let usual = match keys.contains("store =") {
+            true => usual.replace("store = \"records\"\n", ""),
+            false => usual.to_owned(),
+        };
         let cap = if keys.contains("max_price_usd") { "" } else { "max_price_usd = 100\n" };
         self.write("fleet.toml", &format!("{usual}{cap}{keys}\n{targets}"));
     }

@@ -21,7 +21,7 @@ fn every_run_comes_home_once_and_nothing_is_left() {
     ];
     assert_eq!(bench.records(), keys);
     for (state, what) in runs(&table) {
-        assert!(state == "record" && what.contains(" rows in records/t/"), "{what}");
+        assert!(state == "record" && what.contains(" rows measured, in records/t/"), "{what}");
     }
     let path = bench.folder.path().join("records").join(keys[2]);
     let record = record::read(&path).expect("a record");
@@ -64,11 +64,12 @@ fn collect_copies_records_and_names_the_slow_node() {
 
 #[test]
 fn a_target_starts_when_the_cap_has_room_for_it() {
-    // A run may take 2 min and 5 of grace; two of them, 28 min before and 10 after are 52 min of node:
-    // at $0.344 and $0.526 an hour $0.298 and $0.456, both at once $0.754. What the first really takes
-    // is little more than 18 min around it, $0.103, and then there is room for the second.
-    let keys = "repeats = 1\nmax_price_usd = 0.58\nstart_up_minutes = 8";
-    let bench = Bench::new(json!({}), keys, &[CPU, GPU]);
+    // A run may take 2 min and 5 of grace; two of them, 3 min before and 4 around are 21 min of node: at
+    // $0.344 and $0.526 an hour $0.120 and $0.184, both at once $0.305. What the first really takes is
+    // little more than the 4 min around it, $0.023, and then there is room for the second.
+    let around = "pending_minutes = 1\nstart_up_minutes = 2\ncool_down_minutes = 2";
+    let keys = format!("repeats = 1\nmax_price_usd = 0.22\n{around}");
+    let bench = Bench::new(json!({}), &keys, &[CPU, GPU]);
     let (code, table) = bench.run();
     assert_eq!((code, bench.records().len()), (0, 2), "{table}");
     let requests = bench.state()["requests"].to_string();
@@ -77,15 +78,62 @@ fn a_target_starts_when_the_cap_has_room_for_it() {
     let second_created = requests.rfind("POST /apis/batch");
     assert!(first_deleted < second_created && first_deleted.is_some(), "{requests}");
 
-    // What was spent, $0.261, counts in the next call as well: one more run may take 59 min, $0.338.
-    bench.write_fleet("repeats = 2\nmax_price_usd = 0.58\nstart_up_minutes = 8", &[CPU, GPU]);
+    // What was spent, $0.023, counts in the next call as well: one more run may take $0.120.
+    bench.write_fleet(&format!("repeats = 2\nmax_price_usd = 0.19\n{around}"), &[CPU]);
+    let (code, table) = bench.run();
+    assert_eq!(code, 0, "there is room for one: {table}");
+    bench.write_fleet(&format!("repeats = 3\nmax_price_usd = 0.25\n{around}"), &[CPU]);
+    let ledger = bench.folder.path().join("records/t/standard-d8as-v5/ledger.json");
+    let text = std::fs::read_to_string(&ledger).expect("a ledger");
+    let mut spent: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert!(spent["spent_usd"].as_f64().is_some_and(|usd| (0.045..0.06).contains(&usd)), "{text}");
+    spent["spent_usd"] = json!(0.14);
+    std::fs::write(&ledger, spent.to_string()).expect("writable");
     let (code, table) = bench.run();
     assert_eq!(code, 1, "{table}");
-    let told = runs(&table);
-    let unstarted =
-        told.iter().filter(|(state, what)| state == "failed" && what.starts_with("not started: "));
-    assert_eq!(unstarted.count(), 2, "{told:?}");
+    let (state, what) = &runs(&table)[2];
+    assert!(state == "failed" && what.starts_with("not started: $0.14 are spent"), "{what}");
     bench.assert_clean();
+}
+
+#[test]
+fn what_a_record_says_of_itself_is_told_in_every_call() {
+    let wrong = json!({ "arguments": ["--mock", "cpu,wrong-at=2"] });
+    let bench = Bench::new(wrong, "repeats = 1", &[GPU]);
+    for command in ["run", "status", "collect"] {
+        let yes: &[&str] = if command == "run" { &["--yes"] } else { &[] };
+        let output = bench.fleet(&[&[command, "fleet.toml"], yes].concat());
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(told.contains("1 WRONG OUTPUTS; no GPU was measured: has the node"), "{told}");
+        let code = if command == "run" { 3 } else { 0 };
+        assert_eq!(output.status.code(), Some(code), "{command}: {told}");
+    }
+    let lost = json!({ "arguments": ["--mock", "cpu,lost-after=1"] });
+    let bench = Bench::new(lost, "repeats = 1", &[CPU]);
+    let (code, table) = bench.run();
+    let (state, what) = &runs(&table)[0];
+    assert!(code == 1 && state == "record" && what.contains("failed (cpu was lost"), "{what}");
+    let nothing = json!({ "arguments": ["--mock", "cpu,lost-after=0"] });
+    let bench = Bench::new(nothing, "repeats = 1", &[CPU]);
+    let (code, table) = bench.run();
+    let (state, what) = &runs(&table)[0];
+    assert!(
+        code == 4 && state == "failed" && what.starts_with("nothing was measured: cpu was lost"),
+        "{what}"
+    );
+}
+
+#[test]
+fn a_broken_record_in_the_store_is_measured_again() {
+    let bench = Bench::new(json!({}), "repeats = 2", &[CPU]);
+    bench.run();
+    let broken = bench.folder.path().join("records/t/standard-d8as-v5/1.jsonl");
+    std::fs::write(&broken, "").expect("writable");
+    let output = bench.fleet(&["status", "fleet.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let (code, table) = bench.run();
+    assert_eq!(code, 0, "{table}");
+    assert!(record::read(&broken).is_ok());
 }
 
 #[test]

@@ -78,7 +78,13 @@ fn ctrl_c_leaves_the_cluster_at_work_and_delete_ends_it() {
     assert!(states.iter().any(|s| s == "runs" || s == "waits"), "{states:?}");
     let output = bench.fleet(&["delete", "fleet.toml"]);
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.contains("deleted 2 objects of fleet t"), "{told}");
+    assert!(
+        output.status.success()
+            && told.contains(
+                "deleted of fleet t: job breakeven-t-standard-d8as-v5, config map breakeven-t-suite"
+            ),
+        "{told}"
+    );
     bench.assert_clean();
 }
 
@@ -86,13 +92,9 @@ fn ctrl_c_leaves_the_cluster_at_work_and_delete_ends_it() {
 fn a_job_with_other_settings_is_not_taken_for_this_fleets() {
     let bench = slow("repeats = 20");
     interrupted(&bench, Signal::INT);
-    bench.write_fleet("repeats = 20\nseed = 2", &[SKU]);
-    let output = bench.fleet(&["run", "fleet.toml", "--yes"]);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("what lies there was measured with another suite"), "{error}");
     // Another store, of another client, knows nothing of it; the cluster does.
-    std::fs::remove_dir_all(bench.folder.path().join("records")).expect("a store");
+    let _ = std::fs::remove_dir_all(bench.folder.path().join("records"));
+    bench.write_fleet("repeats = 20\nseed = 2", &[SKU]);
     let output = bench.fleet(&["run", "fleet.toml", "--yes"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
@@ -100,6 +102,52 @@ fn a_job_with_other_settings_is_not_taken_for_this_fleets() {
         error.contains("job breakeven-t-standard-d8as-v5 is there with other settings"),
         "{error}"
     );
+}
+
+#[test]
+fn records_of_other_settings_are_not_mixed_but_what_gave_none_may_be_mended() {
+    let bench = Bench::new(json!({ "pods": { "*": ["mute"] } }), "repeats = 1", &[SKU]);
+    assert_eq!(bench.run().0, 4);
+    // No record lies there yet: another image is no other measurement.
+    let text = std::fs::read_to_string(bench.folder.path().join("fleet.toml")).expect("readable");
+    bench.write("fleet.toml", &text.replace("breakeven:1", "breakeven:2"));
+    assert_eq!(bench.run().0, 4);
+
+    let bench = Bench::new(json!({}), "repeats = 1", &[SKU]);
+    assert_eq!(bench.run().0, 0);
+    bench.write_fleet("repeats = 2\nseed = 2", &[SKU]);
+    let output = bench.fleet(&["run", "fleet.toml", "--yes"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("what lies there was measured with another suite"), "{error}");
+}
+
+#[test]
+fn delete_brings_home_what_has_ended() {
+    let bench = Bench::new(json!({}), "repeats = 2\nnodes = 2", &[SKU]);
+    // The job runs to its end while no client looks.
+    let mut command = bench.command(&["run", "fleet.toml", "--yes", "--quiet"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    wait_for(&bench, JOBS);
+    child.kill().expect("it runs");
+    let _ = child.wait();
+    std::thread::sleep(Duration::from_secs(5));
+    let output = bench.fleet(&["delete", "fleet.toml"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert_eq!(bench.records().len(), 2, "{told}");
+    bench.assert_clean();
+}
+
+#[test]
+fn without_a_cluster_what_is_home_can_be_had() {
+    let mut bench = Bench::new(json!({}), "repeats = 1", &[SKU]);
+    assert_eq!(bench.run().0, 0);
+    bench.server.kill().expect("it runs");
+    let output = bench.fleet(&["collect", "fleet.toml", "-o", "home"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("by the store alone"), "{told}");
+    assert!(bench.folder.path().join("home/t/standard-d8as-v5/0.jsonl").exists());
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn pods_put_records_there_and_every_command_reads_them() {
     assert_eq!(code, 0, "{out}{error}");
     let table: Value = serde_json::from_str(&out).expect("JSON");
     for (number, (state, what)) in runs(&table).into_iter().enumerate() {
-        let place = format!(" rows in az://records/of/t/standard-d8as-v5/{number}.jsonl");
+        let place = format!(" rows measured, in az://records/of/t/standard-d8as-v5/{number}.jsonl");
         assert!(state == "record" && what.ends_with(&place), "{what}");
     }
     let logs = bench.state()["requests"].to_string().matches(LOG).count();

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
+use super::home::of_record;
 use super::progress::Progress;
 use super::start::store_failure;
 use super::{job, pods_store};
@@ -17,6 +18,7 @@ use crate::fleet::cluster::{Cluster, ClusterError, News};
 use crate::fleet::job::{ASKED, RUNS, job_name};
 use crate::fleet::watch::{self, Patience, State};
 use crate::fleet::{self, Fleet, Ledger, Slot, plan};
+use crate::record;
 use crate::store::Store;
 use crate::units::usd;
 
@@ -28,10 +30,14 @@ const STUCK_S: f64 = 180.0;
 pub enum Settled {
     /// Its record lies in the store.
     Record {
-        /// Rows; `None` where an earlier call brought it home.
-        rows: Option<u64>,
-        /// What the record says went wrong.
-        remark: Option<String>,
+        /// Rows that were measured.
+        measured: u64,
+        /// Rows with wrong outputs.
+        wrong: u64,
+        /// Rows that failed.
+        failed: u64,
+        /// What is to be known of it; empty where all is well.
+        remark: String,
     },
     /// There is none, and why.
     Failed(String),
@@ -93,28 +99,39 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// A store or cluster that cannot be reached; a job of this name with other settings.
     pub fn new(fleet: &'a Fleet, store: &'a Store) -> Result<Self, Failure> {
+        let mut drive = Self::of_store(fleet, store)?;
         let mut contexts: Vec<Option<&str>> = Vec::new();
-        let mut courses = Vec::new();
-        for target in &fleet.targets {
+        for (course, target) in drive.courses.iter_mut().zip(&fleet.targets) {
             let context = target.context.as_deref();
-            let cluster = contexts.iter().position(|c| *c == context).unwrap_or_else(|| {
+            course.cluster = contexts.iter().position(|c| *c == context).unwrap_or_else(|| {
                 contexts.push(context);
                 contexts.len() - 1
-            });
-            courses.push(Course {
-                cluster,
-                job_name: job_name(fleet, target),
-                job: None,
-                uid: None,
-                runs: Vec::new(),
-                stage: Stage::Waits,
-                pods: HashMap::new(),
             });
         }
         let connect =
             |context: &Option<&str>| Cluster::connect(*context, fleet.namespace.as_deref());
-        let clusters =
+        drive.clusters =
             contexts.iter().map(connect).collect::<Result<Vec<_>, _>>().map_err(cluster_failure)?;
+        drive.heard = vec![Instant::now(); drive.clusters.len()];
+        drive.adopt()?;
+        Ok(drive)
+    }
+
+    /// By the store alone, where no cluster can be asked.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn of_store(fleet: &'a Fleet, store: &'a Store) -> Result<Self, Failure> {
+        let course = |target| Course {
+            cluster: 0,
+            job_name: job_name(fleet, target),
+            job: None,
+            uid: None,
+            runs: Vec::new(),
+            stage: Stage::Waits,
+            pods: HashMap::new(),
+        };
+        let courses: Vec<Course> = fleet.targets.iter().map(course).collect();
         let patience = Patience {
             pending_s: fleet.pending_minutes * 60.0,
             queue_s: fleet.queue_minutes * 60.0,
@@ -122,27 +139,30 @@ impl<'a> Drive<'a> {
         };
         let mut drive = Self {
             ledgers: vec![Ledger::default(); courses.len()],
-            heard: vec![Instant::now(); clusters.len()],
+            heard: Vec::new(),
             settled: BTreeMap::new(),
             news: None,
+            clusters: Vec::new(),
             fleet,
             store,
-            clusters,
             courses,
             patience,
         };
         drive.look_into_store()?;
-        drive.adopt()?;
         Ok(drive)
     }
 
-    /// Records that lie in the store are not measured again.
+    /// Whole records that lie in the store are not measured again.
     fn look_into_store(&mut self) -> Result<(), Failure> {
         let objects = self.store.list(&self.fleet.name).map_err(store_failure)?;
         let keys: BTreeSet<&str> = objects.iter().map(|object| object.key.as_str()).collect();
         for slot in self.fleet.slots() {
-            if keys.contains(self.fleet.key(slot).as_str()) {
-                self.settled.insert(slot, Settled::Record { rows: None, remark: None });
+            let key = self.fleet.key(slot);
+            if keys.contains(key.as_str())
+                && let Some(bytes) = self.store.get(&key).map_err(store_failure)?
+                && let Ok(record) = record::parse(bytes.as_slice(), &key)
+            {
+                self.settled.insert(slot, of_record(&record, &self.fleet.targets[slot.target]));
             }
         }
         for index in 0..self.courses.len() {
@@ -151,12 +171,15 @@ impl<'a> Drive<'a> {
             if keys.contains(key.as_str())
                 && let Some(bytes) = self.store.get(&key).map_err(store_failure)?
             {
-                let ledger: Ledger = serde_json::from_slice(&bytes).unwrap_or_default();
-                if ledger.asked != asked {
+                let told = self.store.told(&key);
+                let ledger: Ledger = serde_json::from_slice(&bytes).map_err(|error| {
+                    Failure::usage(format!("{told}: {error}; move it away, or restore it"))
+                })?;
+                let measured = self.settled.keys().any(|slot| slot.target == index);
+                if ledger.asked != asked && measured {
                     return Err(Failure::usage(format!(
-                        "{}: what lies there was measured with another suite, image, seed, device or \
-                         node; give the fleet another name, or move it away",
-                        self.store.told(&key)
+                        "{told}: what lies there was measured with another suite, image, seed, device \
+                         or node; give the fleet another name, or move it away"
                     )));
                 }
                 self.ledgers[index] = ledger;
@@ -210,13 +233,15 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    /// Whether runs are left that no job has: more money would be spent.
-    pub fn has_more_to_start(&self) -> bool {
-        self.fleet.slots().any(|slot| {
+    /// How many runs of each target are left that no job has: more money would be spent on them.
+    pub fn to_start(&self) -> Vec<u32> {
+        let open = |slot: &Slot| {
             let course = &self.courses[slot.target];
             let has = course.stage == Stage::Runs && course.runs.contains(&slot.run);
-            !has && !self.settled.contains_key(&slot)
-        })
+            !has && !self.settled.contains_key(slot)
+        };
+        let of = |target| self.fleet.slots_of(target).filter(open).count() as u32;
+        (0..self.courses.len()).map(of).collect()
     }
 
     /// Runs the fleet to its end, or until `stop` says so: then what runs is left to the cluster.
@@ -265,7 +290,7 @@ impl<'a> Drive<'a> {
                 self.courses[index].stage = Stage::Over;
                 continue;
             }
-            let most = plan::bounds(self.fleet, index).most_usd;
+            let most = plan::bounds(self.fleet, index, open.len() as u32).most_usd;
             let (spent, running) = (self.spent_usd(), self.running_usd());
             if plan::may_start(self.fleet, spent, running, most) {
                 if let Err(why) = self.create(index, &open, most)? {
@@ -392,22 +417,22 @@ impl<'a> Drive<'a> {
     }
 }
 
-/// Deletes the jobs and config maps of the fleet called `name`; returns how many.
+/// Deletes the jobs and config maps of the fleet called `name`; returns their names.
 ///
 /// # Errors
 /// A cluster that cannot be reached.
-pub fn delete_all(clusters: &[Cluster], name: &str) -> Result<usize, Failure> {
-    let mut deleted = 0;
+pub fn delete_all(clusters: &[Cluster], name: &str) -> Result<Vec<String>, Failure> {
+    let mut deleted = Vec::new();
     for cluster in clusters {
         for job in cluster.jobs(name).map_err(cluster_failure)? {
             let name = job.metadata.name.unwrap_or_default();
             cluster.delete_job(&name).map_err(cluster_failure)?;
-            deleted += 1;
+            deleted.push(format!("job {name}"));
         }
         for map in cluster.config_maps(name).map_err(cluster_failure)? {
             let name = map.metadata.name.unwrap_or_default();
             cluster.delete_config_map(&name).map_err(cluster_failure)?;
-            deleted += 1;
+            deleted.push(format!("config map {name}"));
         }
     }
     Ok(deleted)

@@ -3,10 +3,38 @@
 use super::drive::{Drive, Settled, cluster_failure};
 use super::start::store_failure;
 use crate::cli::exit::Failure;
-use crate::fleet::Slot;
 use crate::fleet::cluster::ClusterError;
 use crate::fleet::deliver::{self, LastWords, Way};
-use crate::record;
+use crate::fleet::{Slot, Target};
+use crate::record::{self, Record, Row, Status};
+
+/// What a record says of itself: how much was measured, and what is to be known of the rest.
+pub fn of_record(record: &Record, target: &Target) -> Settled {
+    let count = |of: fn(&Row) -> bool| record.rows.iter().filter(|row| of(row)).count() as u64;
+    let wrong = count(|row| row.status == Status::WrongOutput);
+    let failed = count(|row| row.status == Status::Failed);
+    let late =
+        count(|row| row.status == Status::Untimed || row.reason.as_deref() == Some("time limit"));
+    let measured = count(|row| row.status == Status::Ok);
+    let mut remarks = Vec::new();
+    if wrong > 0 {
+        remarks.push(format!("{wrong} WRONG OUTPUTS"));
+    }
+    if failed > 0 {
+        let first = record.rows.iter().find(|row| row.status == Status::Failed);
+        let why = first.and_then(|row| row.reason.as_deref()).unwrap_or("no reason");
+        remarks.push(format!("{failed} failed ({why})"));
+    }
+    if late > 0 {
+        remarks.push(format!("{late} not measured for want of time; raise max_minutes"));
+    }
+    let asked = target.devices.is_empty() || target.devices.iter().any(|d| !d.starts_with("cpu"));
+    let gpu = |row: &Row| row.status == Status::Ok && !row.device.starts_with("cpu");
+    if target.sku.has_gpu() && asked && !record.rows.iter().any(gpu) {
+        remarks.push("no GPU was measured: has the node its driver?".into());
+    }
+    Settled::Record { measured, wrong, failed, remark: remarks.join("; ") }
+}
 
 impl Drive<'_> {
     /// What the cluster itself warned of, beside why a run was given up.
@@ -51,15 +79,15 @@ impl Drive<'_> {
         let checked = record.and_then(|bytes| {
             let parsed =
                 record::parse(bytes.as_slice(), &key).map_err(|error| error.to_string())?;
-            Ok((bytes, parsed.rows.len() as u64))
+            Ok((bytes, parsed))
         });
         match checked {
-            Ok((bytes, rows)) => {
+            Ok((bytes, record)) => {
                 if words.way != Some(Way::Store) {
                     self.store.put(&key, &bytes).map_err(store_failure)?;
                 }
-                let remark = words.error.clone();
-                self.settled.insert(slot, Settled::Record { rows: Some(rows), remark });
+                let settled = of_record(&record, &self.fleet.targets[slot.target]);
+                self.settled.insert(slot, settled);
                 self.store.delete(&self.fleet.failure_key(slot)).map_err(store_failure)
             }
             Err(why) => self.fail(slot, why),
@@ -73,8 +101,7 @@ impl Drive<'_> {
         if let Some(bytes) = self.store.get(&key).map_err(store_failure)?
             && let Ok(record) = record::parse(bytes.as_slice(), &key)
         {
-            let rows = Some(record.rows.len() as u64);
-            self.settled.insert(slot, Settled::Record { rows, remark: None });
+            self.settled.insert(slot, of_record(&record, &self.fleet.targets[slot.target]));
             return Ok(());
         }
         let note = serde_json::json!({ "why": why, "at": record::now() });

@@ -61,9 +61,13 @@ impl Drive<'_> {
     /// US dollars that the targets that run may still come to.
     pub(super) fn running_usd(&self) -> f64 {
         let runs = |(index, course): (usize, &Course)| {
-            (course.stage == Stage::Runs).then(|| plan::bounds(self.fleet, index).most_usd)
+            (course.stage == Stage::Runs).then(|| self.most_usd(index, course))
         };
         self.courses.iter().enumerate().filter_map(runs).sum()
+    }
+
+    fn most_usd(&self, index: usize, course: &Course) -> f64 {
+        plan::bounds(self.fleet, index, course.runs.len() as u32).most_usd
     }
 
     /// Fails the runs of a job that has come to more than it was started with: a queue that preempts
@@ -73,7 +77,7 @@ impl Drive<'_> {
         index: usize,
         cleaning: bool,
     ) -> Result<(), Failure> {
-        let (usd, most) = (self.usd_of(index), plan::bounds(self.fleet, index).most_usd);
+        let (usd, most) = (self.usd_of(index), self.most_usd(index, &self.courses[index]));
         if !cleaning || self.courses[index].stage != Stage::Runs || usd <= most {
             return Ok(());
         }

@@ -62,8 +62,16 @@ pub fn run(args: &FleetArgs, output: &OutputArgs) -> Outcome {
 
 fn example(output: &OutputArgs) -> Outcome {
     if let Some(folder) = &output.folder {
+        let path = folder.join("fleet.toml");
+        if path.exists() {
+            return Err(Failure::usage(format!(
+                "{} exists and would be lost; give another folder with -o DIR",
+                path.display()
+            )));
+        }
         let file = ("fleet.toml".to_owned(), EXAMPLE.as_bytes().to_vec());
         output::write_all(folder, &[file])?;
+        output::remark(output, &format!("wrote {}", path.display()));
         return Ok(DONE);
     }
     let mut out = io::stdout().lock();
@@ -86,13 +94,22 @@ fn load(args: &FleetFileArgs, output: &OutputArgs) -> Result<Fleet, Failure> {
             output::remark(output, &format!("warning: AKS makes no nodes of {}", sku.name));
         }
     }
+    if let Some(budget_s) = fleet.suite_budget_s.filter(|s| *s > fleet.max_minutes * 60.0) {
+        let note = format!(
+            "warning: suite {} is meant to take {:.0} min, and max_minutes = {} cuts it short",
+            fleet.suite,
+            budget_s / 60.0,
+            fleet.max_minutes
+        );
+        output::remark(output, &note);
+    }
     Ok(fleet)
 }
 
 /// Refuses a fleet of which one target alone may cost more than all may.
 fn check_cap(fleet: &Fleet, args: &FleetFileArgs) -> Result<(), Failure> {
     let dearest = (0..fleet.targets.len())
-        .map(|index| (plan::bounds(fleet, index).most_usd, index))
+        .map(|index| (plan::bounds(fleet, index, fleet.repeats).most_usd, index))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((most, index)) = dearest.filter(|(most, _)| *most > fleet.max_price_usd) {
         return Err(Failure::usage(format!(
@@ -111,7 +128,7 @@ fn check_cap(fleet: &Fleet, args: &FleetFileArgs) -> Result<(), Failure> {
 fn planned(fleet: &Fleet) -> Listing {
     let mut document = Document::default();
     document.heading(1, format!("Plan of fleet {}", fleet.name));
-    document.text(in_short(fleet));
+    document.text(in_short(fleet, &vec![fleet.repeats; fleet.targets.len()]));
     let mut table = Table::new(&[
         "target",
         "nodes by",
@@ -123,7 +140,7 @@ fn planned(fleet: &Fleet) -> Listing {
     ]);
     let mut targets = Vec::new();
     for (index, target) in fleet.targets.iter().enumerate() {
-        let bounds = plan::bounds(fleet, index);
+        let bounds = plan::bounds(fleet, index, fleet.repeats);
         table.row([
             target.id.clone(),
             format!("{}={}", target.selector.0, target.selector.1),
@@ -145,10 +162,10 @@ fn planned(fleet: &Fleet) -> Listing {
     document.text(format!(
         "Records go to {where_to}. Started and cooled-down nodes are counted; \"at most\" has \
          nodes for all the time that Kubernetes gives the job, with waiting and one more round of runs \
-         in place of disrupted ones. A target starts when its most fits under the cap of {} beside what runs and what is spent.",
+         in place of disrupted ones, and each run on a node of its own. A target starts when its most fits under the cap of {} beside what runs and what is spent.",
         usd(fleet.max_price_usd)
     ));
-    let sums = plan::sums(fleet);
+    let sums = plan::sums(fleet, &vec![fleet.repeats; fleet.targets.len()]);
     let data = serde_json::json!({
         "fleet": fleet.name, "suite": fleet.suite, "targets": targets,
         "expected_usd": sums.expected_usd, "most_usd": sums.most_usd,
@@ -168,19 +185,32 @@ fn pods_store(fleet: &Fleet) -> Option<&str> {
     fleet.store.as_deref().filter(|place| is_url(place) && !place.starts_with("file://"))
 }
 
-/// `6 SKUs × 3 runs × ≤ 12 min ≈ $4.10, at most $9.90 of a cap of $10; about 44 min`.
-fn in_short(fleet: &Fleet) -> String {
-    let sums = plan::sums(fleet);
+/// `6 targets × 3 runs of suite standard × ≤ 12 min ≈ $4.10, at most $9.90 of a cap of $10; …`, of so
+/// many runs of each target as are `open`.
+fn in_short(fleet: &Fleet, open: &[u32]) -> String {
+    let sums = plan::sums(fleet, open);
+    let count = |number: usize, word: &str| match number {
+        1 => format!("1 {word}"),
+        number => format!("{number} {word}s"),
+    };
+    let runs: u32 = open.iter().sum();
+    let targets = open.iter().filter(|runs| **runs > 0).count();
+    let what = match runs == fleet.repeats * targets as u32 {
+        true => {
+            format!("{} × {}", count(targets, "target"), count(fleet.repeats as usize, "run"))
+        }
+        false => format!("{} left on {}", count(runs as usize, "run"), count(targets, "target")),
+    };
+    let room = match sums.most_usd > fleet.max_price_usd {
+        true => "; not all may start under it",
+        false => "",
+    };
     format!(
-        "{} {} × {} {} of suite {} × ≤ {} min ≈ {}, at most {} of a cap of {}; about {:.0} min",
-        fleet.targets.len(),
-        if fleet.targets.len() == 1 { "target" } else { "targets" },
-        fleet.repeats,
-        if fleet.repeats == 1 { "run" } else { "runs" },
+        "{what} of suite {} × ≤ {} min ≈ {}, at most {} of a cap of {}{room}; about {:.0} min",
         fleet.suite,
         fleet.max_minutes,
         usd(sums.expected_usd),
-        usd(sums.most_usd.min(fleet.max_price_usd)),
+        usd(sums.most_usd),
         usd(fleet.max_price_usd),
         sums.expected_minutes
     )

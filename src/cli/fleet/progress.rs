@@ -58,7 +58,10 @@ impl Progress {
         so_far_usd: f64,
     ) {
         let told = |slot: &Slot| match (settled.get(slot), states.get(slot)) {
-            (Some(Settled::Record { .. }), _) => Some("record".to_owned()),
+            (Some(Settled::Record { remark, .. }), _) if remark.is_empty() => {
+                Some("record".to_owned())
+            }
+            (Some(Settled::Record { remark, .. }), _) => Some(format!("record: {remark}")),
             (Some(Settled::Failed(why)), _) => Some(format!("failed: {why}")),
             (None, Some(State::Waiting { why })) => Some(format!("waits: {why}")),
             (None, Some(State::Running { node, .. })) => Some(format!("runs on {node}")),

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::start::{check_format, confirm, store, store_failure};
 use super::{check_cap, ending, load};
 use crate::cli::args::{FleetFileArgs, FleetRunArgs, OutputArgs};
-use crate::cli::exit::{DONE, Failure, INTERRUPTED, Outcome};
+use crate::cli::exit::{DONE, Failure, INCOMPARABLE, INTERNAL, INTERRUPTED, Outcome};
 use crate::cli::{interrupt, output, pricing};
 use crate::fleet::cluster::Cluster;
 use crate::fleet::watch::State;
@@ -24,8 +24,9 @@ pub fn run(args: &FleetRunArgs, output: &OutputArgs) -> Outcome {
     check_cap(&fleet, &args.fleet)?;
     let store = store(&fleet)?;
     let mut drive = Drive::new(&fleet, &store)?;
-    if drive.has_more_to_start() {
-        confirm(&fleet, args.yes, output)?;
+    let open = drive.to_start();
+    if open.iter().any(|runs| *runs > 0) {
+        confirm(&fleet, &open, args.yes, output)?;
     }
     if !store.is_remote() {
         let note = "note: records come through the pods' logs, which go with their nodes; if you leave, \
@@ -38,8 +39,9 @@ pub fn run(args: &FleetRunArgs, output: &OutputArgs) -> Outcome {
     let mut progress = Progress::new(&fleet, output);
     let ended = drive.run(&|| asked.load(Ordering::SeqCst), &mut progress);
     progress.finish();
-    ended?;
+    // What is home is told whatever became of the rest.
     finish(&fleet, &store, &drive, &args.fleet, output)?;
+    ended?;
     if asked.load(Ordering::SeqCst) {
         return Ok(INTERRUPTED);
     }
@@ -51,10 +53,25 @@ pub fn status(args: &FleetFileArgs, output: &OutputArgs) -> Outcome {
     check_format(output)?;
     let fleet = load(args, output)?;
     let store = store(&fleet)?;
-    let drive = Drive::new(&fleet, &store)?;
-    let listing = listing(&fleet, &store, &drive, &[])?;
-    output::emit(&Content::Listing(&listing), output, "fleet")?;
-    Ok(DONE)
+    let drive = or_store_alone(&fleet, &store, output)?;
+    finish(&fleet, &store, &drive, args, output)?;
+    Ok(code(&fleet, &drive.settled))
+}
+
+/// What clusters and store say; where no cluster can be asked, the store alone.
+fn or_store_alone<'a>(
+    fleet: &'a Fleet,
+    store: &'a Store,
+    output: &OutputArgs,
+) -> Result<Drive<'a>, Failure> {
+    match Drive::new(fleet, store) {
+        Err(failure) if failure.code == INTERNAL => {
+            let why = failure.message.unwrap_or_default();
+            output::remark(output, &format!("warning: {why}; by the store alone:"));
+            Drive::of_store(fleet, store)
+        }
+        other => other,
+    }
 }
 
 /// Brings home what has ended, compares the nodes and, with `-o`, copies the records there.
@@ -62,7 +79,7 @@ pub fn collect(args: &FleetFileArgs, output: &OutputArgs) -> Outcome {
     check_format(output)?;
     let fleet = load(args, output)?;
     let store = store(&fleet)?;
-    let mut drive = Drive::new(&fleet, &store)?;
+    let mut drive = or_store_alone(&fleet, &store, output)?;
     drive.collect(&mut Progress::new(&fleet, output))?;
     if let Some(folder) = &output.folder {
         let objects = store.list(&fleet.name).map_err(store_failure)?;
@@ -76,7 +93,7 @@ pub fn collect(args: &FleetFileArgs, output: &OutputArgs) -> Outcome {
         output::remark(output, &format!("copied {copied} records to {}", folder.display()));
     }
     finish(&fleet, &store, &drive, args, output)?;
-    Ok(DONE)
+    Ok(code(&fleet, &drive.settled))
 }
 
 /// Deletes the fleet's objects in the clusters.
@@ -89,14 +106,22 @@ pub fn delete(args: &FleetFileArgs, output: &OutputArgs) -> Outcome {
     let connect = |context: &Option<&str>| Cluster::connect(*context, fleet.namespace.as_deref());
     let clusters: Result<Vec<_>, _> = contexts.iter().map(connect).collect();
     let clusters = clusters.map_err(cluster_failure)?;
-    // What has run so far is noted where it can be; else the most that it may have cost stands.
-    if let Ok(store) = store(&fleet)
-        && let Ok(mut drive) = Drive::new(&fleet, &store)
-    {
-        drive.note_costs()?;
+    // What has ended comes home first, and what has run is noted; where jobs are not as this file has
+    // them neither can be, and the most that they may have cost stands.
+    let store = store(&fleet)?;
+    match Drive::new(&fleet, &store) {
+        Ok(mut drive) => {
+            drive.collect(&mut Progress::new(&fleet, output))?;
+            drive.note_costs()?;
+        }
+        Err(failure) => {
+            let why = failure.message.unwrap_or_default();
+            output::remark(output, &format!("warning: what has ended is not brought home: {why}"));
+        }
     }
     let deleted = drive::delete_all(&clusters, &fleet.name)?;
-    output::remark(output, &format!("deleted {deleted} objects of fleet {}", fleet.name));
+    let names = if deleted.is_empty() { "nothing".to_owned() } else { deleted.join(", ") };
+    output::remark(output, &format!("deleted of fleet {}: {names}", fleet.name));
     Ok(DONE)
 }
 
@@ -120,15 +145,36 @@ fn finish(
 fn verdict(fleet: &Fleet, settled: &BTreeMap<Slot, Settled>) -> Outcome {
     let failed = settled.values().filter(|s| matches!(s, Settled::Failed(_))).count();
     let all = fleet.slots().count();
+    let of = |what: fn(&Settled) -> bool| settled.values().filter(|s| what(s)).count();
+    let wrong = of(|s| matches!(s, Settled::Record { wrong: 1.., .. }));
+    if wrong > 0 {
+        return Err(Failure::expectation(format!(
+            "{wrong} of {all} records hold wrong outputs; see status wrong-output in them"
+        )));
+    }
+    let broken = of(|s| matches!(s, Settled::Record { failed: 1.., .. }));
     match failed {
+        0 if broken > 0 => Err(Failure::internal(format!(
+            "{broken} of {all} records hold measurements that failed; the table says why"
+        ))),
         0 => Ok(DONE),
         failed if failed == all => Err(Failure::incomparable(format!(
             "none of {all} runs gave a record; the table says why"
         ))),
         failed => Err(Failure::internal(format!(
             "{failed} of {all} runs gave no record; the table says why, and `fleet run` tries them \
-             again"
+             again, under a higher max_price_usd where the cap is the reason"
         ))),
+    }
+}
+
+/// The same without a message, for those who only look: runs that are not home yet count as missing.
+fn code(fleet: &Fleet, settled: &BTreeMap<Slot, Settled>) -> u8 {
+    let home = settled.values().filter(|s| matches!(s, Settled::Record { .. })).count();
+    match home {
+        0 => INCOMPARABLE,
+        home if home == fleet.slots().count() => DONE,
+        _ => INTERNAL,
     }
 }
 
@@ -146,12 +192,11 @@ fn listing(
     let mut records = 0;
     for slot in fleet.slots() {
         let (state, what) = match (drive.settled.get(&slot), states.get(&slot)) {
-            (Some(Settled::Record { rows, remark }), _) => {
+            (Some(Settled::Record { measured, remark, .. }), _) => {
                 records += 1;
                 let place = store.told(&fleet.key(slot));
-                let rows = rows.map(|rows| format!("{rows} rows in ")).unwrap_or_default();
-                let remark = remark.as_ref().map(|r| format!("; {r}")).unwrap_or_default();
-                ("record", format!("{rows}{place}{remark}"))
+                let remark = if remark.is_empty() { String::new() } else { format!("; {remark}") };
+                ("record", format!("{measured} rows measured, in {place}{remark}"))
             }
             (Some(Settled::Failed(why)), _) => ("failed", why.clone()),
             (None, Some(state)) => of_state(state),

@@ -22,8 +22,8 @@ pub fn store_failure(error: StoreError) -> Failure {
 }
 
 /// Asks before money is spent.
-pub fn confirm(fleet: &Fleet, yes: bool, output: &OutputArgs) -> Result<(), Failure> {
-    let question = in_short(fleet);
+pub fn confirm(fleet: &Fleet, open: &[u32], yes: bool, output: &OutputArgs) -> Result<(), Failure> {
+    let question = in_short(fleet, open);
     if yes {
         output::remark(output, &question);
         return Ok(());

@@ -13,6 +13,7 @@ use crate::cli::exit::{DONE, Failure, INTERRUPTED, Outcome};
 use crate::cli::measuring::{self, Measured, Sinks};
 use crate::cli::output;
 use crate::fleet::deliver::{self, LAST_WORDS_FILE, LastWords, Way};
+use crate::record::{Row, Status};
 use crate::store::Store;
 use crate::suite::{self, FolderFiles};
 
@@ -51,9 +52,13 @@ fn work(args: &FleetWorkArgs, output: &OutputArgs, words: &mut LastWords) -> Out
     if let Err(failure) = &end
         && measured.record.rows.iter().all(|row| row.times == Default::default())
     {
-        return Err(failure.clone());
+        let failed = |row: &&Row| row.status == Status::Failed;
+        let first = measured.record.rows.iter().find(failed).and_then(|row| row.reason.clone());
+        // The message names a file that goes with the pod.
+        let why = first.or(failure.message.clone()).unwrap_or_default();
+        let message = Some(format!("nothing was measured: {why}"));
+        return Err(Failure { code: failure.code, message });
     }
-    words.error = end.err().and_then(|failure| failure.message);
     let path = scratch.path().join("record.jsonl");
     let record = fs::read(&path)
         .map_err(|error| Failure::internal(format!("cannot read {}: {error}", path.display())))?;
