@@ -74,7 +74,7 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("record", &["work"]),
     ("import", &["params"]),
     // The nearest name to a misspelt one, and which cases name files.
-    ("fleet", &["params", "work", "family"]),
+    ("fleet", &["params", "work", "FAMILIES", "family"]),
     // A stage keeps its case's parameters as written.
     ("cost", &["params", "work"]),
     // An imported workload is one stage without parameters.
