@@ -93,6 +93,16 @@ pub struct Comparison {
     pub options: Options,
 }
 
+impl Column {
+    /// Its label, after the node's name where that is known.
+    pub fn named(&self) -> String {
+        match &self.node {
+            Some(node) => format!("{node} ({})", self.label),
+            None => self.label.clone(),
+        }
+    }
+}
+
 impl Comparison {
     /// Whether two cells of a case are of the same computation, timed in the same way.
     pub fn same_computation(&self, case: &Case, a: &Cell, b: &Cell) -> bool {

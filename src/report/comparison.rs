@@ -157,7 +157,7 @@ fn slow_nodes(all: &Comparison) -> Vec<String> {
     let told = |slow: &SlowNode| {
         format!(
             "{} takes {} the time of its {}, in {} of {} beyond their noise of {}",
-            all.columns[slow.column].label,
+            all.columns[slow.column].named(),
             ratio(slow.factor),
             count(slow.siblings.len(), "sibling"),
             slow.slower_in,

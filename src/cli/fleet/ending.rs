@@ -37,11 +37,10 @@ pub fn slow_nodes(records: &[Named], catalog: &Catalog, today: &str) -> Vec<Stri
     let Ok(comparison) = compare::compare(records, catalog, &options) else { return Vec::new() };
     let told = |slow: &SlowNode| {
         let column = &comparison.columns[slow.column];
-        let node = column.node.as_deref().unwrap_or("a node without a name");
         format!(
-            "{node} ({}) is {:.2} × slower than its {} siblings in {} of {} cases, beyond their noise \
+            "{} is {:.2} × slower than its {} siblings in {} of {} cases, beyond their noise \
              of {:.1} %: {}",
-            column.label,
+            column.named(),
             slow.factor,
             slow.siblings.len(),
             slow.slower_in,

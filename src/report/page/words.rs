@@ -149,7 +149,7 @@ pub fn slow_node(all: &Comparison, slow: &SlowNode) -> String {
     format!(
         "{} ({}) is slower than {} of its kind: it takes {} their median time, and is beyond their \
          noise of {} in {} of {}. Measure it again, and drain the node if that repeats.",
-        column.label,
+        column.named(),
         column.sku.as_deref().unwrap_or(&column.device_name),
         count(slow.siblings.len(), "sibling"),
         ratio(slow.factor),
