@@ -329,7 +329,7 @@ fn unscheduled(pod: &Pod) -> String {
     let scheduled = conditions.and_then(|all| all.iter().find(|c| c.type_ == "PodScheduled"));
     match scheduled.and_then(|c| c.message.as_deref()) {
         Some(message) => cut(message),
-        None => "waits to be given a node".into(),
+        None => "no node yet".into(),
     }
 }
 
