@@ -11,6 +11,7 @@ mod store;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -118,10 +119,15 @@ impl Bench {
 
     /// Nothing is left behind; pods go a moment after their job.
     fn assert_clean(&self) {
-        std::thread::sleep(std::time::Duration::from_millis(1500));
-        let state = self.state();
-        for kind in ["jobs", "pods", "configmaps"] {
-            assert_eq!(state["objects"][kind], json!([]), "{kind} are left behind");
+        let begin = Instant::now();
+        loop {
+            let objects = self.state()["objects"].clone();
+            let empty = |kind: &str| objects[kind] == json!([]);
+            if ["jobs", "pods", "configmaps"].iter().all(|kind| empty(kind)) {
+                return;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20), "left behind: {objects}");
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 

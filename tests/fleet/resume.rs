@@ -131,7 +131,16 @@ fn delete_brings_home_what_has_ended() {
     wait_for(&bench, JOBS);
     child.kill().expect("it runs");
     let _ = child.wait();
-    std::thread::sleep(Duration::from_secs(5));
+    let begin = Instant::now();
+    loop {
+        let output = bench.fleet(&["status", "fleet.toml", "--format", "json"]);
+        let status = serde_json::from_slice(&output.stdout).expect("JSON");
+        if runs(&status).iter().all(|(state, _)| state == "ended") {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "{status}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
     let output = bench.fleet(&["delete", "fleet.toml"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
