@@ -226,6 +226,7 @@ fn time(median_s: f64) -> Time {
         depth: 1,
         warmup_runs: 1,
         samples_s: vec![median_s; 3],
+        samples_left: 0,
         median_s,
         ci95_lo_s: median_s,
         ci95_hi_s: median_s,

@@ -48,7 +48,15 @@ fn files(judged: &[Judged], records: &[(String, Record)]) -> Vec<report::File> {
         prices: &prices,
         command: &command,
     };
-    report::bundle(&dossier).expect("a report")
+    let mut files = Vec::new();
+    let keep = |name: &str, part: report::Part| -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        part(&mut bytes)?;
+        files.push((name.to_owned(), bytes));
+        Ok(())
+    };
+    report::bundle(&dossier, keep).expect("a report");
+    files
 }
 
 fn text<'f>(files: &'f [report::File], name: &str) -> &'f str {

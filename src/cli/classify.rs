@@ -54,7 +54,7 @@ pub fn records(args: &ClassifyArgs) -> Result<Vec<(String, Record)>, Failure> {
     if args.records.is_empty() {
         return reference::built_in();
     }
-    let records = reference::load(&args.records)?;
+    let records = reference::load_many(&args.records)?;
     let measured = |(_, r): &(String, Record)| r.rows.iter().any(|x| x.status == Status::Ok);
     if !records.iter().any(measured) {
         return Err(Failure::incomparable(

@@ -40,11 +40,11 @@ pub fn run(args: &CompareArgs, output: &OutputArgs) -> Outcome {
 /// The records at PATH or NAME=PATH; of a named folder, each is called NAME/FILE.
 fn read(given: &str) -> Result<Vec<(String, Record)>, Failure> {
     let named = given.split_once('=').filter(|_| !Path::new(given).exists());
-    let Some((name, path)) = named else { return reference::load(&[PathBuf::from(given)]) };
+    let Some((name, path)) = named else { return reference::load_many(&[PathBuf::from(given)]) };
     if name.is_empty() || path.is_empty() {
         return Err(Failure::usage(format!("{given}: give NAME=PATH, as in old=before.jsonl")));
     }
-    let mut records = reference::load(&[PathBuf::from(path)])?;
+    let mut records = reference::load_many(&[PathBuf::from(path)])?;
     let below = |full: &str| {
         Path::new(full)
             .strip_prefix(path)

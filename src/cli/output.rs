@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::OutputArgs;
 use super::exit::Failure;
-use crate::report::{self, Content, File as Written, Format, Look};
+use crate::report::{self, Content, File as Written, Format, Look, Part};
 
 /// Writes `content` to standard output in the form that `--format` names.
 pub fn print(content: &Content, output: &OutputArgs) -> Result<(), Failure> {
@@ -26,14 +26,8 @@ pub fn print_as(content: &Content, format: &str, output: &OutputArgs) -> Result<
 pub fn save(content: &Content, folder: &Path, stem: &str) -> Result<(), Failure> {
     let kept = |format: &&Format| !["text", "jsonl", "html"].contains(&format.name);
     for format in report::FORMATS.iter().filter(kept) {
-        let path = folder.join(format!("{stem}.{}", format.extension));
-        File::create(&path)
-            .map(BufWriter::new)
-            .and_then(|mut file| {
-                (format.write)(content, Look::default(), &mut file)?;
-                file.flush()
-            })
-            .map_err(|error| Failure::write(&path, &error))?;
+        let name = format!("{stem}.{}", format.extension);
+        write_one(folder, &name, &|out| (format.write)(content, Look::default(), out))?;
     }
     Ok(())
 }
@@ -41,14 +35,22 @@ pub fn save(content: &Content, folder: &Path, stem: &str) -> Result<(), Failure>
 /// Writes `files` below `folder`, which is made if it is not there.
 pub fn write_all(folder: &Path, files: &[Written]) -> Result<(), Failure> {
     make_folder(folder)?;
-    for (name, bytes) in files {
-        let path = folder.join(name);
-        if let Some(parent) = path.parent() {
-            make_folder(parent)?;
-        }
-        fs::write(&path, bytes).map_err(|error| Failure::write(&path, &error))?;
+    files.iter().try_for_each(|(name, bytes)| write_one(folder, name, &|out| out.write_all(bytes)))
+}
+
+/// Writes the file `name` below `folder`; folders are made where they are not there.
+pub fn write_one(folder: &Path, name: &str, part: Part) -> Result<(), Failure> {
+    let path = folder.join(name);
+    if let Some(parent) = path.parent() {
+        make_folder(parent)?;
     }
-    Ok(())
+    File::create(&path)
+        .map(BufWriter::new)
+        .and_then(|mut file| {
+            part(&mut file)?;
+            file.flush()
+        })
+        .map_err(|error| Failure::write(&path, &error))
 }
 
 /// The command line that this is, program first; a word that is not UTF-8 is told as far as it is.

@@ -24,7 +24,7 @@ pub fn run(args: &PlaceArgs, output: &OutputArgs) -> Outcome {
     let loaded = classify::load_one(&args.workload)?;
     let records = match args.records.is_empty() {
         true => reference::built_in()?,
-        false => reference::load(&args.records)?,
+        false => reference::load_many(&args.records)?,
     };
     let mut catalog = pricing::catalog(&args.price.prices)?.catalog;
     let options = classify::options(&args.price, ProviderArg::Azure, &catalog)?;

@@ -29,6 +29,8 @@ pub fn built_in() -> Result<Vec<(String, Record)>, Failure> {
         .collect()
 }
 
+/// Records that [`load_many`] keeps whole: as many as a report draws one by one.
+const WHOLE: usize = 48;
 /// Objects of a store that are fetched at a time: each takes longer to come than to be read.
 const FETCHES: usize = 32;
 
@@ -38,10 +40,23 @@ const FETCHES: usize = 32;
 /// # Errors
 /// A path that is not there, a folder without records, a file that is not a record.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
+    load_with(paths, usize::MAX)
+}
+
+/// The same for what is judged, compared or drawn: of very many records the later ones keep no samples,
+/// only how many there were, so that thousands fit into memory.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_many(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
+    load_with(paths, WHOLE)
+}
+
+fn load_with(paths: &[PathBuf], whole: usize) -> Result<Vec<(String, Record)>, Failure> {
     let mut records = Vec::new();
     for path in paths {
         if let Some(url) = path.to_str().filter(|text| is_url(text)) {
-            records.extend(of_store(url)?);
+            records.extend(of_store(url, whole.saturating_sub(records.len()))?);
             continue;
         }
         let mut files = Vec::new();
@@ -53,14 +68,15 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
         } else {
             files.push(path.clone());
         }
-        let read = |file: &PathBuf| match record::read(file) {
-            Ok(record) => Ok(Some((file.display().to_string(), record))),
+        let whole = whole.saturating_sub(records.len());
+        let read = |(number, file): (usize, &PathBuf)| match record::read(file) {
+            Ok(record) => Ok(Some((file.display().to_string(), kept(record, number < whole)))),
             // A folder may hold other lines as well, such as a gate's rounds.
             Err(RecordError::Foreign { .. }) if file != path => Ok(None),
             Err(error) => Err(Failure::usage(error.to_string())),
         };
         // Parsing takes the time, so all threads do it; the first file that fails is told.
-        let read: Vec<Result<_, Failure>> = files.par_iter().map(read).collect();
+        let read: Vec<Result<_, Failure>> = files.par_iter().enumerate().map(read).collect();
         let read: Vec<Option<_>> = read.into_iter().collect::<Result<_, _>>()?;
         if read.iter().all(Option::is_none) {
             return Err(Failure::incomparable(format!(
@@ -73,9 +89,17 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, Record)>, Failure> {
     Ok(records)
 }
 
+/// A record as it is kept: whole, or one of very many.
+fn kept(mut record: Record, whole: bool) -> Record {
+    if !whole {
+        record.forget_samples();
+    }
+    record
+}
+
 /// The records below a URL, or the one that it names. Each is parsed as it comes, so that no more than
 /// [`FETCHES`] are there as text.
-fn of_store(url: &str) -> Result<Vec<(String, Record)>, Failure> {
+fn of_store(url: &str, whole: usize) -> Result<Vec<(String, Record)>, Failure> {
     let unreachable = |error: StoreError| match error {
         StoreError::Failed { .. } => Failure::internal(error.to_string()),
         _ => Failure::usage(error.to_string()),
@@ -92,13 +116,13 @@ fn of_store(url: &str) -> Result<Vec<(String, Record)>, Failure> {
             Box::new(listed.filter(|key| key.as_ref().map_or(true, |key| key.ends_with(".jsonl"))))
         }
     };
-    let read = |key: Result<String, Failure>| -> Result<Option<(String, Record)>, Failure> {
+    let read = |(number, key): (usize, Result<String, Failure>)| {
         let key = key?;
         let name = store.told(&key);
         let bytes = store.get(&key).map_err(unreachable)?;
         let bytes = bytes.ok_or_else(|| Failure::usage(format!("{name}: no such object")))?;
         match record::parse(bytes.as_slice(), &name) {
-            Ok(record) => Ok(Some((name, record))),
+            Ok(record) => Ok(Some((name, kept(record, number < whole)))),
             Err(RecordError::Foreign { .. }) if only.is_none() => Ok(None),
             Err(error) => Err(Failure::usage(error.to_string())),
         }
@@ -107,7 +131,8 @@ fn of_store(url: &str) -> Result<Vec<(String, Record)>, Failure> {
         .num_threads(FETCHES)
         .build()
         .map_err(|error| Failure::internal(format!("no threads to fetch with: {error}")))?;
-    let read: Vec<Result<_, Failure>> = pool.install(|| keys.par_bridge().map(read).collect());
+    let read: Vec<Result<_, Failure>> =
+        pool.install(|| keys.enumerate().par_bridge().map(read).collect());
     let read: Vec<Option<_>> = read.into_iter().collect::<Result<_, _>>()?;
     let mut records: Vec<(String, Record)> = read.into_iter().flatten().collect();
     if records.is_empty() {

@@ -12,14 +12,18 @@ const ONE_BY_ONE: usize = 3;
 
 /// Reads the records, judges the workloads and writes the report.
 pub fn run(args: &ReportArgs, output: &OutputArgs) -> Outcome {
-    let records = reference::load(&args.records)?;
+    let asked = !args.workload.is_empty();
+    let alone = output.folder.is_none() && !asked && output.format != FormatArg::Html;
+    let records = match alone {
+        true => reference::load(&args.records)?,
+        false => reference::load_many(&args.records)?,
+    };
     if records.iter().all(|(_, record)| record.rows.is_empty()) {
         return Err(Failure::incomparable(
             "the records hold no rows; measure with `breakeven run`",
         ));
     }
-    let asked = !args.workload.is_empty();
-    if output.folder.is_none() && !asked && output.format != FormatArg::Html {
+    if alone {
         output::print(&Content::Records(&records), output)?;
         return Ok(DONE);
     }
@@ -29,8 +33,7 @@ pub fn run(args: &ReportArgs, output: &OutputArgs) -> Outcome {
     let parts = Parts::new(&workloads, &sources, !asked)?;
     let dossier = parts.dossier(&sources, &[]);
     if let Some(folder) = &output.folder {
-        let files = bundle(&dossier).map_err(|error| Failure::internal(error.to_string()))?;
-        output::write_all(folder, &files)?;
+        bundle(&dossier, |name, part| output::write_one(folder, name, part))?;
         let told = folder.join("report");
         output::remark(
             output,

@@ -164,6 +164,7 @@ pub fn time(median_s: f64, factor: f64) -> Time {
         depth: 1,
         warmup_runs: 1,
         samples_s: vec![median_s],
+        samples_left: 0,
         median_s,
         ci95_lo_s: median_s / factor,
         ci95_hi_s: median_s * factor,

@@ -115,6 +115,7 @@ pub(super) fn time(sampled: &Sampled) -> Option<Time> {
         depth: sampled.depth,
         warmup_runs: sampled.warmup_runs,
         samples_s: sampled.samples_s.clone(),
+        samples_left: 0,
         median_s: s.median,
         ci95_lo_s: s.ci95_lo,
         ci95_hi_s: s.ci95_hi,

@@ -310,6 +310,9 @@ pub struct Time {
     pub warmup_runs: u32,
     /// Seconds per execution, one per sample, in time order; none dropped.
     pub samples_s: Vec<f64>,
+    /// Samples that stand in the file and were not kept here: of one among very many records.
+    #[serde(skip)]
+    pub samples_left: usize,
     /// Median, in seconds per execution.
     pub median_s: f64,
     /// Order-statistic 95 % interval of the median.
@@ -338,6 +341,13 @@ pub struct Time {
     pub download_s: Option<f64>,
     /// Anything a reader must know: `same call as kernel_warm`, `interval not reached`, …
     pub note: Option<String>,
+}
+
+impl Time {
+    /// How many samples were taken.
+    pub fn samples(&self) -> usize {
+        self.samples_s.len() + self.samples_left
+    }
 }
 
 /// One-off costs in seconds.
@@ -394,4 +404,23 @@ pub struct Record {
     pub rows: Vec<Row>,
     /// Footer, if the run got that far.
     pub footer: Option<Footer>,
+}
+
+impl Record {
+    /// Forgets all samples but their numbers: they are most of a record, and only pictures and gates
+    /// look at them one by one.
+    pub fn forget_samples(&mut self) {
+        for times in self.rows.iter_mut().map(|row| &mut row.times) {
+            let all = [
+                &mut times.kernel_cold,
+                &mut times.kernel_warm,
+                &mut times.end_to_end,
+                &mut times.pipelined,
+            ];
+            for time in all.into_iter().flatten() {
+                time.samples_left = time.samples();
+                time.samples_s = Vec::new();
+            }
+        }
+    }
 }

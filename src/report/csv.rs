@@ -78,10 +78,10 @@ pub fn write(content: &Content, _look: Look, out: &mut dyn Write) -> io::Result<
 }
 
 /// The ranked sizes of all verdicts of `dossier`, as [`write`] has them of verdicts alone.
-pub fn of_verdicts(dossier: &Dossier) -> io::Result<Vec<u8>> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
+pub fn of_verdicts(dossier: &Dossier, out: &mut dyn Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
     write_verdicts(&mut csv, dossier.judged.iter().map(|j| &j.verdict))?;
-    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
+    csv.flush()
 }
 
 fn table(content: &Content, out: &mut dyn Write) -> csv::Result<()> {
@@ -181,7 +181,7 @@ fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>
         of(|t| t.median_s),
         of(|t| t.ci95_lo_s),
         of(|t| t.ci95_hi_s),
-        time.map(|t| t.samples_s.len().to_string()).unwrap_or_default(),
+        time.map(|t| t.samples().to_string()).unwrap_or_default(),
         time.map(|t| (row.work.useful / t.median_s).to_string()).unwrap_or_default(),
         row.work.useful_unit.clone(),
         row.host_cpu_s.map(|v| v.to_string()).unwrap_or_default(),

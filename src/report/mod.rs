@@ -31,7 +31,7 @@ mod records;
 mod text;
 mod verdicts;
 
-pub use bundle::{File, bundle, pictured};
+pub use bundle::{File, Part, bundle, pictured};
 pub use document::{Align, Block, Column, Document, Table, Tone};
 pub use dossier::{Dossier, Judged};
 pub use held_out::held_out;
