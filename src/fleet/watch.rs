@@ -82,7 +82,9 @@ pub fn states(
     let of = |index: usize| {
         let mut own: Vec<&Pod> =
             pods.iter().copied().filter(|p| index_of(p) == Some(index)).collect();
-        own.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|t| t.0));
+        // Times are of whole seconds: a pod that failed comes before the one that takes its place.
+        let created = |pod: &Pod| pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
+        own.sort_by_key(|pod| (created(pod), phase(pod) != "Failed"));
         own
     };
     let mut states: Vec<State> =

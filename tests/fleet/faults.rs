@@ -109,6 +109,19 @@ fn a_server_in_trouble_loses_and_doubles_nothing() {
     let (code, table) = bench.run();
     assert_eq!((code, bench.records().len()), (0, 3), "{table}");
     assert_eq!(bench.asked(JOBS), 5, "four that failed, and one that found it there");
+    let watches = &bench.state()["watches"];
+    let happened = |what: &str| watches[what].as_u64().is_some_and(|number| number > 0);
+    assert!(happened("dropped") && happened("forgotten"), "{watches}");
+    bench.assert_clean();
+}
+
+#[test]
+fn a_log_that_cannot_be_read_yet_is_waited_for() {
+    // More than the tries of one call: the kubelet is away for a while.
+    let faults = json!([{ "method": "GET", "path": "/log$", "answers": vec![500; 9] }]);
+    let bench = Bench::new(json!({ "faults": faults }), "repeats = 1", &[SKU]);
+    let (code, table) = bench.run();
+    assert_eq!((code, bench.records().len()), (0, 1), "{table}");
     bench.assert_clean();
 }
 

@@ -37,17 +37,7 @@ impl Bench {
         }
         let path = folder.path().join("script.json");
         std::fs::write(&path, script.to_string()).expect("writable");
-        let mut server = Command::new(python())
-            .arg(root().join("tests/python/kube_server.py"))
-            .arg(&path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let mut line = String::new();
-        let out = server.stdout.take().expect("a pipe");
-        BufReader::new(out).read_line(&mut line).expect("the server's port");
-        let port = line.trim().parse().expect("a port");
+        let (server, port) = serve("kube_server.py", &[&path]);
         let bench = Self { folder, server, port };
         bench.write("suite.toml", SUITE);
         bench.write_fleet(keys, targets);
@@ -152,6 +142,21 @@ impl Drop for Bench {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+/// Starts a server of tests/python, which prints its port and ends when its standard input does.
+fn serve(name: &str, arguments: &[&Path]) -> (Child, u16) {
+    let mut server = Command::new(python())
+        .arg(root().join("tests/python").join(name))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    let mut line = String::new();
+    let out = server.stdout.take().expect("a pipe");
+    BufReader::new(out).read_line(&mut line).expect("the server's port");
+    (server, line.trim().parse().expect("a port"))
 }
 
 fn root() -> PathBuf {

@@ -1,12 +1,12 @@
 //! Records in an object store: Azurite, which speaks Azure Blob Storage's own protocol.
 
-use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use breakeven::record;
 use serde_json::{Value, json};
 
-use super::{Bench, program, python, root, runs};
+use super::{Bench, program, root, runs, serve};
 
 const SKU: &str = "Standard_D8as_v5";
 const LOG: &str = "GET /api/v1/namespaces/bench/pods/";
@@ -21,18 +21,8 @@ impl Azurite {
     fn new() -> Self {
         let program = root().join("target/test-node/node_modules/azurite/dist/src/blob/main.js");
         assert!(program.exists(), "{}: missing; ./test.sh installs it", program.display());
-        let mut server = Command::new(python())
-            .arg(root().join("tests/python/azurite.py"))
-            .arg(program)
-            .arg("records")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let mut line = String::new();
-        let out = server.stdout.take().expect("a pipe");
-        BufReader::new(out).read_line(&mut line).expect("Azurite's port");
-        let url = format!("http://127.0.0.1:{}", line.trim());
+        let (server, port) = serve("azurite.py", &[&program, Path::new("records")]);
+        let url = format!("http://127.0.0.1:{port}");
         let variables =
             [("AZURE_STORAGE_USE_EMULATOR", "true".into()), ("AZURITE_BLOB_STORAGE_URL", url)];
         Self { server, variables }

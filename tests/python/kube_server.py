@@ -18,7 +18,8 @@ The script: {
   "watch": {"drop_after": events a watch brings before its connection ends,
             "forget_after": events after which the past is forgotten (410) }
 }
-GET /_state tells the objects that are there and every request so far.
+GET /_state tells the objects that are there, every request so far, and how many watches were dropped
+or ended because the past was forgotten.
 """
 
 import base64
@@ -57,6 +58,7 @@ class Cluster:
         self.logs = {}
         self.requests = []
         self.answered = {}
+        self.told = {"dropped": 0, "forgotten": 0}
 
     def put(self, kind, obj, how="MODIFIED"):
         with self.change:
@@ -333,7 +335,8 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/_state":
             with CLUSTER.change:
                 names = {kind: sorted(all) for kind, all in CLUSTER.objects.items()}
-                return self.answer(200, {"objects": names, "requests": CLUSTER.requests})
+                return self.answer(200, {"objects": names, "requests": CLUSTER.requests,
+                                     "watches": CLUSTER.told})
         watching = " watch" if self.query.get("watch") else ""
         CLUSTER.requests.append(f"{self.command} {url.path}{watching}")
         fault = self.fault(url.path)
@@ -415,6 +418,7 @@ class Handler(BaseHTTPRequestHandler):
                 status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410,
                           "reason": "Expired", "message": "too old resource version", "metadata": {}}
                 self.chunk({"type": "ERROR", "object": status})
+                CLUSTER.told["forgotten"] += 1
                 break
             for version, how, text in events:
                 after = version
@@ -425,6 +429,7 @@ class Handler(BaseHTTPRequestHandler):
                 told += 1
                 if limit and told >= limit:
                     # In the midst of it, without the last chunk.
+                    CLUSTER.told["dropped"] += 1
                     self.close_connection = True
                     return self.connection.close()
         self.wfile.write(b"0\r\n\r\n")

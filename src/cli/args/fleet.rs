@@ -26,7 +26,7 @@ pub enum FleetCommand {
     Status(FleetFileArgs),
     /// Bring home what has ended, and compare the nodes; with -o, copy the records there
     Collect(FleetFileArgs),
-    /// Delete the fleet's jobs and config maps; records stay
+    /// Bring home what has ended, then delete the fleet's jobs and config maps; records stay
     Delete(FleetFileArgs),
     /// Write an example of such a file
     Example,

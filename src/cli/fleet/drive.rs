@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::home::of_record;
 use super::progress::Progress;
 use super::start::store_failure;
 use super::{job, pods_store};
@@ -18,7 +17,7 @@ use crate::fleet::cluster::{Cluster, ClusterError, News};
 use crate::fleet::job::{ASKED, RUNS, job_name};
 use crate::fleet::watch::{self, Patience, State};
 use crate::fleet::{self, Fleet, Ledger, Slot, plan};
-use crate::record;
+use crate::record::{self, Record};
 use crate::store::Store;
 use crate::units::usd;
 
@@ -78,6 +77,10 @@ pub struct Drive<'a> {
     pub(super) heard: Vec<Instant>,
     /// How each run ended, of those that did.
     pub settled: BTreeMap<Slot, Settled>,
+    /// The records that are home, each with its key.
+    pub records: Vec<(String, Record)>,
+    /// Since when the log of a run that has ended cannot be read.
+    pub(super) unreadable: BTreeMap<Slot, Instant>,
     pub(super) patience: Patience,
 }
 
@@ -141,6 +144,8 @@ impl<'a> Drive<'a> {
             ledgers: vec![Ledger::default(); courses.len()],
             heard: Vec::new(),
             settled: BTreeMap::new(),
+            records: Vec::new(),
+            unreadable: BTreeMap::new(),
             news: None,
             clusters: Vec::new(),
             fleet,
@@ -162,7 +167,7 @@ impl<'a> Drive<'a> {
                 && let Some(bytes) = self.store.get(&key).map_err(store_failure)?
                 && let Ok(record) = record::parse(bytes.as_slice(), &key)
             {
-                self.settled.insert(slot, of_record(&record, &self.fleet.targets[slot.target]));
+                self.keep_record(slot, key, record);
             }
         }
         for index in 0..self.courses.len() {
@@ -222,8 +227,9 @@ impl<'a> Drive<'a> {
             asked.metadata.annotations.and_then(|mut all| all.remove(ASKED))
         };
         let index = self.courses.iter().position(|c| c.job_name == name).ok_or_else(taken)?;
-        if self.courses[index].cluster != number {
-            // Two contexts of one cluster: the other one's.
+        let going = found.metadata.deletion_timestamp.is_some();
+        if going || self.courses[index].cluster != number {
+            // Being deleted; or, of two contexts of one cluster, the other one's.
             return Ok(());
         }
         if noted(ASKED).cloned() != wanted(index) {

@@ -1,5 +1,7 @@
 //! How a run ends: its record in the store, or the reason why there is none.
 
+use std::time::Instant;
+
 use super::drive::{Drive, Settled, cluster_failure};
 use super::start::store_failure;
 use crate::cli::exit::Failure;
@@ -9,7 +11,7 @@ use crate::fleet::{Slot, Target};
 use crate::record::{self, Record, Row, Status};
 
 /// What a record says of itself: how much was measured, and what is to be known of the rest.
-pub fn of_record(record: &Record, target: &Target) -> Settled {
+fn of_record(record: &Record, target: &Target) -> Settled {
     let count = |of: fn(&Row) -> bool| record.rows.iter().filter(|row| of(row)).count() as u64;
     let wrong = count(|row| row.status == Status::WrongOutput);
     let failed = count(|row| row.status == Status::Failed);
@@ -37,6 +39,14 @@ pub fn of_record(record: &Record, target: &Target) -> Settled {
 }
 
 impl Drive<'_> {
+    /// A run whose record is home.
+    pub(super) fn keep_record(&mut self, slot: Slot, key: String, mut record: Record) {
+        self.settled.insert(slot, of_record(&record, &self.fleet.targets[slot.target]));
+        // They are compared at the end, which takes no single samples.
+        record.forget_samples();
+        self.records.push((key, record));
+    }
+
     /// What the cluster itself warned of, beside why a run was given up.
     pub(super) fn with_warning(&self, slot: Slot, why: String) -> String {
         let course = &self.courses[slot.target];
@@ -70,8 +80,14 @@ impl Drive<'_> {
                 match cluster.log(pod) {
                     Ok(Some(log)) => deliver::from_log(&log, wanted),
                     Ok(None) => Err("its pod is gone, and its log with it".into()),
-                    // The server answers, and its kubelet does not: the record stays there.
-                    Err(error @ ClusterError::Failed { .. }) => Err(error.to_string()),
+                    // The server answers, and its kubelet does not: the log may be had later.
+                    Err(error @ ClusterError::Failed { .. }) => {
+                        let since = *self.unreadable.entry(slot).or_insert_with(Instant::now);
+                        if since.elapsed().as_secs_f64() < self.patience.pending_s {
+                            return Ok(());
+                        }
+                        Err(error.to_string())
+                    }
                     Err(error) => return Err(cluster_failure(error)),
                 }
             }
@@ -86,8 +102,7 @@ impl Drive<'_> {
                 if words.way != Some(Way::Store) {
                     self.store.put(&key, &bytes).map_err(store_failure)?;
                 }
-                let settled = of_record(&record, &self.fleet.targets[slot.target]);
-                self.settled.insert(slot, settled);
+                self.keep_record(slot, key, record);
                 self.store.delete(&self.fleet.failure_key(slot)).map_err(store_failure)
             }
             Err(why) => self.fail(slot, why),
@@ -101,7 +116,7 @@ impl Drive<'_> {
         if let Some(bytes) = self.store.get(&key).map_err(store_failure)?
             && let Ok(record) = record::parse(bytes.as_slice(), &key)
         {
-            self.settled.insert(slot, of_record(&record, &self.fleet.targets[slot.target]));
+            self.keep_record(slot, key, record);
             return Ok(());
         }
         let note = serde_json::json!({ "why": why, "at": record::now() });

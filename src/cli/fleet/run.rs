@@ -134,9 +134,7 @@ fn finish(
     output: &OutputArgs,
 ) -> Result<(), Failure> {
     let catalog = pricing::catalog(&args.prices)?.catalog;
-    let (records, broken) = ending::records(store, &fleet.name)?;
-    broken.iter().for_each(|problem| output::remark(output, &format!("warning: {problem}")));
-    let slow = ending::slow_nodes(&records, &catalog, &pricing::today());
+    let slow = ending::slow_nodes(&drive.records, &catalog, &pricing::today());
     let listing = listing(fleet, store, drive, &slow)?;
     output::emit(&Content::Listing(&listing), output, "fleet")
 }
