@@ -29,8 +29,8 @@ SUITE = ROOT / "tests/fixtures/gate/lab.toml"
 IMPLEMENTATION = "cpu/simd"
 # Gate runs by which the steps of a hundredth are corrected.
 CORRECTIONS = 2
-# Wall time of a rival's run by its seconds of samples, as measured here: what it takes anyway (building
-# the inputs, warming up, analysing) and what a second of samples adds.
+# Wall time of a rival's run by its seconds of samples, roughly, as seen here: what it takes anyway
+# (building the inputs, warming up, analysing) and what a second of samples adds.
 WALL_S = {"criterion": (40.0, 0.66), "hyperfine": (40.0, 0.7), "t_test": (25.0, 0.6)}
 # Slow-downs that are counted together, in per cent.
 BINS = (0, 5, 8, 10, 13, 17, 100)

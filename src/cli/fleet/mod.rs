@@ -185,8 +185,7 @@ fn pods_store(fleet: &Fleet) -> Option<&str> {
     fleet.store.as_deref().filter(|place| is_url(place) && !place.starts_with("file://"))
 }
 
-/// `6 targets × 3 runs of suite standard × ≤ 12 min ≈ $4.10, at most $9.90 of a cap of $10; …`, of so
-/// many runs of each target as are `open`.
+/// Targets, runs, cost and time in a line, of so many runs of each target as are `open`.
 fn in_short(fleet: &Fleet, open: &[u32]) -> String {
     let sums = plan::sums(fleet, open);
     let count = |number: usize, word: &str| match number {
