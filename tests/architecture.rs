@@ -82,9 +82,9 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("compare", &["work"]),
     ("report", &["work"]),
     ("gate", &["work"]),
-    // A gate starts commands that no family makes: the arms themselves. `align` is the one command
-    // over a single family's files.
-    ("cli", &["work", "params", "process", "FAMILIES", "family", "alignment"]),
+    // A gate starts commands that no family makes: the arms themselves. `align` and
+    // `transcode` are the commands over a single family's files.
+    ("cli", &["work", "params", "process", "FAMILIES", "family", "alignment", "transcode"]),
 ];
 
 /// What kernels/ must not know: clocks, files, paths, devices, prices, printing.

@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::codec;
-use super::container::{self, Movie};
-use super::cpu::Chain;
+use super::container::{self, Damaged, Movie};
+use super::cpu::{Chain, FrameChain};
+use super::gpu::Goal;
 use super::jpeg::{Layout, Sampling};
+use super::muxer::Container;
 use super::synth::{self, Synthetic};
 use super::{FAMILY, gpu, reference};
 use crate::params::{ParamReader, Params};
@@ -33,8 +35,10 @@ pub struct TranscodeCase {
     source: Source,
     frames: usize,
     from: Layout,
-    to: Layout,
-    quality: u32,
+    goal: Goal,
+    damaged: Damaged,
+    /// Pictures that are not among the frames: dropped by the camera, or damaged and skipped.
+    missing: usize,
     /// Whether every frame has restart markers.
     restarts: bool,
 }
@@ -44,37 +48,47 @@ pub struct TranscodeCase {
 /// # Errors
 /// A wrong parameter, an unreadable or unusable video.
 pub fn parse(params: &Params, files: &dyn Files) -> Result<TranscodeCase, CaseError> {
-    let known = ["codec", "input", "out_width", "out_height", "quality"];
+    let known = ["codec", "input", "out_width", "out_height", "quality", "container", "damaged"];
     let reader = ParamReader::new(FAMILY, params, &known)?;
     reader.choice("codec", &["mjpeg"], Some(0))?;
     let quality = reader.int("quality", 1..=100, Some(85))? as u32;
+    let container = match reader.choice("container", &["avi", "mjpeg"], Some(0))? {
+        0 => Container::Avi,
+        _ => Container::Mjpeg,
+    };
+    let damaged = match reader.choice("damaged", &["fail", "skip"], Some(0))? {
+        0 => Damaged::Fail,
+        _ => Damaged::Skip,
+    };
     let keys = ["frames", "width", "height", "seed", "quality", "video"];
     let empty = Params::default();
     let input = match reader.table("input", &keys)? {
         Some(input) => input,
         None => ParamReader::new(FAMILY, &empty, &keys)?,
     };
-    let (source, frames, from, restarts) = match input.text("video")? {
+    let (source, frames, missing, from, restarts) = match input.text("video")? {
         Some(name) => {
             if let Some(key) = keys[..5].iter().find(|key| input.has(key)) {
                 let hint = "describes synthetic video; leave it out beside `video`";
                 return Err(input.bad(key, hint).into());
             }
-            let (source, movie) = open(name, files)?;
+            let (source, movie) = open(name, damaged, files)?;
             let restarts = movie.frames.iter().all(|f| f.restart_mcus > 0);
-            (source, movie.frames.len(), movie.frames[0].layout, restarts)
+            let frames = movie.frames.len();
+            (source, frames, movie.present.len() - frames, movie.frames[0].layout, restarts)
         }
         None => {
             let what = synthetic(&input)?;
             let layout = Layout::standard(what.width, what.height, Sampling::S420);
-            (Source::Synthetic(what), what.frames, layout, true)
+            (Source::Synthetic(what), what.frames, 0, layout, true)
         }
     };
     let half = |n: usize| Some(n.div_ceil(2) as i64);
     let width = reader.int("out_width", 1..=MAX_SIDE, half(from.width))? as usize;
     let height = reader.int("out_height", 1..=MAX_SIDE, half(from.height))? as usize;
     let to = Layout::standard(width, height, from.sampling());
-    Ok(TranscodeCase { source, frames, from, to, quality, restarts })
+    let goal = Goal { to, quality, container };
+    Ok(TranscodeCase { source, frames, from, goal, damaged, missing, restarts })
 }
 
 fn synthetic(input: &ParamReader<'_>) -> Result<Synthetic, CaseError> {
@@ -87,11 +101,16 @@ fn synthetic(input: &ParamReader<'_>) -> Result<Synthetic, CaseError> {
     })
 }
 
-fn open(name: &str, files: &dyn Files) -> Result<(Source, Movie), CaseError> {
+fn open(name: &str, damaged: Damaged, files: &dyn Files) -> Result<(Source, Movie), CaseError> {
     let unreadable = |source| CaseError::Io { family: FAMILY, name: name.into(), source };
     let mut data = Vec::new();
     files.open(name).and_then(|mut file| file.read_to_end(&mut data)).map_err(unreadable)?;
-    let movie = container::parse(&data).map_err(|problem| bad_input(name, problem))?;
+    let bad = |problem| bad_input(name, problem);
+    let mut movie = container::parse(&data, damaged).map_err(bad)?;
+    if damaged == Damaged::Skip {
+        // How many frames there are is part of the case.
+        codec::validate(&data, &mut movie, damaged).map_err(bad)?;
+    }
     let Layout { width, height, .. } = movie.frames[0].layout;
     if width.max(height) > MAX_SIDE as usize {
         let problem = format!("is {width} x {height}; at most {MAX_SIDE} samples a side");
@@ -123,34 +142,39 @@ impl TranscodeCase {
 
 impl Case for TranscodeCase {
     fn key(&self) -> String {
-        let Self { from, to, quality, frames, .. } = self;
+        let Self { from, goal: Goal { to, quality, container }, frames, .. } = self;
         let source = match &self.source {
             Source::Synthetic(what) => {
                 format!("input_quality={} seed={}", what.quality, what.seed)
             }
             Source::File { hash, .. } => format!("video={hash:016x}"),
         };
+        let container = if *container == Container::Mjpeg { " container=mjpeg" } else { "" };
+        let missing = match self.missing {
+            0 => String::new(),
+            missing => format!(" missing={missing}"),
+        };
         let sampling = if from.sampling() == Sampling::S420 { "420" } else { "422" };
         format!(
             "{FAMILY} codec=mjpeg width={} height={} out_width={} out_height={} \
-             quality={quality} frames={frames} sampling={sampling} {source}",
+             quality={quality} frames={frames} sampling={sampling} {source}{container}{missing}",
             from.width, from.height, to.width, to.height
         )
     }
 
     fn work(&self) -> Work {
-        work(self.frames, &self.from, &self.to, self.bytes_in())
+        work(self.frames, &self.from, &self.goal.to, self.bytes_in())
     }
 
     fn host_bytes(&self) -> u64 {
         // The file, two outputs, and the planes of a few frames in flight.
-        let planes = (self.from.blocks() + self.to.blocks()) as u64 * 64;
+        let planes = (self.from.blocks() + self.goal.to.blocks()) as u64 * 64;
         (self.bytes_in() * 4.0) as u64 + 16 * planes
     }
 
     fn device_bytes(&self) -> u64 {
         let file = (self.bytes_in() * 2.0) as u64;
-        file + (self.from.blocks() as u64 * 256 + self.to.blocks() as u64 * 512)
+        file + (self.from.blocks() as u64 * 256 + self.goal.to.blocks() as u64 * 512)
     }
 
     fn supports(
@@ -170,15 +194,16 @@ impl Case for TranscodeCase {
             }
             Source::File { name, data, .. } => (data.clone(), name.as_str()),
         };
-        let movie = container::parse(&data).map_err(|problem| bad_input(name, problem))?;
+        let bad = |problem| bad_input(name, problem);
+        let mut movie = container::parse(&data, self.damaged).map_err(bad)?;
         if matches!(self.source, Source::File { .. }) {
-            codec::validate(&data, &movie).map_err(|problem| bad_input(name, problem))?;
+            codec::validate(&data, &mut movie, self.damaged).map_err(bad)?;
         }
         Ok(Box::new(Clip {
             data,
             movie: Arc::new(movie),
-            to: self.to,
-            quality: self.quality,
+            goal: self.goal,
+            damaged: self.damaged,
             expected: OnceLock::new(),
         }))
     }
@@ -232,15 +257,15 @@ fn supports(implementation: &Implementation, restarts: bool) -> Result<(), Unsup
 struct Clip {
     data: Bytes,
     movie: Arc<Movie>,
-    to: Layout,
-    quality: u32,
+    goal: Goal,
+    damaged: Damaged,
     expected: OnceLock<Result<Vec<u8>, String>>,
 }
 
 impl Input for Clip {
     fn work(&self) -> Work {
         let from = &self.movie.frames[0].layout;
-        work(self.movie.frames.len(), from, &self.to, self.data.len() as f64)
+        work(self.movie.frames.len(), from, &self.goal.to, self.data.len() as f64)
     }
 
     fn tunings(&self, implementation: &Implementation, _device: &DeviceInfo) -> Vec<Tuning> {
@@ -259,13 +284,14 @@ impl Input for Clip {
         supports(implementation, self.movie.frames.iter().all(|f| f.restart_mcus > 0))?;
         match implementation.language {
             Language::Native => {
-                let chain = Chain::new(self.data.clone(), self.to, self.quality);
+                let Goal { to, quality, container } = self.goal;
+                let chain = FrameChain::new(self.movie.frames[0].layout, to, quality);
+                let chain = Chain::new(self.data.clone(), chain, container, self.damaged);
                 Ok(Program::Native(Box::new(chain)))
             }
             Language::Cuda | Language::Wgsl => {
                 let language = implementation.language;
-                let (to, quality) = (self.to, self.quality);
-                gpu::recording(&self.data, &self.movie, to, quality, language, device, tuning)
+                gpu::recording(&self.data, &self.movie, &self.goal, language, device, tuning)
                     .map(Program::Recording)
             }
             other => Err(Unsupported(format!("{FAMILY} has no implementation in {other:?}"))),
@@ -273,9 +299,10 @@ impl Input for Clip {
     }
 
     fn check(&self, outputs: &[Vec<u8>]) -> Result<Check, Mismatch> {
+        let Goal { to, quality, container } = self.goal;
         let expected = self
             .expected
-            .get_or_init(|| reference::transcode(&self.data, &self.movie, self.to, self.quality));
+            .get_or_init(|| reference::transcode(&self.data, &self.movie, to, quality, container));
         let expected = expected.as_ref().map_err(|problem| Mismatch(problem.clone()))?;
         let [found] = outputs else {
             return Err(Mismatch(format!("{} outputs where 1 belongs", outputs.len())));
@@ -295,8 +322,12 @@ impl Input for Clip {
     fn keep(&self, outputs: &[Vec<u8>], keep: &mut dyn Keep) -> io::Result<()> {
         let riff = self.data.starts_with(b"RIFF");
         let name = if riff { "input.avi" } else { "input.mjpeg" };
+        let output = match self.goal.container {
+            Container::Avi => "output.avi",
+            Container::Mjpeg => "output.mjpeg",
+        };
         let inputs = std::iter::once((name, &self.data[..]));
-        for (name, data) in inputs.chain(outputs.iter().map(|o| ("output.avi", &o[..]))) {
+        for (name, data) in inputs.chain(outputs.iter().map(|o| (output, &o[..]))) {
             let mut file = keep.create(name)?;
             file.write_all(data)?;
             // Dropping a buffer hides a full disk.
@@ -316,7 +347,8 @@ fn difference(expected: &[u8], found: &[u8]) -> Option<String> {
         Some(byte) => format!("{byte:#04x}"),
         None => "the end".into(),
     };
-    let frames = container::parse(expected).map(|movie| movie.frames).unwrap_or_default();
+    let movie = container::parse(expected, Damaged::Fail);
+    let frames = movie.map(|movie| movie.frames).unwrap_or_default();
     let frame = frames.iter().take_while(|f| f.end <= same).count();
     Some(format!(
         "byte {same} (frame {frame}) is {} where {} belongs; {} bytes where {} belong",

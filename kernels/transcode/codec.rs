@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::container::Movie;
+use super::container::{Damaged, Movie};
 use super::huffman::{BitReader, BitWriter, Damage, DecodeTable, EncodeTable, encode_table};
 use super::jpeg::{self, Frame, Layout};
 use super::lanes::{self, Divisors};
@@ -187,17 +187,25 @@ pub fn decode(data: &[u8], frame: &Frame, planes: &mut Planes) -> Result<(), Dam
     })
 }
 
-/// Decodes every frame and keeps nothing.
+/// Decodes every frame and keeps nothing but whether it is good, in `movie` as well.
 ///
 /// # Errors
-/// The first damaged frame, by number.
-pub fn validate(data: &[u8], movie: &Movie) -> Result<(), String> {
-    let frames = movie.frames.par_iter().enumerate();
-    frames
-        .map_init(Planes::default, |planes, (i, frame)| {
-            decode(data, frame, planes).map_err(|d| format!("frame {i}: {}", d.describe()))
-        })
-        .collect()
+/// The first damaged frame, by number, where `damaged` says so or none is good.
+pub fn validate(data: &[u8], movie: &mut Movie, damaged: Damaged) -> Result<(), String> {
+    let frames = movie.frames.par_iter();
+    let found: Vec<_> =
+        frames.map_init(Planes::default, |planes, frame| decode(data, frame, planes)).collect();
+    let good: Vec<bool> = found.iter().map(Result::is_ok).collect();
+    let mut wrong = movie.numbers().zip(&found).filter_map(|(n, found)| Some((n, found.err()?)));
+    match wrong.next() {
+        Some((number, damage)) if damaged == Damaged::Fail || !good.contains(&true) => {
+            return Err(format!("frame {number}: {}", damage.describe()));
+        }
+        _ => {}
+    }
+    drop(wrong);
+    movie.keep(&good);
+    Ok(())
 }
 
 /// Decodes one interval whose MCUs are `mcus` of the `target` planes.

@@ -1,10 +1,11 @@
-//! Files: AVI with Motion-JPEG and raw streams of JPEG images in, AVI out.
+//! Files in memory: AVI with Motion-JPEG and raw streams of JPEG images. `muxer` writes them,
+//! `stream` reads those that are larger than memory.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::jpeg::{self, Frame};
+use super::jpeg::{self, Frame, Layout};
 
 /// Frame rate as a fraction: `rate / scale` frames a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,19 @@ pub struct FrameRate {
     pub scale: u32,
 }
 
+/// The rate of what states none.
+pub const UNKNOWN_RATE: FrameRate = FrameRate { rate: 25, scale: 1 };
+
+/// What becomes of pictures that cannot be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Damaged {
+    /// The first one ends everything.
+    #[default]
+    Fail,
+    /// They are left out, as pictures are that a camera dropped; the others keep their time.
+    Skip,
+}
+
 /// A parsed file: what it says of itself and every frame, with ranges into the file's bytes.
 #[derive(Debug, Clone)]
 pub struct Movie {
@@ -22,55 +36,98 @@ pub struct Movie {
     pub rate: FrameRate,
     /// Frames in order, all of one size and layout.
     pub frames: Vec<Frame>,
+    /// Whether each picture of the file is among `frames`: others were dropped or are damaged.
+    pub present: Vec<bool>,
 }
+
+impl Movie {
+    /// The numbers in the file of `frames`, counted from 0.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> + '_ {
+        self.present.iter().enumerate().filter(|(_, present)| **present).map(|(number, _)| number)
+    }
+
+    /// Takes the frames out whose index among `frames` is not `good`.
+    pub fn keep(&mut self, good: &[bool]) {
+        let numbers: Vec<usize> = self.numbers().collect();
+        let bad = numbers.into_iter().zip(good).filter(|(_, good)| !**good);
+        bad.for_each(|(number, _)| self.present[number] = false);
+        let mut good = good.iter();
+        self.frames.retain(|_| good.next().copied().unwrap_or(false));
+    }
+}
+
+/// What every file that is no video is told.
+pub const NO_VIDEO: &str = "is neither AVI nor raw Motion-JPEG; make one with `ffmpeg -i FILE -c:v \
+                            mjpeg -pix_fmt yuvj420p -threads 4 -thread_type slice out.avi`";
+
+/// What an empty file is told.
+pub const EMPTY: &str = "is empty; give an AVI file or a raw .mjpeg stream";
+
+/// What each picture of a file is: a frame, nothing (a dropped one), or damage.
+type Pictures = Vec<Result<Option<Frame>, String>>;
 
 /// Reads an AVI file or a raw stream of JPEG images.
 ///
 /// # Errors
-/// In words, with the number of the frame (counted from 0).
-pub fn parse(data: &[u8]) -> Result<Movie, String> {
-    let (rate, frames) = match data {
+/// In words, with the number of the picture (counted from 0); of pictures only where `damaged` says
+/// so, or none is good.
+pub fn parse(data: &[u8], damaged: Damaged) -> Result<Movie, String> {
+    let (rate, mut pictures) = match data {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => avi(data)?,
-        [0xff, 0xd8, ..] => (FrameRate { rate: 25, scale: 1 }, raw(data)?),
-        [] => return Err("is empty; give an AVI file or a raw .mjpeg stream".into()),
-        _ => {
-            return Err("is neither AVI nor raw Motion-JPEG; make one with \
-                        `ffmpeg -i FILE -c:v mjpeg -pix_fmt yuvj420p -threads 4 \
-                        -thread_type slice out.avi`"
-                .into());
+        [0xff, 0xd8, ..] => (UNKNOWN_RATE, raw(data)),
+        [] => return Err(EMPTY.into()),
+        _ => return Err(NO_VIDEO.into()),
+    };
+    let mut frames = pictures.iter().enumerate().filter_map(|(i, p)| Some((i, good(p)?.layout)));
+    if let Some(first) = frames.next() {
+        let other = |&(number, layout): &(usize, Layout)| (layout != first.1).then_some(number);
+        let others: Vec<_> = frames.filter_map(|f| Some((other(&f)?, f.1))).collect();
+        for (number, layout) in others {
+            pictures[number] = Err(unlike(layout, first));
         }
-    };
-    let Some(first) = frames.first() else {
-        return Err("holds no video frame".into());
-    };
-    let layout = first.layout;
-    if let Some(i) = frames.iter().position(|f| f.layout != layout) {
-        let other = frames[i].layout;
-        return Err(format!(
-            "frame {i} is {} x {} where frame 0 is {} x {}, or its sampling differs; all frames \
-             must be alike",
-            other.width, other.height, layout.width, layout.height
-        ));
     }
-    Ok(Movie { rate, frames })
+    let wrong = |picture: &Result<_, String>| picture.as_ref().err().cloned();
+    let first_wrong = pictures.iter().enumerate().find_map(|(n, p)| Some((n, wrong(p)?)));
+    let none = !pictures.iter().any(|picture| good(picture).is_some());
+    match first_wrong {
+        Some((number, problem)) if none || damaged == Damaged::Fail => {
+            return Err(format!("frame {number}: {problem}"));
+        }
+        _ if none => return Err("holds no video frame".into()),
+        _ => {}
+    }
+    let present = pictures.iter().map(|picture| good(picture).is_some()).collect();
+    let frames = pictures.into_iter().filter_map(|picture| picture.ok().flatten()).collect();
+    Ok(Movie { rate, frames, present })
 }
 
-fn raw(data: &[u8]) -> Result<Vec<Frame>, String> {
-    let mut frames = Vec::new();
+fn good(picture: &Result<Option<Frame>, String>) -> Option<&Frame> {
+    picture.as_ref().ok().and_then(Option::as_ref)
+}
+
+/// What is told of a frame that is not like the first one, whose number and layout come with it.
+pub fn unlike(layout: Layout, (number, first): (usize, Layout)) -> String {
+    format!(
+        "is {} x {} where frame {number} is {} x {}, or its sampling differs; all frames must be alike",
+        layout.width, layout.height, first.width, first.height
+    )
+}
+
+fn raw(data: &[u8]) -> Pictures {
+    let mut pictures = Pictures::new();
     let mut at = 0;
     while at < data.len() {
-        let frame = frame_in(data, at..data.len(), frames.len())?;
-        at = frame.end;
-        frames.push(frame);
+        let end = at + jpeg::image_length(&data[at..], true).unwrap_or(data.len() - at);
+        pictures.push(picture(data, at..end).map(Some));
+        at = end;
     }
-    Ok(frames)
+    pictures
 }
 
 /// Parses the image at the start of `range` and moves its ranges to whole-file positions.
-fn frame_in(data: &[u8], range: Range<usize>, number: usize) -> Result<Frame, String> {
+fn frame_in(data: &[u8], range: Range<usize>) -> Result<Frame, String> {
     let start = range.start;
-    let mut frame =
-        jpeg::parse(&data[range]).map_err(|problem| format!("frame {number}: {problem}"))?;
+    let mut frame = jpeg::parse(&data[range])?;
     for interval in &mut frame.intervals {
         *interval = interval.start + start..interval.end + start;
     }
@@ -105,7 +162,7 @@ fn u32_at(data: &[u8], at: usize) -> Option<u32> {
     data.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
 }
 
-fn avi(data: &[u8]) -> Result<(FrameRate, Vec<Frame>), String> {
+fn avi(data: &[u8]) -> Result<(FrameRate, Pictures), String> {
     let mut stream = None;
     let mut images = Vec::new();
     let mut complete = true;
@@ -118,8 +175,8 @@ fn avi(data: &[u8]) -> Result<(FrameRate, Vec<Frame>), String> {
             if &name != b"LIST" {
                 continue;
             }
-            if let Some(headers) = list(data, &content, b"hdrl") {
-                stream = Some(video_stream(data, &headers)?);
+            if let Some(found) = header_list(data, &content)? {
+                stream = Some(found);
             } else if let Some(items) = list(data, &content, b"movi") {
                 let (index, _) = stream.ok_or("has picture data before its headers")?;
                 images.extend(pictures(data, &items, index));
@@ -129,15 +186,32 @@ fn avi(data: &[u8]) -> Result<(FrameRate, Vec<Frame>), String> {
         }
     }
     let (_, rate) = stream.ok_or("is an AVI file without headers")?;
-    let frames: Vec<_> = images
+    let mut pictures: Pictures = images
         .into_par_iter()
-        .enumerate()
-        .map(|(number, content)| picture(data, content, number))
-        .collect::<Result<_, _>>()?;
-    if !complete {
-        return Err(format!("truncated: the file ends before frame {}", frames.len()));
+        .map(|content| match content.is_empty() {
+            true => Ok(None),
+            false => picture(data, content).map(Some),
+        })
+        .collect();
+    if !complete && pictures.last().is_none_or(Result::is_ok) {
+        pictures.push(Err(TRUNCATED.into()));
     }
-    Ok((rate, frames))
+    Ok((rate, pictures))
+}
+
+/// What is told of a picture that should be there and where the file ends.
+pub const TRUNCATED: &str = "truncated: the file ends before it";
+
+/// The chunks of a file's header list (`content` is where it stands in `data`, after its name and
+/// length): index and frame rate of the first Motion-JPEG stream; `None` where it is another list.
+///
+/// # Errors
+/// There is no such stream.
+pub fn header_list(
+    data: &[u8],
+    content: &Range<usize>,
+) -> Result<Option<(usize, FrameRate)>, String> {
+    list(data, content, b"hdrl").map(|headers| video_stream(data, &headers)).transpose()
 }
 
 /// Index and frame rate of the first Motion-JPEG stream.
@@ -157,8 +231,8 @@ fn video_stream(data: &[u8], headers: &[Chunk]) -> Result<(usize, FrameRate), St
         let codec = strf.get(16..20).unwrap_or_default();
         if codec.eq_ignore_ascii_case(b"MJPG") {
             let rate = u32_at(strh, 24).zip(u32_at(strh, 20)).filter(|&(r, s)| r > 0 && s > 0);
-            let (rate, scale) = rate.unwrap_or((25, 1));
-            return Ok((index, FrameRate { rate, scale }));
+            let rate = rate.map_or(UNKNOWN_RATE, |(rate, scale)| FrameRate { rate, scale });
+            return Ok((index, rate));
         }
         seen.push(String::from_utf8_lossy(codec).into_owned());
     }
@@ -168,103 +242,36 @@ fn video_stream(data: &[u8], headers: &[Chunk]) -> Result<(usize, FrameRate), St
     ))
 }
 
+/// Whether the chunk called `name` holds a picture of stream `index`.
+pub fn is_picture(name: [u8; 4], index: usize) -> bool {
+    let id = [b'0' + (index / 10 % 10) as u8, b'0' + (index % 10) as u8];
+    name[..2] == id && matches!(&name[2..], b"dc" | b"db")
+}
+
 /// Contents of the picture chunks of stream `index` among `items`, which may stand in groups.
 fn pictures<'a>(
     data: &'a [u8],
     items: &'a [Chunk],
     index: usize,
 ) -> impl Iterator<Item = Range<usize>> + 'a {
-    let id = [b'0' + (index / 10 % 10) as u8, b'0' + (index % 10) as u8];
     let grouped = items.iter().flat_map(|item| match &item.0 {
         b"LIST" => list(data, &item.1, b"rec ").unwrap_or_default(),
         _ => vec![item.clone()],
     });
-    let mine = move |name: &[u8; 4]| name[..2] == id && matches!(&name[2..], b"dc" | b"db");
-    grouped.filter(move |(name, _)| mine(name)).map(|(_, content)| content)
+    grouped.filter(move |(name, _)| is_picture(*name, index)).map(|(_, content)| content)
 }
 
-/// The one image of a picture chunk.
-fn picture(data: &[u8], content: Range<usize>, number: usize) -> Result<Frame, String> {
-    if content.end > data.len() {
-        return Err(format!("frame {number}: truncated, the file ends inside it"));
-    }
-    if content.is_empty() {
-        return Err(format!(
-            "frame {number} is empty (a dropped frame); rewrite the file with a constant rate: \
-             `ffmpeg -i FILE -r 25 -c:v mjpeg out.avi`"
-        ));
-    }
-    let frame = frame_in(data, content.clone(), number)?;
-    if data[frame.end..content.end].starts_with(&[0xff, 0xd8]) {
-        return Err(format!("frame {number} holds two fields; interlaced video is not supported"));
-    }
-    Ok(frame)
-}
-
-/// Writes an AVI file of `frames` (whole JPEG images) that any player opens.
+/// The one image of a picture's bytes; ranges are positions in `data`.
 ///
 /// # Errors
-/// Where the file would pass the 4 GiB that its size fields can say.
-pub fn mux(
-    width: usize,
-    height: usize,
-    rate: FrameRate,
-    frames: &[Vec<u8>],
-) -> Result<Vec<u8>, String> {
-    let padded: usize = frames.iter().map(|f| f.len().next_multiple_of(2) + 8 + 16).sum();
-    let total = padded + 1024;
-    if u32::try_from(total).is_err() {
-        return Err(format!(
-            "the output of {total} bytes passes the 4 GiB limit of AVI; use fewer frames"
-        ));
+/// In words, what is damaged or not supported.
+pub fn picture(data: &[u8], content: Range<usize>) -> Result<Frame, String> {
+    if content.end > data.len() {
+        return Err("truncated, the file ends inside it".into());
     }
-    let (width, height) = (width as u32, height as u32);
-    let count = frames.len() as u32;
-    let largest = frames.iter().map(Vec::len).max().unwrap_or(0) as u32;
-    let period_us = (1_000_000 * u64::from(rate.scale) / u64::from(rate.rate)) as u32;
-    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
-    let has_index = 0x10;
-    let avih =
-        words(&[period_us, 0, 0, has_index, count, 0, 1, largest, width, height, 0, 0, 0, 0]);
-    let mut strh = b"vidsMJPG".to_vec();
-    strh.extend(words(&[0, 0, 0, rate.scale, rate.rate, 0, count, largest, u32::MAX, 0]));
-    strh.extend([0, 0, 0, 0].into_iter().chain((width as u16).to_le_bytes()));
-    strh.extend((height as u16).to_le_bytes());
-    let mut strf = words(&[40, width, height, 1 | 24 << 16]);
-    strf.extend(b"MJPG");
-    strf.extend(words(&[width * height * 3, 0, 0, 0, 0]));
-
-    let mut out = Vec::with_capacity(total);
-    let strl = [chunk(b"strh", &strh), chunk(b"strf", &strf)].concat();
-    let hdrl =
-        [chunk(b"avih", &avih), chunk(b"LIST", &[b"strl".as_slice(), &strl].concat())].concat();
-    out.extend(b"RIFF\0\0\0\0AVI ");
-    out.extend(chunk(b"LIST", &[b"hdrl".as_slice(), &hdrl].concat()));
-    let movi = out.len();
-    out.extend(b"LIST\0\0\0\0movi");
-    let mut index = Vec::with_capacity(16 * frames.len());
-    for frame in frames {
-        let key_frame = 0x10;
-        index.extend(b"00dc");
-        index.extend(words(&[key_frame, (out.len() - movi - 8) as u32, frame.len() as u32]));
-        out.extend(b"00dc");
-        out.extend((frame.len() as u32).to_le_bytes());
-        out.extend(frame);
-        out.extend(std::iter::repeat_n(0, frame.len() & 1));
+    let frame = frame_in(data, content.clone())?;
+    if data[frame.end..content.end].starts_with(&[0xff, 0xd8]) {
+        return Err("holds two fields; interlaced video is not supported".into());
     }
-    let movi_bytes = (out.len() - movi - 8) as u32;
-    out[movi + 4..movi + 8].copy_from_slice(&movi_bytes.to_le_bytes());
-    out.extend(chunk(b"idx1", &index));
-    let riff_bytes = (out.len() - 8) as u32;
-    out[4..8].copy_from_slice(&riff_bytes.to_le_bytes());
-    Ok(out)
-}
-
-/// A chunk with its name, length and padding.
-fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    let mut out = name.to_vec();
-    out.extend((content.len() as u32).to_le_bytes());
-    out.extend(content);
-    out.extend(std::iter::repeat_n(0, content.len() & 1));
-    out
+    Ok(frame)
 }

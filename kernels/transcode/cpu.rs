@@ -7,9 +7,10 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 use super::codec::{self, Encoder, Planes};
-use super::container::{self, Movie};
+use super::container::{self, Damaged};
 use super::huffman::Damage;
 use super::jpeg::{Frame, Layout};
+use super::muxer::{Container, Film};
 use super::scale::Filter;
 use crate::work::Native;
 
@@ -127,25 +128,33 @@ impl Scaler {
     }
 }
 
-/// The whole chain as a program of the CPU.
-pub struct Chain {
-    data: Bytes,
+/// Everything that one geometry needs, whatever the frame.
+pub struct FrameChain {
     encoder: Encoder,
+    scalers: [Scaler; 3],
     planes: Mutex<Vec<Planes>>,
-    output: Vec<u8>,
 }
 
-impl Chain {
-    /// A chain from the file `data` to frames in the layout `out`.
-    pub fn new(data: Bytes, out: Layout, quality: u32) -> Self {
-        let encoder = Encoder::new(out, quality);
-        Self { data, encoder, planes: Mutex::default(), output: Vec::new() }
+impl FrameChain {
+    /// A chain from frames in the layout `from` to images in the layout `to`, which is a standard one.
+    pub fn new(from: Layout, to: Layout, quality: u32) -> Self {
+        let scalers = std::array::from_fn(|c| Scaler::new(from.plane_size(c), to.plane_size(c)));
+        Self { encoder: Encoder::new(to, quality), scalers, planes: Mutex::default() }
     }
 
-    fn frame(&self, frame: &Frame, scalers: &[Scaler; 3]) -> Result<Vec<u8>, Damage> {
+    /// The layout of what comes out.
+    pub fn to(&self) -> &Layout {
+        self.encoder.layout()
+    }
+
+    /// The image made of `frame`, whose ranges index `data`.
+    ///
+    /// # Errors
+    /// Damaged picture data.
+    pub fn frame(&self, data: &[u8], frame: &Frame) -> Result<Vec<u8>, Damage> {
         let spare = self.planes.lock().ok().and_then(|mut pool| pool.pop());
         let mut planes = spare.unwrap_or_default();
-        codec::decode(&self.data, frame, &mut planes)?;
+        codec::decode(data, frame, &mut planes)?;
         let (from, to) = (&frame.layout, self.encoder.layout());
         let image = self.encoder.frame(|my, samples| {
             let mut middle = Vec::new();
@@ -155,7 +164,7 @@ impl Chain {
                 for i in 0..rows {
                     let y = (my * rows + i).min(to.plane_size(c).1 - 1);
                     let out = &mut samples[i * width..(i + 1) * width];
-                    scalers[c].row(&planes[c], from.padded_size(c).0, y, &mut middle, out);
+                    self.scalers[c].row(&planes[c], from.padded_size(c).0, y, &mut middle, out);
                 }
             }
         });
@@ -164,24 +173,51 @@ impl Chain {
         }
         Ok(image)
     }
+}
 
-    fn convert(&self, movie: &Movie) -> Result<Vec<u8>, String> {
-        let Some(first) = movie.frames.first() else { return Err("no frames".into()) };
-        let to = *self.encoder.layout();
-        let scalers =
-            std::array::from_fn(|c| Scaler::new(first.layout.plane_size(c), to.plane_size(c)));
-        let frames = movie.frames.par_iter().enumerate().map(|(i, frame)| {
-            self.frame(frame, &scalers).map_err(|d| format!("frame {i}: {}", d.describe()))
-        });
-        let frames: Vec<_> = frames.collect::<Result<_, _>>()?;
-        container::mux(to.width, to.height, movie.rate, &frames)
+/// The whole chain as a program of the CPU.
+pub struct Chain {
+    data: Bytes,
+    chain: FrameChain,
+    container: Container,
+    damaged: Damaged,
+    output: Vec<u8>,
+}
+
+impl Chain {
+    /// A chain from the file `data` to a file of the kind `container`.
+    pub fn new(data: Bytes, chain: FrameChain, container: Container, damaged: Damaged) -> Self {
+        Self { data, chain, container, damaged, output: Vec::new() }
+    }
+
+    fn convert(&self) -> Result<Vec<u8>, String> {
+        let mut movie = container::parse(&self.data, self.damaged)?;
+        let numbers: Vec<usize> = movie.numbers().collect();
+        let images = movie.frames.par_iter().map(|frame| self.chain.frame(&self.data, frame));
+        let images: Vec<_> = images.collect();
+        if self.damaged == Damaged::Fail
+            && let Some((number, damage)) =
+                numbers.iter().zip(&images).find_map(|(n, image)| Some((n, image.as_ref().err()?)))
+        {
+            return Err(format!("frame {number}: {}", damage.describe()));
+        }
+        let good: Vec<bool> = images.iter().map(Result::is_ok).collect();
+        movie.keep(&good);
+        let images: Vec<Vec<u8>> = images.into_iter().flatten().collect();
+        let to = self.chain.to();
+        let film = Film {
+            container: self.container,
+            width: to.width,
+            height: to.height,
+            rate: movie.rate,
+        };
+        film.file(&movie.present, &images)
     }
 }
 
 impl Native for Chain {
     fn run(&mut self) -> Result<(), String> {
-        let movie = container::parse(&self.data)?;
-        self.output = self.convert(&movie)?;
+        self.output = self.convert()?;
         Ok(())
     }
 

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::container::{self, Movie};
+use super::container::{self, Damaged, Movie};
 use super::device_tables::{encoder_words, intervals, plan_words, tables};
 use super::jpeg::{self, Layout};
+use super::muxer::{Container, Film};
 use super::tables::quantisers;
 use crate::recording::{
     Arg, BufferId, Command, CudaModule, Kernel, Module, Recording, Role, Used, WgslModule,
@@ -96,19 +97,30 @@ pub fn tunings(frames: usize) -> Vec<Tuning> {
     distinct.map(|(index, (name, _))| Tuning { name: (*name).into(), index }).collect()
 }
 
-/// The chain for `movie` (a parse of `data`) on `device`.
+/// What is to come out.
+#[derive(Debug, Clone, Copy)]
+pub struct Goal {
+    /// The layout of its frames, a standard one.
+    pub to: Layout,
+    /// Quality, 1 to 100.
+    pub quality: u32,
+    /// The kind of file.
+    pub container: Container,
+}
+
+/// The chain for `movie` (a parse of `data` without what is damaged) on `device`.
 ///
 /// # Errors
 /// [`Unsupported`] where a frame or the file does not fit the device.
 pub fn recording(
     data: &Bytes,
     movie: &Movie,
-    to: Layout,
-    quality: u32,
+    goal: &Goal,
     language: Language,
     device: &DeviceInfo,
     tuning: &Tuning,
 ) -> Result<Recording, Unsupported> {
+    let Goal { to, quality, container } = *goal;
     let from = movie.frames[0].layout;
     let sizes = Sizes::new(&from, &to);
     let most = BATCHES.get(tuning.index).map_or(usize::MAX, |(_, most)| *most);
@@ -121,15 +133,20 @@ pub fn recording(
         first += count;
     }
     let mut recording = builder.recording;
-    let (source, rate, frames) = (data.clone(), movie.rate, movie.frames.len());
+    let (source, present) = (data.clone(), movie.present.clone());
     recording.pack = Some(Arc::new(move || {
-        let movie = container::parse(&source)?;
+        // What is damaged is known since the input was made.
+        let mut movie = container::parse(&source, Damaged::Skip)?;
+        let good: Vec<bool> = movie.numbers().map(|number| present[number]).collect();
+        movie.keep(&good);
         Ok(vec![source.clone(), intervals(&movie), tables(&movie)])
     }));
     let header = jpeg::header(&to, &quantisers(quality));
+    let film = Film { container, width: to.width, height: to.height, rate: movie.rate };
+    let (present, frames) = (movie.present.clone(), movie.frames.len());
     recording.unpack = Some(Arc::new(move |outputs| {
         let images = images(&outputs, &header, frames, to.mcus_y())?;
-        Ok(vec![container::mux(to.width, to.height, rate, &images)?])
+        Ok(vec![film.file(&present, &images)?])
     }));
     Ok(recording)
 }

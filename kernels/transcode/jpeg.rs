@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::tables::{HuffmanSpec, StandardHuffman, standard_huffman};
 
 /// How a frame's colour samples relate to its luma samples, and how blocks make up an MCU.
@@ -330,13 +332,45 @@ impl Frame {
     }
 }
 
+/// Bytes of the image at the start of `data`, up to its end marker or to where another image begins
+/// that has none; where no image starts, up to the next that does. `None` where the data end before
+/// that and are not `all` there are.
+pub fn image_length(data: &[u8], all: bool) -> Option<usize> {
+    let rest = || all.then_some(data.len());
+    if !data.starts_with(&[0xff, 0xd8]) {
+        let next = data.windows(3).skip(1).position(|w| w == [0xff, 0xd8, 0xff]);
+        return next.map(|at| at + 1).or_else(rest);
+    }
+    let mut at = 2;
+    loop {
+        let Some(step) = memchr(0xff, data.get(at..)?) else { return rest() };
+        let mut next = at + step + 1;
+        while data.get(next) == Some(&0xff) {
+            next += 1;
+        }
+        at = match data.get(next) {
+            None => return rest(),
+            Some(0xd9) => return Some(next + 1),
+            Some(0xd8) => return Some(next - 1),
+            // Stuffing, restart markers and TEM have no length.
+            Some(0x00 | 0x01 | 0xd0..=0xd7) => next + 1,
+            Some(_) => match u16_at(data, next + 1) {
+                Ok(length) if next + 1 + usize::from(length) <= data.len() => {
+                    next + 1 + usize::from(length).max(2)
+                }
+                _ => return rest(),
+            },
+        };
+    }
+}
+
 /// Splits entropy-coded data at its restart markers; also the first byte after the image.
 fn split_scan(data: &[u8], from: usize) -> Result<(Vec<Range<usize>>, usize), String> {
     let mut intervals = Vec::new();
     let (mut start, mut at) = (from, from);
     loop {
-        let step = data[at..].iter().position(|&b| b == 0xff);
-        let mark = at + step.ok_or("truncated: its end-of-image marker is missing")?;
+        let mark = at
+            + memchr(0xff, &data[at..]).ok_or("truncated: its end-of-image marker is missing")?;
         let mut next = mark + 1;
         while data.get(next) == Some(&0xff) {
             next += 1;

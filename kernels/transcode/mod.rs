@@ -21,12 +21,16 @@ mod gpu;
 mod huffman;
 pub mod jpeg;
 mod lanes;
+pub mod muxer;
 mod reference;
 mod scale;
+pub mod stream;
 mod synth;
 mod tables;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_files;
 
 /// The family's name.
 const FAMILY: &str = "transcode";

@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::container::{self, Movie};
+use super::container::Movie;
 use super::dct;
 use super::jpeg::{self, Frame, Layout};
+use super::muxer::{Container, Film};
 use super::scale::{self, Filter};
 use super::tables::{HuffmanSpec, ZIGZAG, quantisers, standard_huffman};
 
@@ -12,17 +13,26 @@ use super::tables::{HuffmanSpec, ZIGZAG, quantisers, standard_huffman};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planes(pub [Vec<u8>; 3]);
 
-/// Decodes, scales and encodes every frame of `movie`, whose ranges index `data`.
+/// Decodes, scales and encodes every frame of `movie`, whose ranges index `data`, to a file of the kind
+/// `container`.
 ///
 /// # Errors
 /// Damaged picture data, with the frame number; an output too large for its container.
-pub fn transcode(data: &[u8], movie: &Movie, out: Layout, quality: u32) -> Result<Vec<u8>, String> {
-    let frames = movie.frames.par_iter().enumerate().map(|(i, frame)| {
+pub fn transcode(
+    data: &[u8],
+    movie: &Movie,
+    out: Layout,
+    quality: u32,
+    container: Container,
+) -> Result<Vec<u8>, String> {
+    let numbers: Vec<usize> = movie.numbers().collect();
+    let images = movie.frames.par_iter().zip(numbers).map(|(frame, i)| {
         let planes = decode(data, frame).map_err(|problem| format!("frame {i}: {problem}"))?;
         Ok(encode(&resize(&planes, &frame.layout, &out), &out, quality))
     });
-    let frames: Vec<_> = frames.collect::<Result<_, String>>()?;
-    container::mux(out.width, out.height, movie.rate, &frames)
+    let images: Vec<_> = images.collect::<Result<_, String>>()?;
+    let film = Film { container, width: out.width, height: out.height, rate: movie.rate };
+    film.file(&movie.present, &images)
 }
 
 /// Bits of one restart interval, most significant first, without the stuffed zero bytes.

@@ -7,8 +7,9 @@
 use rayon::prelude::*;
 
 use super::codec::Encoder;
-use super::container::{self, FrameRate};
+use super::container::FrameRate;
 use super::jpeg::{Layout, Sampling};
+use super::muxer::{Container, Film};
 use crate::random::Random;
 
 /// What to make.
@@ -47,7 +48,13 @@ pub fn movie(what: &Synthetic) -> Result<Vec<u8>, String> {
             encoder.frame(|my, samples| scene.rows(&layout, my, samples))
         })
         .collect();
-    container::mux(what.width, what.height, FrameRate { rate: 30, scale: 1 }, &frames)
+    let film = Film {
+        container: Container::Avi,
+        width: what.width,
+        height: what.height,
+        rate: FrameRate { rate: 30, scale: 1 },
+    };
+    film.file(&vec![true; frames.len()], &frames)
 }
 
 /// A well-mixed 32-bit number from a position.

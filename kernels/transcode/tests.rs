@@ -56,7 +56,7 @@ fn case_of(params: &Params) -> Box<dyn Case> {
 }
 
 /// What `program` prints when given `input`; fails where it is missing or complains.
-fn pipe(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+pub(super) fn pipe(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -76,7 +76,7 @@ fn pipe(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 /// A clip as users make it, 6 frames of moving test pattern with noise.
-fn clip(size: &str, pixels: &str, format: &str, threads: &str) -> Vec<u8> {
+pub(super) fn clip(size: &str, pixels: &str, format: &str, threads: &str) -> Vec<u8> {
     let source = format!("testsrc2=s={size}:r=25:d=0.24,noise=alls=20:allf=t");
     let head = ["-v", "error", "-f", "lavfi", "-i", &source, "-pix_fmt", pixels];
     let tail = ["-c:v", "mjpeg", "-q:v", "3", "-threads", threads, "-thread_type", "slice"];
@@ -84,7 +84,7 @@ fn clip(size: &str, pixels: &str, format: &str, threads: &str) -> Vec<u8> {
     pipe("ffmpeg", &[&head[..], &tail, &end].concat(), &[])
 }
 
-fn video(file: Vec<u8>, extra: &[(&str, Value)]) -> Result<Box<dyn Case>, String> {
+pub(super) fn video(file: Vec<u8>, extra: &[(&str, Value)]) -> Result<Box<dyn Case>, String> {
     let input = params(&[("video", Value::Text("clip".into()))]);
     let mut params = params(extra);
     params.set("input", Value::Table(input));
@@ -93,7 +93,7 @@ fn video(file: Vec<u8>, extra: &[(&str, Value)]) -> Result<Box<dyn Case>, String
 }
 
 /// Runs the CPU implementation, checks it, and returns input and output as kept.
-fn kept(case: &dyn Case) -> HashMap<String, Vec<u8>> {
+pub(super) fn kept(case: &dyn Case) -> HashMap<String, Vec<u8>> {
     let input = case.input(0).unwrap();
     let mut native = native(&*input);
     native.run().unwrap();
@@ -104,7 +104,7 @@ fn kept(case: &dyn Case) -> HashMap<String, Vec<u8>> {
 }
 
 /// Frames of an AVI file as ffmpeg decodes them, held to be free of any error.
-fn ffmpeg_frames(avi: &[u8], pixels: &str) -> Vec<u8> {
+pub(super) fn ffmpeg_frames(avi: &[u8], pixels: &str) -> Vec<u8> {
     let strict = ["-v", "error", "-xerror", "-err_detect", "explode", "-i", "pipe:0"];
     let raw = ["-f", "rawvideo", "-pix_fmt", pixels, "pipe:1"];
     pipe("ffmpeg", &[&strict[..], &raw].concat(), avi)
@@ -160,7 +160,7 @@ fn the_picture_is_ffmpegs_picture() {
 fn decoded_luma_is_libjpegs() {
     for (pixels, threads) in [("yuvj420p", "4"), ("yuvj422p", "4"), ("yuvj420p", "1")] {
         let file = clip("334x242", pixels, "mjpeg", threads);
-        let movie = container::parse(&file).unwrap();
+        let movie = container::parse(&file, container::Damaged::Fail).unwrap();
         assert_eq!(movie.frames.len(), 6);
         let mut start = 0;
         for frame in &movie.frames {
@@ -229,7 +229,7 @@ fn damaged_files_are_named_with_the_frame() {
     assert!(video(vec![], &[]).err().unwrap().contains("is empty"));
     // A hole in the picture data of frame 2 is found when the input is read.
     let mut file = file;
-    let movie = container::parse(&file).unwrap();
+    let movie = container::parse(&file, container::Damaged::Fail).unwrap();
     file[movie.frames[2].intervals[1].clone()].fill(0xfe);
     let error = video(file, &[]).unwrap().input(0).err().unwrap().to_string();
     assert!(error.starts_with("transcode: input file clip: frame 2: "), "{error}");
@@ -341,7 +341,7 @@ proptest! {
         if let Some(cut) = cut {
             file.truncate(cut.index(file.len()));
         }
-        if let Ok(movie) = container::parse(&file) {
+        if let Ok(movie) = container::parse(&file, container::Damaged::Fail) {
             // Whatever the two decoders make of damage, they agree on what they accept.
             for frame in movie.frames.iter().filter(|f| f.layout.blocks() < 1000) {
                 let slow = reference::decode(&file, frame);

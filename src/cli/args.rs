@@ -13,6 +13,7 @@ mod gate_report;
 mod money;
 mod place;
 mod promote;
+mod transcode;
 
 pub use align::*;
 pub use compare::CompareArgs;
@@ -23,6 +24,7 @@ pub use gate_report::*;
 pub use money::*;
 pub use place::*;
 pub use promote::*;
+pub use transcode::*;
 
 /// Says whether a workload should run on GPU nodes: the same verified computation on CPU and
 /// GPU, priced on real VM sizes.
@@ -132,6 +134,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Align pairs of sequences from files of any size, by the kernels that are measured
     Align(AlignArgs),
+    /// Transcode Motion-JPEG video of any length, by the kernels that are measured
+    Transcode(TranscodeArgs),
 }
 
 /// `advise`.

@@ -43,6 +43,7 @@ mod report;
 mod run;
 mod sizes;
 mod together;
+mod transcode;
 mod what_if;
 
 use args::{Cli, Command};
@@ -83,6 +84,7 @@ fn execute(cli: &Cli) -> Outcome {
         Command::Fleet(args) => fleet::run(args, &cli.output),
         Command::Import(args) => import::run(args, &cli.output),
         Command::Align(args) => align::run(args, &cli.output),
+        Command::Transcode(args) => transcode::run(args, &cli.output),
     }
 }
 

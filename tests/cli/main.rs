@@ -16,6 +16,7 @@ mod own_program;
 mod place;
 mod promote;
 mod sharing;
+mod transcode;
 mod what_if;
 
 use std::path::{Path, PathBuf};

@@ -11,8 +11,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use breakeven::backend::{BackendError, Mode, OneOff, Session, Timing};
-use breakeven_kernels::transcode::container::{self, Movie};
+use breakeven_kernels::transcode::container::{self, Damaged, Movie};
 use breakeven_kernels::transcode::jpeg::Sampling;
+use breakeven_kernels::transcode::muxer::{Container, Film};
 use breakeven_kernels::work::{Input, Keep};
 use libloading::Library;
 use rayon::prelude::*;
@@ -215,7 +216,7 @@ impl Job {
         let mut kept = Kept::default();
         input.keep(outputs, &mut kept)?;
         let data = kept.0.swap_remove(0);
-        let movie = container::parse(&data).map_err(anyhow::Error::msg)?;
+        let movie = container::parse(&data, Damaged::Fail).map_err(anyhow::Error::msg)?;
         let layout = movie.frames.first().context("a frame")?.layout;
         Ok(Self {
             from: (layout.width, layout.height),
@@ -316,7 +317,9 @@ impl Session for TurboSession {
 
     fn outputs(&mut self) -> Result<Vec<Vec<u8>>, BackendError> {
         let (width, height) = self.job.to;
-        let file = container::mux(width, height, self.job.movie.rate, &self.frames);
+        let (rate, movie) = (self.job.movie.rate, &self.job.movie);
+        let film = Film { container: Container::Avi, width, height, rate };
+        let file = film.file(&movie.present, &self.frames);
         Ok(vec![file.map_err(BackendError::Run)?])
     }
 
@@ -442,7 +445,7 @@ pub fn checked(peer: &mut dyn Session, ours: &[Vec<u8>]) -> Result<()> {
     peer.reset()?;
     peer.run(Mode::KernelWarm, 1)?;
     let ([ours], [theirs]) = (ours, &peer.outputs()?[..]) else { bail!("not one output") };
-    let parse = |data: &[u8]| container::parse(data).map_err(anyhow::Error::msg);
+    let parse = |data: &[u8]| container::parse(data, Damaged::Fail).map_err(anyhow::Error::msg);
     let (own, other) = (parse(ours)?, parse(theirs)?);
     let size = |movie: &Movie| movie.frames.first().map(|f| (f.layout.width, f.layout.height));
     if own.frames.len() != other.frames.len() || size(&own) != size(&other) {

@@ -1,0 +1,231 @@
+//! Files: what is read, what is written, what becomes of damage; in memory and as a stream.
+
+use std::io::Cursor;
+
+use super::container::{Damaged, FrameRate, Movie, parse};
+use super::muxer::{Container, Film, MuxError, Muxer};
+use super::stream::{Asked, Picture, Transcoder, VideoReader, parsed};
+use super::tests::{clip, ffmpeg_frames, kept, pipe, video};
+use crate::params::Value;
+
+fn read_all(file: &[u8]) -> (FrameRate, Vec<Picture>) {
+    let mut reader = VideoReader::open(Box::new(Cursor::new(file.to_vec()))).unwrap();
+    let pictures = std::iter::from_fn(|| reader.picture().unwrap()).collect();
+    (reader.rate(), pictures)
+}
+
+/// `file` with a hole in the picture data of its frames `numbers`.
+fn damaged(file: &[u8], numbers: &[usize]) -> Vec<u8> {
+    let movie = parse(file, Damaged::Fail).unwrap();
+    let mut file = file.to_vec();
+    for &number in numbers {
+        file[movie.frames[number].intervals[1].clone()].fill(0xfe);
+    }
+    file
+}
+
+/// Times of the pictures that ffmpeg decodes, in frames.
+fn ffmpeg_times(file: &[u8], format: &str) -> Vec<u64> {
+    let source = ["-v", "error", "-f", format, "-i", "pipe:0"];
+    let out = ["-vsync", "passthrough", "-f", "framemd5", "pipe:1"];
+    let lines = String::from_utf8(pipe("ffmpeg", &[&source[..], &out].concat(), file)).unwrap();
+    let times = lines.lines().filter(|line| !line.starts_with('#'));
+    times.map(|line| line.split(',').nth(2).unwrap().trim().parse().unwrap()).collect()
+}
+
+#[test]
+fn a_stream_has_the_pictures_of_the_whole_file() {
+    let sizes = ["64x48", "334x242"];
+    for (size, format) in sizes.into_iter().flat_map(|size| [(size, "avi"), (size, "mjpeg")]) {
+        let file = clip(size, "yuvj420p", format, "4");
+        let movie = parse(&file, Damaged::Fail).unwrap();
+        let (rate, pictures) = read_all(&file);
+        assert_eq!(rate, FrameRate { rate: 25, scale: 1 });
+        assert_eq!((rate, pictures.len()), (movie.rate, 6));
+        for (picture, frame) in pictures.iter().zip(&movie.frames) {
+            let other = parsed(picture).unwrap().unwrap();
+            assert_eq!(other.layout, frame.layout);
+            let (own, whole) = (other.intervals[0].clone(), frame.intervals[0].clone());
+            assert_eq!(picture.bytes[own], file[whole]);
+        }
+    }
+}
+
+#[test]
+fn a_stream_is_transcoded_as_the_whole_file_is() {
+    let file = clip("334x242", "yuvj422p", "avi", "4");
+    for (container, name, stored) in
+        [("avi", "output.avi", Container::Avi), ("mjpeg", "output.mjpeg", Container::Mjpeg)]
+    {
+        let extra = [("container", Value::Text(container.into())), ("quality", Value::Int(70))];
+        let case = video(file.clone(), &extra).unwrap();
+        assert_eq!(case.key().contains("container=mjpeg"), container == "mjpeg");
+        let whole = kept(&*case).remove(name).unwrap();
+        let (rate, pictures) = read_all(&file);
+        let first = parsed(&pictures[0]).unwrap().unwrap();
+        let asked = Asked { width: None, height: None, quality: 70 };
+        let transcoder = Transcoder::new(0, &first, &asked);
+        assert_eq!(transcoder.size(), (167, 121));
+        let images = transcoder.convert(&pictures).into_iter().map(|image| image.unwrap().unwrap());
+        let film = Film { container: stored, width: 167, height: 121, rate };
+        assert!(film.file(&[true; 6], &images.collect::<Vec<_>>()).unwrap() == whole);
+        // ffmpeg finds six pictures in either.
+        assert_eq!(ffmpeg_times(&whole, container), [0, 1, 2, 3, 4, 5]);
+    }
+}
+
+#[test]
+fn one_size_keeps_the_shape() {
+    let size = |width, height| Asked { width, height, quality: 1 }.size((1920, 1080));
+    assert_eq!(size(None, None), (960, 540));
+    assert_eq!(size(Some(1280), None), (1280, 720));
+    // 1080 × 853 / 1920 = 479.8; 1920 × 101 / 1080 = 179.6
+    assert_eq!(size(Some(853), None), (853, 480));
+    assert_eq!(size(None, Some(101)), (180, 101));
+    assert_eq!(size(Some(5), Some(7)), (5, 7));
+    let thin = Asked { width: None, height: Some(1), quality: 1 };
+    assert_eq!(thin.size((10, 4000)), (1, 1));
+}
+
+#[test]
+fn damaged_pictures_are_left_out_where_that_is_asked_and_the_others_keep_their_time() {
+    let file = damaged(&clip("64x48", "yuvj420p", "avi", "4"), &[0, 3]);
+    let told = video(file.clone(), &[]).unwrap().input(0).err().unwrap().to_string();
+    assert!(told.starts_with("transcode: input file clip: frame 0: "), "{told}");
+    for (container, name, times) in [
+        ("avi", "output.avi", vec![1, 2, 4, 5]),
+        // A raw stream shows the picture after, at the start, and the one before.
+        ("mjpeg", "output.mjpeg", vec![0, 1, 2, 3, 4, 5]),
+    ] {
+        let extra = [("damaged", "skip"), ("container", container)];
+        let case = video(file.clone(), &extra.map(|(k, v)| (k, Value::Text(v.into())))).unwrap();
+        assert!(case.key().contains(" frames=4 "), "{}", case.key());
+        assert!(case.key().ends_with(" missing=2"), "{}", case.key());
+        assert_eq!(case.work().items, 4.0);
+        let whole = kept(&*case).remove(name).unwrap();
+        assert_eq!(ffmpeg_times(&whole, container), times, "{container}");
+        if container == "mjpeg" {
+            let frames = ffmpeg_frames(&whole, "yuvj420p");
+            let one = frames.len() / 6;
+            assert!(frames[..one] == frames[one..2 * one]);
+            assert!(frames[2 * one..3 * one] == frames[3 * one..4 * one]);
+        }
+    }
+    // The stream says which they are.
+    let (_, pictures) = read_all(&file);
+    let first = parsed(&pictures[1]).unwrap().unwrap();
+    let transcoder = Transcoder::new(1, &first, &Asked { width: None, height: None, quality: 85 });
+    let images = transcoder.convert(&pictures);
+    let wrong: Vec<usize> = (0..6).filter(|&i| images[i].is_err()).collect();
+    assert_eq!(wrong, [0, 3]);
+}
+
+#[test]
+fn dropped_pictures_stay_dropped() {
+    let whole = parse(&clip("64x48", "yuvj420p", "avi", "4"), Damaged::Fail).unwrap();
+    let file = clip("64x48", "yuvj420p", "avi", "4");
+    let start = |i: usize| if i == 0 { 0 } else { whole.frames[i - 1].end };
+    let images: Vec<Vec<u8>> = (0..6)
+        .map(|i| {
+            let bytes = &file[start(i)..whole.frames[i].end];
+            let soi = bytes.windows(3).position(|w| w == [0xff, 0xd8, 0xff]).unwrap();
+            bytes[soi..].to_vec()
+        })
+        .collect();
+    let film = Film { container: Container::Avi, width: 64, height: 48, rate: whole.rate };
+    let present = [true, false, true, true, false, true, true, true];
+    let dropped = film.file(&present, &images).unwrap();
+    assert_eq!(ffmpeg_times(&dropped, "avi"), [0, 2, 3, 5, 6, 7]);
+    let movie: Movie = parse(&dropped, Damaged::Fail).unwrap();
+    assert_eq!(movie.present, present);
+    assert_eq!(movie.numbers().collect::<Vec<_>>(), [0, 2, 3, 5, 6, 7]);
+    let case = video(dropped, &[]).unwrap();
+    assert!(case.key().ends_with(" missing=2"), "{}", case.key());
+    assert_eq!(ffmpeg_times(&kept(&*case)["output.avi"], "avi"), [0, 2, 3, 5, 6, 7]);
+}
+
+#[test]
+fn cut_files_say_where_they_end() {
+    let file = clip("64x48", "yuvj420p", "avi", "4");
+    let cut = &file[..file.len() * 2 / 3];
+    let (_, pictures) = read_all(cut);
+    let last = pictures.last().unwrap();
+    assert!(last.problem.as_ref().unwrap().contains("truncated"), "{:?}", last.problem);
+    assert!(pictures[..pictures.len() - 1].iter().all(|p| p.problem.is_none()));
+    // What is whole can be used.
+    let skip = [("damaged", Value::Text("skip".into()))];
+    let case = video(cut.to_vec(), &skip).unwrap();
+    assert_eq!(case.work().items, pictures.len() as f64 - 1.0);
+    // A raw stream that is cut: its last image has no end.
+    let raw = clip("64x48", "yuvj420p", "mjpeg", "4");
+    let cut = raw[..raw.len() - 100].to_vec();
+    let told = video(cut.clone(), &[]).err().unwrap();
+    assert!(told.contains("frame 5: truncated"), "{told}");
+    assert_eq!(video(cut, &skip).unwrap().work().items, 5.0);
+    // Something else between two images is a damaged picture of its own.
+    let mut mixed = raw.clone();
+    mixed.extend(b"0123456789");
+    mixed.extend(&raw);
+    let told = video(mixed.clone(), &[]).err().unwrap();
+    assert!(told.contains("frame 6: no JPEG starts here"), "{told}");
+    assert_eq!(video(mixed.clone(), &skip).unwrap().work().items, 12.0);
+    assert_eq!(read_all(&mixed).1.len(), 13);
+    let none = damaged(&file, &[0, 1, 2, 3, 4, 5]);
+    let told = video(none, &skip).err().unwrap();
+    assert!(told.contains("frame 0: "), "{told}");
+}
+
+#[test]
+fn avi_ends_at_its_limit_and_names_what_has_none() {
+    let rate = FrameRate { rate: 25, scale: 1 };
+    let film = Film { container: Container::Avi, width: 16, height: 16, rate };
+    let mut sink = Vec::new();
+    let mut muxer = Muxer::start(film, &mut sink).unwrap();
+    let image = vec![0; 1 << 20];
+    let mut written = 0;
+    let full = loop {
+        // Nothing that was written is looked at again.
+        sink.clear();
+        match muxer.picture(Some(&image), &mut sink) {
+            Ok(()) => written += 1,
+            Err(MuxError::Full(problem)) => break problem,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    // (2^32 − 1 − 8 − 224) / (2^20 + 8 + 16) = 4095.9
+    assert_eq!(written, 4095);
+    assert!(full.starts_with("picture 4095 would pass the 4 GiB"), "{full}");
+    assert!(full.contains(".mjpeg"), "{full}");
+    let raw = Film { container: Container::Mjpeg, ..film };
+    let mut muxer = Muxer::start(raw, &mut sink).unwrap();
+    for _ in 0..4200 {
+        sink.clear();
+        muxer.picture(Some(&image), &mut sink).unwrap();
+    }
+}
+
+#[test]
+fn structures_that_are_damaged_end_a_stream() {
+    let file = clip("64x48", "yuvj420p", "avi", "4");
+    let movie = parse(&file, Damaged::Fail).unwrap();
+    let mut wrong = file.clone();
+    // The head of the chunk after frame 2.
+    let at = movie.frames[2].end.next_multiple_of(2);
+    wrong[at..at + 4].fill(7);
+    let mut reader = VideoReader::open(Box::new(Cursor::new(wrong))).unwrap();
+    let mut pictures = 0;
+    let told = loop {
+        match reader.picture() {
+            Ok(Some(_)) => pictures += 1,
+            Ok(None) => panic!("the damage was not seen"),
+            Err(problem) => break problem,
+        }
+    };
+    assert_eq!(pictures, 3);
+    assert!(told.contains(&format!("damaged at byte {at}")), "{told}");
+    let open = |bytes: &[u8]| VideoReader::open(Box::new(Cursor::new(bytes.to_vec()))).err();
+    assert!(open(b"").unwrap().contains("is empty"));
+    assert!(open(b"GIF89a, say").unwrap().contains("is neither AVI nor raw"));
+    let headers = b"RIFF\0\0\0\0AVI LIST\x04\0\0\0movi";
+    assert!(open(headers).unwrap().contains("has picture data before its headers"));
+}
