@@ -154,7 +154,7 @@ impl Case for TranscodeCase {
             0 => String::new(),
             missing => format!(" missing={missing}"),
         };
-        let sampling = if from.sampling() == Sampling::S420 { "420" } else { "422" };
+        let sampling = from.sampling().name();
         format!(
             "{FAMILY} codec=mjpeg width={} height={} out_width={} out_height={} \
              quality={quality} frames={frames} sampling={sampling} {source}{container}{missing}",

@@ -44,10 +44,8 @@ impl Encoder {
     /// One image, whose rows of MCUs `fill` provides: it is given the row's number and the
     /// three planes' samples of that row to fill in (rows `padded_size` apart).
     pub fn frame(&self, fill: impl Fn(usize, &mut [Vec<u8>; 3]) + Sync) -> Vec<u8> {
-        let buffers = || -> [Vec<u8>; 3] {
-            let rows = |c| 8 * if c == 0 { self.layout.luma_v } else { self.layout.chroma_v };
-            std::array::from_fn(|c| vec![0; self.layout.padded_size(c).0 * rows(c)])
-        };
+        let buffers =
+            || -> [Vec<u8>; 3] { std::array::from_fn(|c| vec![0; band(&self.layout, c)]) };
         let rows: Vec<Vec<u8>> = (0..self.layout.mcus_y())
             .into_par_iter()
             .map_init(buffers, |samples, my| {
@@ -97,7 +95,7 @@ impl Encoder {
 
     /// `transform` turns the two blocks at the starts of slices of rows so far apart, luma (0) or
     /// chroma (1), into coefficients, where `place` says, and a mask, in zigzag order, of those that
-    /// are not zero. The blocks of an MCU come in twos of one kind.
+    /// are not zero.
     #[inline(always)]
     fn row_with(
         &self,
@@ -109,21 +107,69 @@ impl Encoder {
         let mut writer = BitWriter::new(Vec::with_capacity(layout.mcus_x() * 96));
         let mut last_dc = [0; 3];
         let strides: [usize; 3] = std::array::from_fn(|c| layout.padded_size(c).0);
-        for mx in 0..layout.mcus_x() {
-            for j in (0..layout.blocks_per_mcu()).step_by(2) {
-                let places = [layout.block_at(mx, 0, j), layout.block_at(mx, 0, j + 1)];
-                let two = places.map(|(c, x, y)| &samples[c][y * strides[c] + x..]);
-                let c = places[0].0;
-                let kind = c.min(1);
-                let blocks = transform(two, strides[c], kind);
-                let (dc, ac) = (&self.dc[kind], &self.ac[kind]);
-                for ((c, _, _), (block, nonzero)) in places.into_iter().zip(&blocks) {
-                    writer.block(block, place, *nonzero, &mut last_dc[c], dc, ac);
+        let mut write = |c: usize, (block, nonzero): &([i16; 64], u64)| {
+            let (dc, ac) = (&self.dc[c.min(1)], &self.ac[c.min(1)]);
+            writer.block(block, place, *nonzero, &mut last_dc[c], dc, ac);
+        };
+        if layout.blocks_per_mcu() % 2 == 1 {
+            // One block of each component: those of two MCUs side by side go together.
+            for mx in (0..layout.mcus_x()).step_by(2) {
+                let both = [mx, (mx + 1).min(layout.mcus_x() - 1)];
+                let mut blocks = [[([0; 64], 0); 2]; 3];
+                for (c, two) in blocks.iter_mut().enumerate().take(layout.components) {
+                    *two = transform(both.map(|mx| &samples[c][mx * 8..]), strides[c], c.min(1));
                 }
+                for i in 0..=both[1] - mx {
+                    (0..layout.components).for_each(|c| write(c, &blocks[c][i]));
+                }
+            }
+            return writer.finish();
+        }
+        let spots = spots(layout);
+        for mx in 0..layout.mcus_x() {
+            for two in spots.chunks_exact(2) {
+                let c = two[0].component;
+                let starts = [0, 1].map(|i| &samples[two[i].component][two[i].in_mcu(mx, 0)..]);
+                let blocks = transform(starts, strides[c], c.min(1));
+                write(c, &blocks[0]);
+                write(two[1].component, &blocks[1]);
             }
         }
         writer.finish()
     }
+}
+
+/// Samples of a component, padding included, in a row of MCUs.
+fn band(layout: &Layout, component: usize) -> usize {
+    layout.padded_size(component).0 * 8 * layout.factors(component).1
+}
+
+/// Where a block of an MCU stands in its component's plane.
+struct Spot {
+    component: usize,
+    /// In the first MCU.
+    first: usize,
+    /// From one MCU to the next across, and down.
+    step: (usize, usize),
+}
+
+impl Spot {
+    #[inline(always)]
+    fn in_mcu(&self, mx: usize, my: usize) -> usize {
+        self.first + mx * self.step.0 + my * self.step.1
+    }
+}
+
+/// The blocks of an MCU in order. Where their number is even they come in twos that are transformed
+/// together: side by side or one below the other in one plane, or one of each chroma plane.
+fn spots(layout: &Layout) -> Vec<Spot> {
+    let spot = |j| {
+        let (component, x, y) = layout.block_at(0, 0, j);
+        let first = y * layout.padded_size(component).0 + x;
+        let step = (8 * layout.factors(component).0, band(layout, component));
+        Spot { component, first, step }
+    };
+    (0..layout.blocks_per_mcu()).map(spot).collect()
 }
 
 /// Where a coefficient stands in natural order.
@@ -170,20 +216,22 @@ pub fn decode(data: &[u8], frame: &Frame, planes: &mut Planes) -> Result<(), Dam
         let (width, height) = layout.padded_size(c);
         plane.resize(width * height, 0);
     }
-    let [y, u, v] = planes;
     if frame.restart_mcus != layout.mcus_x() {
         for (i, interval) in frame.intervals.iter().enumerate() {
-            let target = [y.as_mut_slice(), u.as_mut_slice(), v.as_mut_slice()];
+            let target = planes.each_mut().map(Vec::as_mut_slice);
             decode_mcus(data, interval, layout, &tables, frame.mcus_of(i), target)?;
         }
         return Ok(());
     }
-    let row =
-        |c| layout.padded_size(c).0 * 8 * if c == 0 { layout.luma_v } else { layout.chroma_v };
-    let bands =
-        y.par_chunks_mut(row(0)).zip(u.par_chunks_mut(row(1))).zip(v.par_chunks_mut(row(2)));
-    bands.zip(&frame.intervals).try_for_each(|(((y, u), v), interval)| {
-        decode_mcus(data, interval, layout, &tables, 0..layout.mcus_x(), [y, u, v])
+    let mut component = 0..3;
+    let mut rest = planes.each_mut().map(|plane| {
+        // Planes that are not there have no bands.
+        plane.chunks_mut(component.next().map_or(1, |c| band(layout, c).max(1)))
+    });
+    let row = |_| rest.each_mut().map(|plane| plane.next().unwrap_or_default());
+    let rows: Vec<[&mut [u8]; 3]> = (0..layout.mcus_y()).map(row).collect();
+    rows.into_par_iter().zip(&frame.intervals).try_for_each(|(row, interval)| {
+        decode_mcus(data, interval, layout, &tables, 0..layout.mcus_x(), row)
     })
 }
 
@@ -286,8 +334,7 @@ fn decode_avx2(
 }
 
 /// `transform` writes the samples of two blocks of coefficients and their quantisers, rows so far
-/// apart. The blocks of an MCU come in twos: luma side by side; then one of each chroma plane, or two
-/// of each, one below the other.
+/// apart.
 #[inline(always)]
 fn decode_with(
     mut reader: BitReader<'_>,
@@ -297,40 +344,97 @@ fn decode_with(
     mut target: [&mut [u8]; 3],
     transform: impl Fn([&[i16; 64]; 2], [&[i16; 64]; 2], To<'_>, usize),
 ) -> Result<(), Damage> {
+    if layout.blocks_per_mcu() % 2 == 1 {
+        return decode_singles(reader, layout, tables, mcus, target, transform);
+    }
     let mut last_dc = [0; 3];
     let strides: [usize; 3] = std::array::from_fn(|c| layout.padded_size(c).0);
     let across = layout.mcus_x();
+    let spots = spots(layout);
     for mcu in mcus {
         let (mx, my) = (mcu % across, mcu / across);
-        for j in (0..layout.blocks_per_mcu()).step_by(2) {
-            let places = [layout.block_at(mx, my, j), layout.block_at(mx, my, j + 1)];
+        for two in spots.chunks_exact(2) {
+            let places = [0, 1].map(|i| (two[i].component, two[i].in_mcu(mx, my)));
             let mut blocks = [[0; 64]; 2];
             let mut flat = true;
-            for ((c, _, _), block) in places.into_iter().zip(&mut blocks) {
+            for ((c, _), block) in places.into_iter().zip(&mut blocks) {
                 let (dc, ac) = (&tables.dc[c], &tables.ac[c]);
                 flat &= reader.block(dc, ac, &mut last_dc[c], block)? == 0;
             }
-            let [(c, x, y), (d, _, _)] = places;
-            let (stride, from) = (strides[c], y * strides[c] + x);
+            let [(c, from), (d, second)] = places;
+            let stride = strides[c];
             if flat {
-                for ((c, x, y), block) in places.into_iter().zip(&blocks) {
-                    let sample = lanes::inverse_flat(block[0], tables.quant[c][0]);
-                    let to = &mut target[c][y * stride + x..];
-                    to.chunks_mut(stride).take(8).for_each(|row| row[..8].fill(sample));
+                for ((c, from), block) in places.into_iter().zip(&blocks) {
+                    fill(&mut target[c][from..], stride, block[0], tables.quant[c][0]);
                 }
                 continue;
             }
             let quant = [&tables.quant[c], &tables.quant[d]];
-            let [luma, u, v] = &mut target;
-            let to = match (c, d) {
-                (0, _) => To::Beside(&mut luma[from..]),
-                (1, 2) => To::Both([&mut u[from..], &mut v[from..]]),
-                // Two of one chroma plane stand one below the other.
-                (1, _) => To::Both(u[from..].split_at_mut(8 * stride).into()),
-                _ => To::Both(v[from..].split_at_mut(8 * stride).into()),
+            let to = if c != d {
+                let [_, u, v] = &mut target;
+                To::Both([&mut u[from..], &mut v[from..]])
+            } else if second == from + 8 {
+                To::Beside(&mut target[c][from..])
+            } else {
+                To::Both(target[c][from..].split_at_mut(8 * stride).into())
             };
             transform([&blocks[0], &blocks[1]], quant, to, stride);
         }
     }
     reader.finish()
+}
+
+/// The same where an MCU has one block of each component: those of two MCUs side by side go together.
+#[inline(always)]
+fn decode_singles(
+    mut reader: BitReader<'_>,
+    layout: &Layout,
+    tables: &FrameTables,
+    mcus: Range<usize>,
+    target: [&mut [u8]; 3],
+    transform: impl Fn([&[i16; 64]; 2], [&[i16; 64]; 2], To<'_>, usize),
+) -> Result<(), Damage> {
+    let mut last_dc = [0; 3];
+    let (across, stride) = (layout.mcus_x(), layout.padded_size(0).0);
+    let mut mcu = mcus.start;
+    while mcu < mcus.end {
+        let (mx, my) = (mcu % across, mcu / across);
+        let count = (across - mx).min(mcus.end - mcu).min(2);
+        let mut blocks = [[[0; 64]; 2]; 3];
+        let mut flat = [true; 3];
+        for i in 0..count {
+            for c in 0..layout.components {
+                let (dc, ac) = (&tables.dc[c], &tables.ac[c]);
+                flat[c] &= reader.block(dc, ac, &mut last_dc[c], &mut blocks[c][i])? == 0;
+            }
+        }
+        for c in 0..layout.components {
+            let (to, quant) = (&mut target[c][(my * stride + mx) * 8..], &tables.quant[c]);
+            if flat[c] {
+                for (i, block) in blocks[c].iter().enumerate().take(count) {
+                    fill(&mut to[8 * i..], stride, block[0], quant[0]);
+                }
+                continue;
+            }
+            if count == 2 {
+                transform(blocks[c].each_ref(), [quant; 2], To::Beside(to), stride);
+                continue;
+            }
+            // Alone at the end of a row or interval.
+            let mut two = [0; 128];
+            transform(blocks[c].each_ref(), [quant; 2], To::Beside(&mut two), 16);
+            for (to, row) in to.chunks_mut(stride).zip(two.chunks_exact(16)) {
+                to[..8].copy_from_slice(&row[..8]);
+            }
+        }
+        mcu += count;
+    }
+    reader.finish()
+}
+
+/// The samples of a block that has a DC coefficient only.
+#[inline(always)]
+fn fill(to: &mut [u8], stride: usize, dc: i16, quant: i16) {
+    let sample = lanes::inverse_flat(dc, quant);
+    to.chunks_mut(stride).take(8).for_each(|row| row[..8].fill(sample));
 }

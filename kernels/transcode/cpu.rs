@@ -131,14 +131,15 @@ impl Scaler {
 /// Everything that one geometry needs, whatever the frame.
 pub struct FrameChain {
     encoder: Encoder,
-    scalers: [Scaler; 3],
+    scalers: Vec<Scaler>,
     planes: Mutex<Vec<Planes>>,
 }
 
 impl FrameChain {
     /// A chain from frames in the layout `from` to images in the layout `to`, which is a standard one.
     pub fn new(from: Layout, to: Layout, quality: u32) -> Self {
-        let scalers = std::array::from_fn(|c| Scaler::new(from.plane_size(c), to.plane_size(c)));
+        let scaler = |c| Scaler::new(from.plane_size(c), to.plane_size(c));
+        let scalers = (0..to.components).map(scaler).collect();
         Self { encoder: Encoder::new(to, quality), scalers, planes: Mutex::default() }
     }
 
@@ -158,13 +159,13 @@ impl FrameChain {
         let (from, to) = (&frame.layout, self.encoder.layout());
         let image = self.encoder.frame(|my, samples| {
             let mut middle = Vec::new();
-            for (c, samples) in samples.iter_mut().enumerate() {
+            for (c, (samples, scaler)) in samples.iter_mut().zip(&self.scalers).enumerate() {
                 let width = to.padded_size(c).0;
                 let rows = samples.len() / width;
                 for i in 0..rows {
                     let y = (my * rows + i).min(to.plane_size(c).1 - 1);
                     let out = &mut samples[i * width..(i + 1) * width];
-                    self.scalers[c].row(&planes[c], from.padded_size(c).0, y, &mut middle, out);
+                    scaler.row(&planes[c], from.padded_size(c).0, y, &mut middle, out);
                 }
             }
         });

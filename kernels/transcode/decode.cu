@@ -79,9 +79,9 @@ static __device__ void block_of(Reader& r, const u32* dc, const u32* ac, i32& la
 
 // A thread per restart interval.
 extern "C" __global__ void __launch_bounds__(64)
-    decode(const u8* scan, const u32* intervals, const u32* tables, u32* coefficients,
-           u32 first_interval, u32 count, u32 first_frame, u32 frame_blocks, u32 per_mcu,
-           u32 luma_blocks, u32 chroma_v) {
+    decode(const u8* scan, const u32* intervals, const u32* tables, const u32* plan,
+           u32* coefficients, u32 first_interval, u32 count, u32 first_frame, u32 frame_blocks,
+           u32 per_mcu) {
     u32 i = blockIdx.x * 64 + threadIdx.x;
     if (i >= count) return;
     const u32* interval = intervals + (first_interval + i) * 5;
@@ -92,7 +92,7 @@ extern "C" __global__ void __launch_bounds__(64)
     i32 last[3] = {0, 0, 0};
     for (u32 mcu = 0; mcu < interval[4]; mcu++) {
         for (u32 j = 0; j < per_mcu; j++) {
-            u32 c = j < luma_blocks ? 0 : 1 + (j - luma_blocks) / chroma_v;
+            u32 c = plan[48 + j] & 15;
             i32 dc = c == 0 ? last[0] : c == 1 ? last[1] : last[2];
             block_of(r, tables + frame[3 + c], tables + frame[6 + c], dc, out);
             if (c == 0) last[0] = dc;

@@ -6,16 +6,15 @@ struct Scalars {
     first_frame: u32,
     frame_blocks: u32,
     per_mcu: u32,
-    luma_blocks: u32,
-    chroma_v: u32,
 }
 
 @group(0) @binding(0) var<storage, read> scan: array<u32>;
 @group(0) @binding(1) var<storage, read> intervals: array<u32>;
 @group(0) @binding(2) var<storage, read> tables: array<u32>;
+@group(0) @binding(3) var<storage, read> plan: array<u32>;
 // Two coefficients a word, zigzag order, low half first; zero before.
-@group(0) @binding(3) var<storage, read_write> coefficients: array<u32>;
-@group(0) @binding(4) var<uniform> scalars: Scalars;
+@group(0) @binding(4) var<storage, read_write> coefficients: array<u32>;
+@group(0) @binding(5) var<uniform> scalars: Scalars;
 
 // Position in the file and its end; bits read but not used, left-aligned, and how many.
 var<private> at: u32;
@@ -125,10 +124,7 @@ fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
     var last = vec3<i32>();
     for (var mcu = 0u; mcu < intervals[interval + 4u]; mcu++) {
         for (var j = 0u; j < scalars.per_mcu; j++) {
-            var c = 0u;
-            if (j >= scalars.luma_blocks) {
-                c = 1u + (j - scalars.luma_blocks) / scalars.chroma_v;
-            }
+            let c = plan[48u + j] & 15u;
             last[c] = block(tables[entry + 3u + c], tables[entry + 6u + c], last[c], out);
             out += 32u;
         }

@@ -14,6 +14,8 @@ use crate::recording::shared;
 
 /// Bits looked up at once by the decoders.
 const LOOKUP_BITS: u32 = 9;
+/// Blocks that an MCU has at most.
+const MOST_BLOCKS: usize = 12;
 /// Words of a frame's entry: where its three quantisers, DC codes and AC codes stand.
 const FRAME_WORDS: usize = 9;
 
@@ -95,7 +97,8 @@ pub fn encoder_words(quality: u32) -> Bytes {
     shared(words)
 }
 
-/// Geometry of the three components, 16 words each, then their filters.
+/// Geometry of the components, 16 words for each of three, then of the blocks of an MCU of the input
+/// and of one of the output, 12 words each, then the filters.
 ///
 /// Words of a component: 0 first word of its plane in a frame, 1 words of a row, 2 width, 3 height;
 /// of its scaled plane 4 first word, 5 words of a row, 6 width, 7 height; 8 first word of its
@@ -103,8 +106,10 @@ pub fn encoder_words(quality: u32) -> Bytes {
 /// of the filter across; 15 rows of the scaled plane with padding.
 pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
     let mut words = vec![0i32; 48];
+    words.extend(mcu_words(from));
+    words.extend(mcu_words(to));
     let (mut plane, mut scaled, mut middle) = (0, 0, 0);
-    for c in 0..3 {
+    for c in 0..from.components {
         let ((in_w, in_h), (out_w, out_h)) = (from.plane_size(c), to.plane_size(c));
         let ((in_stride, in_rows), (out_stride, out_rows)) =
             (from.padded_size(c), to.padded_size(c));
@@ -126,4 +131,22 @@ pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
         middle += in_stride / 2 * out_h;
     }
     shared(words)
+}
+
+/// The blocks of an MCU in order: component (4 bits), column and row among the component's blocks
+/// there (4 each), columns and rows of these (4 each), and how many blocks before stands the last one
+/// of the same component (in the same MCU or the one before).
+fn mcu_words(layout: &Layout) -> [i32; MOST_BLOCKS] {
+    let count = layout.blocks_per_mcu();
+    let component = |j| layout.block_at(0, 0, j).0;
+    std::array::from_fn(|j| {
+        if j >= count {
+            return 0;
+        }
+        let (c, x, y) = layout.block_at(0, 0, j);
+        let (h, v) = layout.factors(c);
+        let alike = |back: &usize| component((j + count - back) % count) == c;
+        let back = (1..=count).find(alike).unwrap_or(count);
+        (c | (x / 8) << 4 | (y / 8) << 8 | h << 12 | v << 16 | back << 20) as i32
+    })
 }

@@ -76,8 +76,8 @@ static __device__ u32 code_block(const u32* block, i32 last_dc, const u32* dc, c
 // A row of MCUs: bit lengths, their prefix sum, the packed bits, and how long they get when
 // stuffed. Grid: rows, frames.
 extern "C" __global__ void __launch_bounds__(256)
-    entropy(const u32* spectrum, const u32* encoder, u32* raw, u32* rows, u32 row_blocks,
-            u32 per_mcu, u32 raw_words) {
+    entropy(const u32* spectrum, const u32* encoder, const u32* plan, u32* raw, u32* rows,
+            u32 row_blocks, u32 per_mcu, u32 raw_words) {
     __shared__ u32 sums[256];
     u32 t = threadIdx.x;
     u32 row = blockIdx.y * gridDim.x + blockIdx.x;
@@ -87,10 +87,10 @@ extern "C" __global__ void __launch_bounds__(256)
     for (u32 first = 0; first < row_blocks; first += 256) {
         u32 b = first + t;
         bool valid = b < row_blocks;
-        u32 j = b % per_mcu;
-        bool luma = j + 2 < per_mcu;
-        // The block before of the same component: the neighbour, or one in the MCU before.
-        u32 back = luma && j > 0 ? 1 : luma ? 3 : per_mcu;
+        u32 entry = plan[60 + b % per_mcu];
+        bool luma = (entry & 15) == 0;
+        // So many blocks before is the last one of the same component.
+        u32 back = entry >> 20;
         const u32* block = blocks + static_cast<u64>(b) * 32;
         const u32* dc = encoder + (luma ? 192 : 208);
         const u32* ac = encoder + (luma ? 224 : 480);

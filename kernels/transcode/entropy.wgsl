@@ -16,12 +16,13 @@ struct EmitScalars {
     capacity: u32,
 }
 
-// entropy: spectrum, encoder, raw, rows, scalars
+// entropy: spectrum, encoder, plan, raw, rows, scalars
 @group(0) @binding(0) var<storage, read> spectrum: array<u32>;
 @group(0) @binding(1) var<storage, read> encoder: array<u32>;
-@group(0) @binding(2) var<storage, read_write> raw: array<atomic<u32>>;
-@group(0) @binding(3) var<storage, read_write> rows: array<u32>;
-@group(0) @binding(4) var<uniform> entropy_scalars: EntropyScalars;
+@group(0) @binding(2) var<storage, read> plan: array<u32>;
+@group(0) @binding(3) var<storage, read_write> raw: array<atomic<u32>>;
+@group(0) @binding(4) var<storage, read_write> rows: array<u32>;
+@group(0) @binding(5) var<uniform> entropy_scalars: EntropyScalars;
 
 // place: rows, lengths, scalars
 @group(0) @binding(0) var<storage, read_write> placed: array<u32>;
@@ -135,13 +136,10 @@ fn entropy(
     for (var first = 0u; first < row_blocks; first += 256u) {
         let b = first + t;
         let valid = b < row_blocks;
-        let j = b % entropy_scalars.per_mcu;
-        let luma = j + 2u < entropy_scalars.per_mcu;
-        // The block before of the same component: the neighbour, or one in the MCU before.
-        var back = select(entropy_scalars.per_mcu, 3u, luma);
-        if (luma && j > 0u) {
-            back = 1u;
-        }
+        let entry = plan[60u + b % entropy_scalars.per_mcu];
+        let luma = (entry & 15u) == 0u;
+        // So many blocks before is the last one of the same component.
+        let back = entry >> 20u;
         let block = row * row_blocks + b;
         let dc = select(208u, 192u, luma);
         let ac = select(480u, 224u, luma);

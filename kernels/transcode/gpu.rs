@@ -174,7 +174,7 @@ impl Sizes {
             to: *to,
             coefficients: from.blocks() * 32,
             planes: plane_words(from),
-            middle: (0..3).map(middle).sum(),
+            middle: (0..from.components).map(middle).sum(),
             scaled: plane_words(to),
             spectrum: to.blocks() * 32,
             raw_row,
@@ -351,14 +351,13 @@ impl<'a> Builder<'a> {
             Arg::Read(self.scan),
             Arg::Read(self.intervals),
             Arg::Read(self.tables),
+            Arg::Read(self.plan),
             Arg::Write(self.coefficients),
             u(from_interval),
             u(intervals),
             u(first),
             u(from.blocks()),
             u(per_mcu),
-            u(2 * from.luma_v),
-            u(from.chroma_v),
         ];
         self.dispatch("decode", DECODE, 64, [intervals.div_ceil(64), 1, 1], args);
         let args = vec![
@@ -370,8 +369,6 @@ impl<'a> Builder<'a> {
             u(first),
             u(from.mcus_x()),
             u(per_mcu),
-            u(from.luma_v),
-            u(from.chroma_v),
             u(self.sizes.planes),
         ];
         let across = (from.mcus_x() * per_mcu).div_ceil(8);
@@ -387,18 +384,32 @@ impl<'a> Builder<'a> {
             Arg::Write(self.middle),
             u(self.sizes.planes),
             u(self.sizes.middle),
+            u(from.components),
         ];
         let words = from.padded_size(0).0 / 4;
-        self.dispatch("down", SCALE, 64, [words.div_ceil(64), to.height, 3 * count], args);
+        self.dispatch(
+            "down",
+            SCALE,
+            64,
+            [words.div_ceil(64), to.height, from.components * count],
+            args,
+        );
         let args = vec![
             Arg::Read(self.middle),
             Arg::Read(self.plan),
             Arg::Write(self.scaled),
             u(self.sizes.middle),
             u(self.sizes.scaled),
+            u(from.components),
         ];
         let (width, rows) = to.padded_size(0);
-        self.dispatch("across", SCALE, 64, [(width / 4).div_ceil(64), rows, 3 * count], args);
+        self.dispatch(
+            "across",
+            SCALE,
+            64,
+            [(width / 4).div_ceil(64), rows, from.components * count],
+            args,
+        );
     }
 
     fn encode(&mut self, first: usize, count: usize) {
@@ -412,7 +423,6 @@ impl<'a> Builder<'a> {
             Arg::Write(self.spectrum),
             u(across),
             u(per_mcu),
-            u(to.luma_v),
             u(self.sizes.scaled),
         ];
         self.dispatch(
@@ -425,6 +435,7 @@ impl<'a> Builder<'a> {
         let args = vec![
             Arg::Read(self.spectrum),
             Arg::Read(self.encoder),
+            Arg::Read(self.plan),
             Arg::Write(self.raw),
             Arg::Write(self.rows),
             u(across * per_mcu),

@@ -15,27 +15,75 @@ pub struct Layout {
     pub width: usize,
     /// Luma samples down.
     pub height: usize,
-    /// Rows of luma blocks in an MCU, 1 or 2 (always 2 columns).
+    /// Components: 1 (grey) or 3.
+    pub components: usize,
+    /// Columns of luma blocks in an MCU, 1 or 2.
+    pub luma_h: usize,
+    /// Rows of luma blocks in an MCU, 1 or 2.
     pub luma_v: usize,
-    /// Rows of blocks of each chroma component in an MCU, 1 or 2 (always 1 column).
+    /// Columns of blocks of each chroma component in an MCU, 1 up to those of luma.
+    pub chroma_h: usize,
+    /// Rows of blocks of each chroma component in an MCU, 1 up to those of luma.
     pub chroma_v: usize,
 }
 
 impl Layout {
     /// The layout that the encoder writes: one block of each chroma component in an MCU.
     pub fn standard(width: usize, height: usize, sampling: Sampling) -> Self {
-        let luma_v = if sampling == Sampling::S420 { 2 } else { 1 };
-        Self { width, height, luma_v, chroma_v: 1 }
+        let (luma_h, luma_v) = match sampling {
+            Sampling::S420 => (2, 2),
+            Sampling::S422 => (2, 1),
+            Sampling::S440 => (1, 2),
+            Sampling::S444 | Sampling::Grey => (1, 1),
+        };
+        let components = if sampling == Sampling::Grey { 1 } else { 3 };
+        Self { width, height, components, luma_h, luma_v, chroma_h: 1, chroma_v: 1 }
     }
 
-    /// 4:2:0 or 4:2:2.
+    /// The layout that the factors of a frame header's components declare, if it is supported.
+    fn declared(width: usize, height: usize, factors: &[(usize, usize)]) -> Option<Self> {
+        match *factors {
+            // An MCU of a single component is one block, whatever the factors.
+            [_] => Some(Self::standard(width, height, Sampling::Grey)),
+            [(luma_h @ 1..=2, luma_v @ 1..=2), (chroma_h, chroma_v), other] => {
+                let chroma = (1..=luma_h).contains(&chroma_h) && (1..=luma_v).contains(&chroma_v);
+                (chroma && other == (chroma_h, chroma_v)).then_some(Self {
+                    width,
+                    height,
+                    components: 3,
+                    luma_h,
+                    luma_v,
+                    chroma_h,
+                    chroma_v,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// How chroma relates to luma, whichever factors say so.
     pub fn sampling(&self) -> Sampling {
-        if self.luma_v == self.chroma_v { Sampling::S422 } else { Sampling::S420 }
+        match (self.components, self.luma_h / self.chroma_h, self.luma_v / self.chroma_v) {
+            (1, ..) => Sampling::Grey,
+            (_, 1, 1) => Sampling::S444,
+            (_, 1, _) => Sampling::S440,
+            (_, _, 1) => Sampling::S422,
+            _ => Sampling::S420,
+        }
+    }
+
+    /// Columns and rows of blocks of a component in an MCU.
+    pub fn factors(&self, component: usize) -> (usize, usize) {
+        match component {
+            0 => (self.luma_h, self.luma_v),
+            c if c < self.components => (self.chroma_h, self.chroma_v),
+            _ => (0, 0),
+        }
     }
 
     /// MCUs across.
     pub fn mcus_x(&self) -> usize {
-        self.width.div_ceil(16)
+        self.width.div_ceil(8 * self.luma_h)
     }
 
     /// MCUs down.
@@ -43,9 +91,14 @@ impl Layout {
         self.height.div_ceil(8 * self.luma_v)
     }
 
+    /// Blocks of luma in an MCU.
+    pub fn luma_blocks(&self) -> usize {
+        self.luma_h * self.luma_v
+    }
+
     /// Blocks of all components in an MCU.
     pub fn blocks_per_mcu(&self) -> usize {
-        2 * self.luma_v + 2 * self.chroma_v
+        self.luma_blocks() + (self.components - 1) * self.chroma_h * self.chroma_v
     }
 
     /// Blocks of all components in a frame.
@@ -53,30 +106,31 @@ impl Layout {
         self.mcus_x() * self.mcus_y() * self.blocks_per_mcu()
     }
 
-    /// Samples across and down of component 0 (luma), 1 or 2 that are part of the picture.
+    /// Samples across and down of component 0 (luma), 1 or 2 that are part of the picture; none
+    /// of a component that is not there.
     pub fn plane_size(&self, component: usize) -> (usize, usize) {
-        if component == 0 {
-            return (self.width, self.height);
-        }
-        let down = if self.sampling() == Sampling::S420 { 2 } else { 1 };
-        (self.width.div_ceil(2), self.height.div_ceil(down))
+        let (h, v) = self.factors(component);
+        ((self.width * h).div_ceil(self.luma_h), (self.height * v).div_ceil(self.luma_v))
     }
 
     /// Samples across and down of a component as stored: whole MCUs.
     pub fn padded_size(&self, component: usize) -> (usize, usize) {
-        let (across, v) = if component == 0 { (16, self.luma_v) } else { (8, self.chroma_v) };
-        (self.mcus_x() * across, self.mcus_y() * 8 * v)
+        let (h, v) = self.factors(component);
+        (self.mcus_x() * 8 * h, self.mcus_y() * 8 * v)
     }
 
     /// Component and position (column, row in samples of the padded plane) of block `j` of the
     /// MCU at (`mcu_x`, `mcu_y`).
     pub fn block_at(&self, mcu_x: usize, mcu_y: usize, j: usize) -> (usize, usize, usize) {
-        let luma = 2 * self.luma_v;
-        if j < luma {
-            return (0, mcu_x * 16 + (j & 1) * 8, (mcu_y * self.luma_v + (j >> 1)) * 8);
-        }
-        let (c, row) = ((j - luma) / self.chroma_v, (j - luma) % self.chroma_v);
-        (1 + c, mcu_x * 8, (mcu_y * self.chroma_v + row) * 8)
+        let (c, i) = match j.checked_sub(self.luma_blocks()) {
+            None => (0, j),
+            Some(rest) => {
+                let each = self.chroma_h * self.chroma_v;
+                (1 + rest / each, rest % each)
+            }
+        };
+        let (h, v) = self.factors(c);
+        (c, (mcu_x * h + i % h) * 8, (mcu_y * v + i / h) * 8)
     }
 }
 
@@ -87,6 +141,25 @@ pub enum Sampling {
     S420,
     /// Half across.
     S422,
+    /// Half down.
+    S440,
+    /// As luma.
+    S444,
+    /// No chroma.
+    Grey,
+}
+
+impl Sampling {
+    /// As keys have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::S420 => "420",
+            Self::S422 => "422",
+            Self::S440 => "440",
+            Self::S444 => "444",
+            Self::Grey => "grey",
+        }
+    }
 }
 
 /// What a decoder needs to know of one frame; all ranges index the bytes given to [`parse`].
@@ -94,7 +167,8 @@ pub enum Sampling {
 pub struct Frame {
     /// Size and block layout.
     pub layout: Layout,
-    /// Quantiser of each component in zigzag order.
+    /// Quantiser of each component in zigzag order; here and below, components that are not there
+    /// repeat the first.
     pub quant: [[u16; 64]; 3],
     /// DC code of each component.
     pub dc: [HuffmanSpec; 3],
@@ -275,22 +349,18 @@ impl Headers {
 
     fn scan(self, content: &[u8], data: &[u8], at: usize) -> Result<Frame, String> {
         let (width, height, parts) = self.frame.ok_or("its scan has no frame header")?;
-        let factors: Vec<_> = parts.iter().map(|c| (c.h, c.v)).collect();
-        let (luma_v, chroma_v) = match factors[..] {
-            [(2, 2), (1, 1), (1, 1)] => (2, 1),
-            [(2, 1), (1, 1), (1, 1)] => (1, 1),
-            [(2, 2), (1, 2), (1, 2)] => (2, 2),
-            _ => {
-                let shown: Vec<_> = factors.iter().map(|(h, v)| format!("{h}x{v}")).collect();
-                return Err(format!(
-                    "sampling factors {} are not supported; only YCbCr 4:2:0 and 4:2:2 \
-                     (ffmpeg -pix_fmt yuvj420p)",
-                    shown.join(",")
-                ));
-            }
-        };
-        let selectors = content.get(1..7).ok_or("its scan header is too short")?;
-        if content[0] != 3 || (0..3).any(|i| selectors[2 * i] != parts[i].id) {
+        let factors: Vec<_> = parts.iter().map(|c| (c.h.into(), c.v.into())).collect();
+        let layout = Layout::declared(width, height, &factors).ok_or_else(|| {
+            let shown: Vec<_> = factors.iter().map(|(h, v)| format!("{h}x{v}")).collect();
+            format!(
+                "sampling factors {} are not supported; only grey and YCbCr 4:2:0, 4:2:2, 4:4:0 \
+                 and 4:4:4 (ffmpeg -pix_fmt yuvj420p)",
+                shown.join(",")
+            )
+        })?;
+        let count = layout.components;
+        let selectors = content.get(1..1 + 2 * count).ok_or("its scan header is too short")?;
+        if usize::from(content[0]) != count || (0..count).any(|i| selectors[2 * i] != parts[i].id) {
             return Err("its components are not interleaved in one scan, which baseline \
                         Motion-JPEG is"
                 .into());
@@ -300,16 +370,17 @@ impl Headers {
             from.get(usize::from(id)).cloned().flatten().ok_or_else(missing)
         };
         let (mut dc, mut ac, mut quant) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, part) in parts.iter().enumerate() {
+        for i in (0..3).map(|c| if c < count { c } else { 0 }) {
             dc.push(pick(&self.dc, selectors[2 * i + 1] >> 4, "DC")?);
             ac.push(pick(&self.ac, selectors[2 * i + 1] & 15, "AC")?);
-            let table = self.quant.get(part.quant).copied().flatten();
-            quant.push(table.ok_or_else(|| format!("quantiser {} is missing", part.quant))?);
+            let id = parts[i].quant;
+            let table = self.quant.get(id).copied().flatten();
+            quant.push(table.ok_or_else(|| format!("quantiser {id} is missing"))?);
         }
         let (intervals, end) = split_scan(data, at)?;
-        let array = "three components were matched above";
+        let array = "three of each were pushed above";
         let frame = Frame {
-            layout: Layout { width, height, luma_v, chroma_v },
+            layout,
             quant: quant.try_into().expect(array),
             dc: dc.try_into().expect(array),
             ac: ac.try_into().expect(array),
@@ -410,17 +481,27 @@ pub fn header(layout: &Layout, quant: &[[u16; 64]; 2]) -> Vec<u8> {
         out.extend(content);
     };
     segment(0xe0, b"JFIF\0\x01\x01\x00\x00\x01\x00\x01\x00\x00");
-    for (id, table) in quant.iter().enumerate() {
+    // Luma tables, and chroma's where there is chroma.
+    let kinds = if layout.components == 1 { 1 } else { 2 };
+    for (id, table) in quant.iter().enumerate().take(kinds) {
         let values = table.iter().map(|&q| q as u8);
         segment(0xdb, &std::iter::once(id as u8).chain(values).collect::<Vec<_>>());
     }
     let (width, height) = (layout.width as u16, layout.height as u16);
     let ([h1, h0], [w1, w0]) = (height.to_be_bytes(), width.to_be_bytes());
-    let luma = 0x20 | layout.luma_v as u8;
-    segment(0xc0, &[8, h1, h0, w1, w0, 3, 1, luma, 0, 2, 0x11, 1, 3, 0x11, 1]);
+    let count = layout.components as u8;
+    let mut frame = vec![8, h1, h0, w1, w0, count];
+    let mut scan = vec![count];
+    for c in 0..count {
+        let ((h, v), kind) = (layout.factors(c.into()), c.min(1));
+        frame.extend([c + 1, (h << 4 | v) as u8, kind]);
+        scan.extend([c + 1, kind << 4 | kind]);
+    }
+    scan.extend([0, 63, 0]);
+    segment(0xc0, &frame);
     let standard = standard_huffman();
     for (class, specs) in [(0x00, &standard.dc), (0x10, &standard.ac)] {
-        for (id, spec) in specs.iter().enumerate() {
+        for (id, spec) in specs.iter().enumerate().take(kinds) {
             let mut content = vec![class | id as u8];
             content.extend(spec.counts);
             content.extend(&spec.symbols);
@@ -428,7 +509,7 @@ pub fn header(layout: &Layout, quant: &[[u16; 64]; 2]) -> Vec<u8> {
         }
     }
     segment(0xdd, &(layout.mcus_x() as u16).to_be_bytes());
-    segment(0xda, &[3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0]);
+    segment(0xda, &scan);
     out
 }
 

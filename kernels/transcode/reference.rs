@@ -9,7 +9,8 @@ use super::muxer::{Container, Film};
 use super::scale::{self, Filter};
 use super::tables::{HuffmanSpec, ZIGZAG, quantisers, standard_huffman};
 
-/// Samples of the three components, padded to whole MCUs (rows `padded_size` apart).
+/// Samples of the components, padded to whole MCUs (rows `padded_size` apart); none of those that a
+/// grey frame lacks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planes(pub [Vec<u8>; 3]);
 
@@ -146,6 +147,9 @@ pub fn decode(data: &[u8], frame: &Frame) -> Result<Planes, String> {
 /// Scales every plane and repeats its last column and row up to whole MCUs.
 pub fn resize(planes: &Planes, from: &Layout, to: &Layout) -> Planes {
     Planes(std::array::from_fn(|c| {
+        if c >= to.components {
+            return Vec::new();
+        }
         let ((in_w, in_h), (out_w, out_h)) = (from.plane_size(c), to.plane_size(c));
         let (down, across) = (Filter::new(in_h, out_h), Filter::new(in_w, out_w));
         let scaled = scale::scale(&planes.0[c], from.padded_size(c).0, &down, &across);

@@ -2,11 +2,12 @@
 // device_tables.rs.
 #include "device.h"
 
-// Four samples of one row, filtered down. Grid: words of a row, output rows, 3 x frames.
+// Four samples of one row, filtered down. Grid: words of a row, output rows, components x frames.
 extern "C" __global__ void __launch_bounds__(64)
-    down(const u32* planes, const i32* plan, u32* middle, u32 plane_words, u32 middle_words) {
-    u32 frame = blockIdx.z / 3;
-    const i32* g = plan + blockIdx.z % 3 * 16;
+    down(const u32* planes, const i32* plan, u32* middle, u32 plane_words, u32 middle_words,
+         u32 components) {
+    u32 frame = blockIdx.z / components;
+    const i32* g = plan + blockIdx.z % components * 16;
     u32 x = blockIdx.x * 64 + threadIdx.x;
     u32 y = blockIdx.y;
     u32 stride = static_cast<u32>(g[1]);
@@ -30,11 +31,12 @@ extern "C" __global__ void __launch_bounds__(64)
 }
 
 // Four samples of one output row, padding included, filtered across. Grid: words of a row, rows,
-// 3 x frames.
+// components x frames.
 extern "C" __global__ void __launch_bounds__(64)
-    across(const u32* middle, const i32* plan, u32* scaled, u32 middle_words, u32 scaled_words) {
-    u32 frame = blockIdx.z / 3;
-    const i32* g = plan + blockIdx.z % 3 * 16;
+    across(const u32* middle, const i32* plan, u32* scaled, u32 middle_words, u32 scaled_words,
+           u32 components) {
+    u32 frame = blockIdx.z / components;
+    const i32* g = plan + blockIdx.z % components * 16;
     u32 x = blockIdx.x * 64 + threadIdx.x;
     i32 y = static_cast<i32>(blockIdx.y);
     if (x >= static_cast<u32>(g[5]) || y >= g[15]) return;

@@ -3,6 +3,7 @@
 struct Scalars {
     in_words: u32,
     out_words: u32,
+    components: u32,
 }
 
 @group(0) @binding(0) var<storage, read> source: array<u32>;
@@ -10,11 +11,11 @@ struct Scalars {
 @group(0) @binding(2) var<storage, read_write> result: array<u32>;
 @group(0) @binding(3) var<uniform> scalars: Scalars;
 
-// Planes to middle rows of 16-bit samples. Grid: words of a row, output rows, 3 x frames.
+// Planes to middle rows of 16-bit samples. Grid: words of a row, output rows, components x frames.
 @compute @workgroup_size(64)
 fn down(@builtin(global_invocation_id) id: vec3<u32>) {
-    let frame = id.z / 3u;
-    let g = (id.z % 3u) * 16u;
+    let frame = id.z / scalars.components;
+    let g = (id.z % scalars.components) * 16u;
     let stride = u32(plan[g + 1u]);
     if (id.x >= stride || i32(id.y) >= plan[g + 7u]) {
         return;
@@ -37,11 +38,11 @@ fn down(@builtin(global_invocation_id) id: vec3<u32>) {
     result[out + 1u] = (s.z & 0xffffu) | (s.w << 16u);
 }
 
-// Middle rows to scaled planes, padding included. Grid: words of a row, rows, 3 x frames.
+// Middle rows to scaled planes, padding included. Grid: words of a row, rows, components x frames.
 @compute @workgroup_size(64)
 fn across(@builtin(global_invocation_id) id: vec3<u32>) {
-    let frame = id.z / 3u;
-    let g = (id.z % 3u) * 16u;
+    let frame = id.z / scalars.components;
+    let g = (id.z % scalars.components) * 16u;
     let stride = u32(plan[g + 5u]);
     if (id.x >= stride || i32(id.y) >= plan[g + 15u]) {
         return;

@@ -156,48 +156,160 @@ fn the_picture_is_ffmpegs_picture() {
     }
 }
 
+/// A picture of noise and ramps, as PPM.
+fn picture(width: usize, height: usize, colour: bool) -> Vec<u8> {
+    let mut random = crate::random::Random::new(5, 0);
+    let mut ppm = format!("P6\n{width} {height}\n255\n").into_bytes();
+    for i in 0..width * height {
+        let mut sample = || (40 + (i % width) + (i / width) + random.below(90) as usize) as u8;
+        let red = sample();
+        ppm.extend(if colour { [red, sample(), sample()] } else { [red; 3] });
+    }
+    ppm
+}
+
+/// A JPEG image whose components djpeg writes as they are, as if they were red, green and blue.
+fn without_colour(jpeg: &[u8]) -> Vec<u8> {
+    let mut out = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0".to_vec();
+    let mut at = 2;
+    while jpeg[at + 1] != 0xda {
+        let length = 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        if !matches!(jpeg[at + 1], 0xe0..=0xef) {
+            out.extend(&jpeg[at..at + length]);
+        }
+        at += length;
+    }
+    [&out, &jpeg[at..]].concat()
+}
+
 #[test]
-fn decoded_luma_is_libjpegs() {
-    for (pixels, threads) in [("yuvj420p", "4"), ("yuvj422p", "4"), ("yuvj420p", "1")] {
-        let file = clip("334x242", pixels, "mjpeg", threads);
-        let movie = container::parse(&file, container::Damaged::Fail).unwrap();
-        assert_eq!(movie.frames.len(), 6);
+fn decoded_planes_are_libjpegs() {
+    let mut files: Vec<Vec<u8>> = [
+        ("yuvj420p", "4"),
+        ("yuvj422p", "4"),
+        ("yuvj444p", "4"),
+        ("yuvj444p", "1"),
+        ("yuvj420p", "1"),
+    ]
+    .map(|(pixels, threads)| clip("334x242", pixels, "mjpeg", threads))
+    .into();
+    let ppm = picture(101, 83, true);
+    for options in [
+        ["-sample", "1x1", "-restart", "5B"],
+        ["-sample", "1x2", "-restart", "1"],
+        ["-sample", "2x1,1x1,1x1", "-restart", "1"],
+        ["-sample", "2x1,2x1,2x1", "-restart", "0"],
+        ["-sample", "2x2,1x2,1x2", "-restart", "3B"],
+        ["-sample", "2x2,2x1,2x1", "-restart", "0"],
+        ["-grayscale", "-optimize", "-restart", "0"],
+        ["-grayscale", "-optimize", "-restart", "5B"],
+    ] {
+        files.push(pipe("cjpeg", &options, &ppm));
+    }
+    for (number, file) in files.iter().enumerate() {
+        let movie = container::parse(file, container::Damaged::Fail).unwrap();
         let mut start = 0;
         for frame in &movie.frames {
-            let pgm = pipe("djpeg", &["-dct", "int", "-grayscale"], &file[start..frame.end]);
-            let expected = pgm.strip_prefix(b"P5\n334 242\n255\n").unwrap();
-            let planes = reference::decode(&file, frame).unwrap();
-            let (stride, _) = frame.layout.padded_size(0);
-            let rows = planes.0[0].chunks(stride).take(242);
-            let found: Vec<u8> = rows.flat_map(|row| row[..334].to_vec()).collect();
-            assert!(found == expected, "{pixels}: differs");
+            let layout = &frame.layout;
+            let image = without_colour(&file[start..frame.end]);
+            let pnm = pipe("djpeg", &["-dct", "int", "-nosmooth"], &image);
+            let count = layout.components;
+            let pixels = &pnm[pnm.len() - layout.width * layout.height * count..];
+            let planes = reference::decode(file, frame).unwrap();
+            let mut fast = codec::Planes::default();
+            codec::decode(file, frame, &mut fast).unwrap();
+            assert!(planes.0 == fast, "file {number}: the two decoders differ");
+            for c in 0..count {
+                let (h, v) = layout.factors(c);
+                let stride = layout.padded_size(c).0;
+                for (i, pixel) in pixels.chunks_exact(count).enumerate() {
+                    let (x, y) = (i % layout.width, i / layout.width);
+                    let at = y * v / layout.luma_v * stride + x * h / layout.luma_h;
+                    assert_eq!(planes.0[c][at], pixel[c], "file {number}, plane {c}, {x} {y}");
+                }
+            }
             start = frame.end;
         }
     }
 }
 
+/// Planes in `layout` of a PPM picture, by libjpeg's conversion; chroma of every `h`, `v`-th pixel.
+fn planes_of(ppm: &[u8], layout: &jpeg::Layout) -> reference::Planes {
+    let pixels = &ppm[ppm.len() - 3 * layout.width * layout.height..];
+    reference::Planes(std::array::from_fn(|c| {
+        let ((width, height), (h, v)) = (layout.padded_size(c), layout.factors(c));
+        let sample = |i: usize| {
+            let x = (i % width * layout.luma_h / h).min(layout.width - 1);
+            let y = (i / width * layout.luma_v / v).min(layout.height - 1);
+            let at = (y * layout.width + x) * 3;
+            let [r, g, b] = [0, 1, 2].map(|k| i32::from(pixels[at + k]));
+            let sum = match c {
+                0 => 19595 * r + 38470 * g + 7471 * b + (1 << 15),
+                1 => -11059 * r - 21709 * g + 32768 * b + (128 << 16) + 32767,
+                _ => 32768 * r - 27439 * g - 5329 * b + (128 << 16) + 32767,
+            };
+            (sum >> 16) as u8
+        };
+        (0..width * height).map(sample).collect()
+    }))
+}
+
 #[test]
 fn the_encoder_writes_libjpegs_bytes() {
-    // Grey as RGB has the same luma and chroma 128 everywhere.
-    let (width, height) = (96, 64);
-    let mut random = crate::random::Random::new(5, 0);
-    let luma: Vec<u8> = (0..width * height)
-        .map(|i| (40 + (i % width) + (i / width) + random.below(90) as usize) as u8)
-        .collect();
-    let layout = jpeg::Layout::standard(width, height, jpeg::Sampling::S420);
-    let mut ppm = format!("P6\n{width} {height}\n255\n").into_bytes();
-    ppm.extend(luma.iter().flat_map(|&y| [y; 3]));
-    let planes = reference::Planes([luma, vec![128; 48 * 32], vec![128; 48 * 32]]);
-    for quality in [10, 50, 85, 100] {
-        let quality_text = quality.to_string();
-        let options = ["-baseline", "-dct", "int", "-restart", "1", "-quality", &quality_text];
-        let theirs = pipe("cjpeg", &options, &ppm);
-        let ours = reference::encode(&planes, &layout, quality);
-        let (a, b) = (jpeg::parse(&ours).unwrap(), jpeg::parse(&theirs).unwrap());
-        assert_eq!(a.quant, b.quant);
-        assert_eq!(a.intervals.len(), 4);
-        let from = |bytes: &[u8], frame: &jpeg::Frame| bytes[frame.intervals[0].start..].to_vec();
-        assert!(from(&ours, &a) == from(&theirs, &b), "quality {quality}");
+    use jpeg::Sampling;
+    let (width, height) = (93, 61);
+    for (sampling, option) in [
+        (Sampling::S420, ["-sample", "2x2"]),
+        (Sampling::S422, ["-sample", "2x1"]),
+        (Sampling::S440, ["-sample", "1x2"]),
+        (Sampling::S444, ["-sample", "1x1"]),
+        (Sampling::Grey, ["-grayscale", "-baseline"]),
+    ] {
+        // Where chroma is subsampled, the filters before the encoder differ: grey pictures then.
+        let colour = matches!(sampling, Sampling::S444 | Sampling::Grey);
+        let ppm = picture(width, height, colour);
+        let layout = jpeg::Layout::standard(width, height, sampling);
+        let planes = planes_of(&ppm, &layout);
+        for quality in [10, 50, 85, 100] {
+            let text = quality.to_string();
+            let options = ["-baseline", "-dct", "int", "-restart", "1", "-quality", &text];
+            let theirs = pipe("cjpeg", &[&options[..], &option].concat(), &ppm);
+            let ours = reference::encode(&planes, &layout, quality);
+            let fast = codec::Encoder::new(layout, quality).frame(|my, samples| {
+                for (from, to) in planes.0.iter().zip(samples) {
+                    let length = to.len();
+                    to.copy_from_slice(&from[my * length..][..length]);
+                }
+            });
+            assert!(fast == ours, "{sampling:?}, quality {quality}: the two encoders differ");
+            let (a, b) = (jpeg::parse(&ours).unwrap(), jpeg::parse(&theirs).unwrap());
+            assert_eq!((a.quant, a.layout), (b.quant, b.layout));
+            let from =
+                |bytes: &[u8], frame: &jpeg::Frame| bytes[frame.intervals[0].start..].to_vec();
+            assert!(from(&ours, &a) == from(&theirs, &b), "{sampling:?}, quality {quality}");
+        }
+    }
+}
+
+#[test]
+fn grey_and_full_chroma_stay_as_they_are() {
+    for (options, pixels, planes) in [
+        (["-sample", "1x1", "-restart", "1"], "yuvj444p", 3),
+        (["-grayscale", "-optimize", "-restart", "0"], "gray", 1),
+    ] {
+        let file = pipe("cjpeg", &options, &picture(77, 51, true));
+        for (width, height, quality) in [(77, 51, 100), (39, 26, 85), (101, 9, 60)] {
+            let extra = [("out_width", width), ("out_height", height), ("quality", quality)];
+            let case = video(file.clone(), &extra.map(|(k, v)| (k, Value::Int(v)))).unwrap();
+            let kept = kept(&*case);
+            let ours = ffmpeg_frames(&kept["output.avi"], pixels);
+            assert_eq!(ours.len() as i64, width * height * planes);
+            if quality == 100 {
+                let theirs = ffmpeg_frames(&file, pixels);
+                let worst = ours.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+                assert!(worst <= 4, "{pixels}: {worst}");
+            }
+        }
     }
 }
 
@@ -207,7 +319,8 @@ fn what_is_not_baseline_is_refused_by_name() {
     let message = |options: &[&str]| video(pipe("cjpeg", options, &ppm), &[]).err().unwrap();
     assert!(message(&["-progressive"]).contains("frame 0: progressive JPEG is not supported"));
     assert!(message(&["-arithmetic"]).contains("frame 0: arithmetic-coded JPEG"));
-    assert!(message(&["-sample", "1x1"]).contains("sampling factors 1x1,1x1,1x1"));
+    assert!(message(&["-sample", "4x1"]).contains("sampling factors 4x1,1x1,1x1"));
+    assert!(message(&["-sample", "1x1,2x1,1x1"]).contains("sampling factors 1x1,2x1,1x1"));
     let mut deep = pipe("cjpeg", &[], &ppm);
     let sof = deep.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     deep[sof + 4] = 12;

@@ -50,30 +50,29 @@ DEVICE void forward_pass(i32 x[8], u32 up, u32 down, u32 bits) {
     for (u32 n = 0; n < 4; n++) x[2 * n + 1] = (odd[n] + half) >> bits;
 }
 
-// Component of block `j` of an MCU, its row among the component's blocks, and its column.
+// Component of a block, its column among the component's blocks, and its row.
 struct Place {
     u32 component, x, y;
 };
 
-DEVICE Place place_of(u32 mcu_x, u32 mcu_y, u32 j, u32 luma_v, u32 chroma_v) {
-    if (j < 2 * luma_v) return {0, mcu_x * 2 + (j & 1), mcu_y * luma_v + (j >> 1)};
-    u32 rest = j - 2 * luma_v;
-    return {1 + rest / chroma_v, mcu_x, mcu_y * chroma_v + rest % chroma_v};
+// Of the block of the MCU there that `entry` of the plan describes.
+DEVICE Place place_of(u32 mcu_x, u32 mcu_y, u32 entry) {
+    u32 h = entry >> 12 & 15, v = entry >> 16 & 15;
+    return {entry & 15, mcu_x * h + (entry >> 4 & 15), mcu_y * v + (entry >> 8 & 15)};
 }
 
 // Dequantises, transforms and stores 8 blocks, 8 threads each. Grid: 8 blocks of a row of MCUs,
 // rows of MCUs, frames.
 extern "C" __global__ void __launch_bounds__(64)
     inverse(const u32* coefficients, const u32* tables, const u32* encoder, const u32* plan,
-            u32* planes, u32 first_frame, u32 mcus_x, u32 per_mcu, u32 luma_v, u32 chroma_v,
-            u32 frame_words) {
+            u32* planes, u32 first_frame, u32 mcus_x, u32 per_mcu, u32 frame_words) {
     __shared__ i32 tile[8 * BLOCK];
     u32 t = threadIdx.x & 7;
     i32* mine = tile + (threadIdx.x >> 3) * BLOCK;
     u32 row_blocks = mcus_x * per_mcu;
     u32 b = blockIdx.x * 8 + (threadIdx.x >> 3);
     bool valid = b < row_blocks;
-    Place p = place_of(b / per_mcu, blockIdx.y, b % per_mcu, luma_v, chroma_v);
+    Place p = place_of(b / per_mcu, blockIdx.y, plan[48 + b % per_mcu]);
     i32 x[8];
     if (valid) {
         const u32* quant = tables + tables[(first_frame + blockIdx.z) * 9 + p.component] + t * 8;
@@ -111,14 +110,14 @@ extern "C" __global__ void __launch_bounds__(64)
 // Transforms and quantises 8 blocks, 8 threads each; same grid over the scaled planes.
 extern "C" __global__ void __launch_bounds__(64)
     forward(const u32* scaled, const u32* encoder, const u32* plan, u32* spectrum, u32 mcus_x,
-            u32 per_mcu, u32 luma_v, u32 frame_words) {
+            u32 per_mcu, u32 frame_words) {
     __shared__ i32 tile[8 * BLOCK];
     u32 t = threadIdx.x & 7;
     i32* mine = tile + (threadIdx.x >> 3) * BLOCK;
     u32 row_blocks = mcus_x * per_mcu;
     u32 b = blockIdx.x * 8 + (threadIdx.x >> 3);
     bool valid = b < row_blocks;
-    Place p = place_of(b / per_mcu, blockIdx.y, b % per_mcu, luma_v, 1);
+    Place p = place_of(b / per_mcu, blockIdx.y, plan[60 + b % per_mcu]);
     i32 x[8];
     if (valid) {
         const u32* g = plan + p.component * 16;

@@ -4,15 +4,12 @@ struct InverseScalars {
     first_frame: u32,
     mcus_x: u32,
     per_mcu: u32,
-    luma_v: u32,
-    chroma_v: u32,
     frame_words: u32,
 }
 
 struct ForwardScalars {
     mcus_x: u32,
     per_mcu: u32,
-    luma_v: u32,
     frame_words: u32,
 }
 
@@ -94,13 +91,12 @@ fn store(at: u32, step: u32, x: Eight) {
     }
 }
 
-// Component, column and row among the component's blocks, of block `j` of an MCU.
-fn place_of(mcu: vec2<u32>, j: u32, luma_v: u32, chroma_v: u32) -> vec3<u32> {
-    if (j < 2u * luma_v) {
-        return vec3<u32>(0u, mcu.x * 2u + (j & 1u), mcu.y * luma_v + (j >> 1u));
-    }
-    let rest = j - 2u * luma_v;
-    return vec3<u32>(1u + rest / chroma_v, mcu.x, mcu.y * chroma_v + rest % chroma_v);
+// Component, column and row among the component's blocks, of the block of an MCU that `entry` of
+// the plan describes.
+fn place_of(mcu: vec2<u32>, entry: u32) -> vec3<u32> {
+    let at = (vec2<u32>(entry) >> vec2<u32>(4u, 8u)) & vec2<u32>(15u);
+    let each = (vec2<u32>(entry) >> vec2<u32>(12u, 16u)) & vec2<u32>(15u);
+    return vec3<u32>(entry & 15u, mcu * each + at);
 }
 
 fn low_half(word: u32) -> i32 {
@@ -125,8 +121,7 @@ fn inverse(
     let b = group.x * 8u + (thread >> 3u);
     let valid = b < row_blocks;
     let mcu = vec2<u32>(b / inverse_scalars.per_mcu, group.y);
-    let j = b % inverse_scalars.per_mcu;
-    let p = place_of(mcu, j, inverse_scalars.luma_v, inverse_scalars.chroma_v);
+    let p = place_of(mcu, plan[48u + b % inverse_scalars.per_mcu]);
     if (valid) {
         let frame = (inverse_scalars.first_frame + group.z) * 9u;
         let quant = tables[frame + p.x] + t * 8u;
@@ -181,7 +176,7 @@ fn forward(
     let b = group.x * 8u + (thread >> 3u);
     let valid = b < row_blocks;
     let mcu = vec2<u32>(b / forward_scalars.per_mcu, group.y);
-    let p = place_of(mcu, b % forward_scalars.per_mcu, forward_scalars.luma_v, 1u);
+    let p = place_of(mcu, forward_plan[60u + b % forward_scalars.per_mcu]);
     if (valid) {
         let g = p.x * 16u + 4u;
         let row = forward_plan[g] + (p.z * 8u + t) * forward_plan[g + 1u] + p.y * 2u;

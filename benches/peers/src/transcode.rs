@@ -268,6 +268,9 @@ impl TurboSession {
         if job.from != job.to && !halved {
             bail!("it has no scaler; the same size and half of it are compared");
         }
+        if !matches!(job.sampling, Sampling::S420 | Sampling::S422) {
+            bail!("4:2:0 and 4:2:2 are compared, the video is {}", job.sampling.name());
+        }
         let (turbo, library) = Turbo::open()?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(job.threads).build()?;
         let one_off = OneOff::default();
