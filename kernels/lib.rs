@@ -7,6 +7,7 @@
 pub mod alignment;
 pub mod command;
 pub mod convolution;
+pub mod encoder;
 pub mod matmul;
 pub mod params;
 pub mod peak;

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoder::EncoderSpec;
 use crate::params::{BadParam, Params};
 use crate::process::CommandSpec;
 use crate::recording::Recording;
@@ -23,6 +24,10 @@ pub trait Family: Sync {
     /// # Errors
     /// A parameter that is unknown, missing or out of range; an input file that cannot be read.
     fn case(&self, params: &Params, files: &dyn Files) -> Result<Box<dyn Case>, CaseError>;
+    /// Whether the case of `params` is computed by programs of their own and by nothing else.
+    fn runs_programs(&self, _params: &Params) -> bool {
+        self.implementations().iter().all(|i| i.language == Language::Process)
+    }
 }
 
 /// Gives a family the bytes of files that a case names; kernels know no paths.
@@ -233,8 +238,8 @@ pub enum OpKind {
     Int16,
     /// 32-bit integers.
     Int32,
-    /// Nobody knows: a program of the user's own. No device has a peak for it, so its time on
-    /// another device cannot be predicted.
+    /// Nobody knows: a program of its own, the user's or an encoder. No device has a peak for it,
+    /// so its time on another device cannot be predicted.
     Opaque,
 }
 
@@ -255,6 +260,8 @@ pub enum Program {
     Recording(Recording),
     /// A program of the user's own, started by the `process` backend.
     Command(CommandSpec),
+    /// An encoder at the setting that meets a quality, started by the `process` backend.
+    Encoder(EncoderSpec),
 }
 
 /// A native program with its own state and output buffers.
@@ -278,8 +285,8 @@ pub struct Unsupported(pub String);
 /// How a right answer was established.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// `bit-equal`, `full`, or `freivalds+samples`; of a command `sha256`, `checker`,
-    /// `same-output`, `first-output` (which the others are held to), or `exit-status`.
+    /// `bit-equal`, `full`, or `freivalds+samples`; of an encoder `ssim`; of a command `sha256`,
+    /// `checker`, `same-output`, `first-output` (which the others are held to), or `exit-status`.
     pub method: String,
     /// Values compared with the reference.
     pub compared: u64,

@@ -69,9 +69,9 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     ("suite", &["params", "work"]),
     ("workload", &["params", "work"]),
     ("plan", &["params", "work", "FAMILIES", "family"]),
-    ("backend", &["work", "recording", "process"]),
+    ("backend", &["work", "recording", "process", "encoder"]),
     ("measure", &["work", "recording"]),
-    ("record", &["work"]),
+    ("record", &["work", "encoder"]),
     ("import", &["params"]),
     // The nearest name to a misspelt one, and which cases name files.
     ("fleet", &["params", "work", "FAMILIES", "family"]),

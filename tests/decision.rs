@@ -215,6 +215,7 @@ fn row(toml: &str, size: &str, call: Call) -> Row {
         temperature_c: [None, None],
         peak_memory_bytes: None,
         process: None,
+        quality: None,
         unknown: Vec::new(),
     }
 }

@@ -20,7 +20,7 @@ use crate::work::{
 };
 
 /// Largest width and height.
-const MAX_SIDE: i64 = 16384;
+pub(super) const MAX_SIDE: i64 = 16384;
 /// Compressed bytes of a luma pixel of synthetic video at quality 90, for estimates.
 const BYTES_PER_PIXEL: f64 = 0.085;
 
@@ -50,7 +50,8 @@ pub struct TranscodeCase {
 pub fn parse(params: &Params, files: &dyn Files) -> Result<TranscodeCase, CaseError> {
     let known = ["codec", "input", "out_width", "out_height", "quality", "container", "damaged"];
     let reader = ParamReader::new(FAMILY, params, &known)?;
-    reader.choice("codec", &["mjpeg"], Some(0))?;
+    // The others are `deployed`.
+    reader.choice("codec", &["mjpeg", "h264", "hevc", "av1"], Some(0))?;
     let quality = reader.int("quality", 1..=100, Some(85))? as u32;
     let container = match reader.choice("container", &["avi", "mjpeg"], Some(0))? {
         0 => Container::Avi,

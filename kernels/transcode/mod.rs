@@ -16,6 +16,7 @@ mod codec;
 pub mod container;
 mod cpu;
 mod dct;
+mod deployed;
 mod device_tables;
 mod gpu;
 mod huffman;
@@ -39,7 +40,7 @@ const FAMILY: &str = "transcode";
 pub struct Transcode;
 
 /// Every implementation, in the order shown.
-static IMPLEMENTATIONS: [Implementation; 3] = [
+static IMPLEMENTATIONS: [Implementation; 10] = [
     Implementation {
         name: "cpu/simd",
         language: Language::Native,
@@ -55,7 +56,19 @@ static IMPLEMENTATIONS: [Implementation; 3] = [
         language: Language::Wgsl,
         summary: "the same eight kernels in WGSL",
     },
+    program("process/x264", "ffmpeg's libx264 on the CPU, for codec h264"),
+    program("process/x265", "ffmpeg's libx265 on the CPU, for codec hevc"),
+    program("process/svt-av1", "ffmpeg's libsvtav1 on the CPU, for codec av1"),
+    program("process/nvenc", "decoded, scaled and encoded by the GPU's engines, through ffmpeg"),
+    program("process/nvdec-x264", "decoded and scaled by the GPU, encoded by libx264 beside it"),
+    program("process/nvdec-x265", "decoded and scaled by the GPU, encoded by libx265 beside it"),
+    program("process/nvdec-svt-av1", "decoded and scaled by the GPU, libsvtav1 beside it"),
 ];
+
+/// An implementation that ffmpeg drives.
+const fn program(name: &'static str, summary: &'static str) -> Implementation {
+    Implementation { name, language: Language::Process, summary }
+}
 
 impl Family for Transcode {
     fn name(&self) -> &'static str {
@@ -63,7 +76,7 @@ impl Family for Transcode {
     }
 
     fn summary(&self) -> &'static str {
-        "Motion-JPEG in, scaled, Motion-JPEG out: decode, cubic scaler, encode, all in integers"
+        "Motion-JPEG in, scaled, Motion-JPEG out, all in integers; and H.264, HEVC, AV1 by ffmpeg"
     }
 
     fn implementations(&self) -> &'static [Implementation] {
@@ -71,7 +84,14 @@ impl Family for Transcode {
     }
 
     fn case(&self, params: &Params, files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
+        if deployed::is_deployed(params) {
+            return Ok(Box::new(deployed::parse(params, files)?));
+        }
         Ok(Box::new(case::parse(params, files)?))
+    }
+
+    fn runs_programs(&self, params: &Params) -> bool {
+        deployed::is_deployed(params)
     }
 }
 

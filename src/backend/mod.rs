@@ -1,5 +1,6 @@
 //! Devices: what can run a program and time it. A backend knows no family, statistic or record.
 
+use breakeven_kernels::encoder::Quality;
 use breakeven_kernels::work::{DeviceInfo, Program};
 
 pub mod cpu;
@@ -118,6 +119,8 @@ pub struct ProcessFacts {
     /// Resident memory of the largest process, in bytes; `None` where it is less than this
     /// program's own, which Linux counts in.
     pub peak_memory_bytes: Option<u64>,
+    /// Of an encoder: at which quality it was timed.
+    pub quality: Option<Quality>,
 }
 
 /// What a time covers. Times of different modes are never mixed.

@@ -9,7 +9,7 @@ use super::interrupt;
 use crate::backend::mock::MockBackend;
 use crate::backend::process::{self, Process};
 use crate::backend::{BACKENDS, Backend, BackendError, Device, Note, Probe};
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::suite::{Suite, SuiteCase};
 
 /// The backends in use.
@@ -79,15 +79,16 @@ impl Machines {
         Ok(Probe { devices: chosen, notes })
     }
 
-    /// Adds the devices on which the suite's commands run to those of `probe`; where it has nothing
-    /// but commands, they are the only ones.
+    /// Adds the devices on which the suite's programs run to those of `probe`; where it has nothing
+    /// but programs, they are the only ones.
     pub fn serve_commands(&mut self, suite: &Suite, probe: &mut Probe) {
-        let is_command = |case: &SuiteCase| family(&case.family).is_some_and(plan::is_command);
-        if !suite.cases.iter().any(is_command) {
+        let is_program =
+            |case: &SuiteCase| family(&case.family).is_some_and(|f| f.runs_programs(&case.params));
+        if !suite.cases.iter().any(is_program) {
             return;
         }
         let process = Process::beside(&probe.devices, interrupt::flag());
-        if suite.cases.iter().all(is_command) {
+        if suite.cases.iter().all(is_program) {
             probe.devices.clear();
         }
         probe.devices.extend_from_slice(process.devices());

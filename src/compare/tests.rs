@@ -75,6 +75,7 @@ fn row(device: &str, implementation: &str, size: u32, end_to_end_s: f64) -> Row 
         temperature_c: [None, None],
         peak_memory_bytes: None,
         process: None,
+        quality: None,
         unknown: Vec::new(),
     }
 }

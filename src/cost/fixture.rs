@@ -209,6 +209,7 @@ pub fn row(device: &str, implementation: &str, case_key: &str, t: f64, factor: f
         temperature_c: [None, None],
         peak_memory_bytes: None,
         process: None,
+        quality: None,
         unknown: Vec::new(),
     }
 }

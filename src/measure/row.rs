@@ -31,6 +31,7 @@ pub(super) fn empty(job: &Job, work: Work) -> Row {
         temperature_c: [None, None],
         peak_memory_bytes: Host::default().peak_memory_bytes(),
         process: None,
+        quality: None,
         unknown: Vec::new(),
     }
 }
@@ -67,6 +68,7 @@ pub(super) fn skip(skip: &Skip) -> Row {
         temperature_c: [None, None],
         peak_memory_bytes: None,
         process: None,
+        quality: None,
         unknown: Vec::new(),
     }
 }
@@ -89,6 +91,7 @@ pub(super) fn put_process(row: &mut Row, facts: ProcessFacts) {
     for mode in ["kernel_cold", "kernel_warm"] {
         row.unknown.push(format!("{mode}: a process is timed as a whole, from outside"));
     }
+    row.quality = facts.quality;
     row.process = Some(ProcessRun {
         startup_s: facts.startup_s,
         output_sha256: facts.output_sha256,

@@ -19,15 +19,15 @@ pub(super) fn is_for_commands(device: &DeviceInfo) -> bool {
     device.languages == [Language::Process]
 }
 
-/// Joins a command with the devices of its kind; a GPU command without a GPU is a skip.
+/// Joins a program with the devices of its kind; one for a GPU without a GPU is a skip.
 pub(super) fn join(entry: &Entry, devices: &[DeviceInfo], filter: &Filter, plan: &mut Plan) {
     for implementation in entry.implementations(filter) {
-        let gpu = implementation.name.ends_with("/gpu");
-        let kind = if gpu { DeviceKind::Gpu } else { DeviceKind::Cpu };
-        // A command that the case does not give is nothing to tell about.
-        if entry.case.supports(implementation, &able(kind)).is_err() {
+        let takes = |kind: &DeviceKind| entry.case.supports(implementation, &able(*kind)).is_ok();
+        // A program that the case does not give is nothing to tell about.
+        let Some(kind) = [DeviceKind::Cpu, DeviceKind::Gpu].into_iter().find(takes) else {
             continue;
-        }
+        };
+        let gpu = kind == DeviceKind::Gpu;
         let mut found = devices.iter().filter(|d| is_for_commands(d) && d.kind == kind).peekable();
         if found.peek().is_none() && gpu {
             let reason = "no GPU was found here; `breakeven devices` says what is missing";

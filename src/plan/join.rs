@@ -46,7 +46,7 @@ fn plan_families(
             continue;
         }
         let entry = Entry { family, series: declared_series(&case.key(), written), case };
-        if commands::is_command(family) {
+        if family.runs_programs(&written.params) {
             commands::join(&entry, devices, filter, &mut plan);
             continue;
         }

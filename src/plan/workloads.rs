@@ -29,7 +29,11 @@ pub fn resolve(workload: &Workload, files: &dyn Files) -> Result<ResolvedWorkloa
             work: case.work(),
             device_bytes: case.device_bytes(),
             host_bytes: case.host_bytes(),
-            gpu_refusal: gpu_refusal(family, case.as_ref()),
+            gpu_refusal: match family.runs_programs(&stage.params) {
+                // No kernel of ours is asked to take it.
+                true => None,
+                false => gpu_refusal(family, case.as_ref()),
+            },
         }));
     }
     Ok(ResolvedWorkload { workload: workload.clone(), cases })

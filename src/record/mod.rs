@@ -2,6 +2,7 @@
 //! later reads only this. JSON Lines: a header, a row per case × implementation × device, a
 //! footer. SI units in the key names; an unknown is `null` plus an entry in `unknown`.
 
+use breakeven_kernels::encoder::Quality;
 use breakeven_kernels::work::{Check, DeviceInfo, Tuning, Work};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ pub const SCHEMA_NAME: &str = "breakeven-record";
 /// Readers accept any minor version of this major one.
 pub const SCHEMA_MAJOR: u32 = 1;
 /// Raised when a meaningful field is added.
-pub const SCHEMA_MINOR: u32 = 2;
+pub const SCHEMA_MINOR: u32 = 3;
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -253,6 +254,9 @@ pub struct Row {
     /// Of a command only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessRun>,
+    /// Of an encoder only: at which quality it was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// Names of fields that could not be found out, with reasons.
     pub unknown: Vec<String>,
 }

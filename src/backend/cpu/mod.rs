@@ -105,6 +105,10 @@ impl Device for CpuDevice {
             Program::Recording(recording) => {
                 Ok(Box::new(library::LibrarySession::new(self, recording)?))
             }
+            Program::Encoder(_) => Err(BackendError::Program {
+                device: self.info.id.clone(),
+                message: "an encoder runs on a device of its own, process:cpu".into(),
+            }),
             Program::Command(command) => Err(BackendError::Program {
                 device: self.info.id.clone(),
                 message: format!("{} is a program for the process backend", command.name()),

@@ -113,10 +113,12 @@ impl Device for CudaDevice {
             Program::Recording(recording) => {
                 Ok(Box::new(CudaSession::load(&mut self.shared, recording)?))
             }
-            Program::Native(_) | Program::Command(_) => Err(BackendError::Program {
-                device: self.shared.info.id.clone(),
-                message: "a GPU runs neither Rust functions nor programs".into(),
-            }),
+            Program::Native(_) | Program::Command(_) | Program::Encoder(_) => {
+                Err(BackendError::Program {
+                    device: self.shared.info.id.clone(),
+                    message: "a GPU runs neither Rust functions nor programs".into(),
+                })
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Programs of the user's own: started, timed as whole processes, stopped.
+//! Programs: the user's own and encoders; started, timed as whole processes, stopped.
 //!
 //! They need no way to a device of their own: the devices are those that the other backends found,
 //! under this backend's name. Linux only, as the rest of what is measured.
@@ -10,6 +10,7 @@ use breakeven_kernels::work::{DeviceInfo, DeviceKind, Language, Program};
 
 use super::{Backend, BackendError, Device, Probe, Session};
 
+mod encoder;
 mod launch;
 mod once;
 mod output;
@@ -120,10 +121,13 @@ impl Device for ProcessDevice {
     }
 
     fn load<'d>(&'d mut self, program: Program) -> Result<Box<dyn Session + 'd>, BackendError> {
-        let Program::Command(command) = program else {
-            let message = "this backend starts programs and runs nothing else".to_owned();
-            return Err(BackendError::Program { device: self.info.id.clone(), message });
-        };
-        Ok(Box::new(session::ProcessSession::new(self, command)?))
+        match program {
+            Program::Command(command) => Ok(Box::new(session::ProcessSession::new(self, command)?)),
+            Program::Encoder(spec) => Ok(Box::new(encoder::EncoderSession::new(self, spec)?)),
+            Program::Native(_) | Program::Recording(_) => {
+                let message = "this backend starts programs and runs nothing else".to_owned();
+                Err(BackendError::Program { device: self.info.id.clone(), message })
+            }
+        }
     }
 }

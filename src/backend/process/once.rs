@@ -57,6 +57,17 @@ pub fn once(command: &CommandSpec, interrupted: &AtomicBool) -> Result<Ended, Ba
     }
 }
 
+/// What a short program prints, whatever its status.
+///
+/// # Errors
+/// As [`once`].
+pub(super) fn ask(launch: &Launch, limits: &Limits<'_>) -> Result<String, BackendError> {
+    let lost = |e: std::io::Error| BackendError::Run(format!("{}: its output: {e}", launch.name));
+    let mut kept = tempfile::tempfile().map_err(lost)?;
+    run(launch, None, Sink::Spool(kept.try_clone().map_err(lost)?), limits)?;
+    read(&mut kept).map_err(lost)
+}
+
 fn read(file: &mut File) -> std::io::Result<String> {
     file.rewind()?;
     let mut bytes = Vec::new();

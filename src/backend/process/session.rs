@@ -33,6 +33,18 @@ pub(super) struct ProcessSession<'d> {
     peak_memory_bytes: Option<u64>,
 }
 
+/// Seconds that a process takes which does nothing and is started as `like`; `None` where the
+/// system has no `true`.
+pub(super) fn empty_process_s(like: &Launch, limits: &Limits<'_>) -> Option<f64> {
+    let words = vec!["true".to_owned()];
+    let program = launch::find(&words, None).ok()?;
+    let empty = Launch { words, program, name: "true".into(), ..like.clone() };
+    let one = |_| Some(run(&empty, None, Sink::Forget, limits).ok()?.wall_s);
+    let mut times: Vec<f64> = (0..STARTS).map(one).collect::<Option<_>>()?;
+    times.sort_by(f64::total_cmp);
+    times.get(STARTS / 2).copied()
+}
+
 impl<'d> ProcessSession<'d> {
     /// Finds the programs and times an empty process.
     pub(super) fn new(
@@ -66,19 +78,8 @@ impl<'d> ProcessSession<'d> {
             produced: None,
             peak_memory_bytes: None,
         };
-        session.startup_s = session.empty_process_s();
+        session.startup_s = empty_process_s(&session.launch, &session.limits());
         Ok(session)
-    }
-
-    /// Seconds that a process takes which does nothing; `None` where the system has no `true`.
-    fn empty_process_s(&self) -> Option<f64> {
-        let words = vec!["true".to_owned()];
-        let program = launch::find(&words, None).ok()?;
-        let empty = Launch { words, program, name: "true".into(), ..self.launch.clone() };
-        let one = |_| Some(run(&empty, None, Sink::Forget, &self.limits()).ok()?.wall_s);
-        let mut times: Vec<f64> = (0..STARTS).map(one).collect::<Option<_>>()?;
-        times.sort_by(f64::total_cmp);
-        times.get(STARTS / 2).copied()
     }
 
     fn limits(&self) -> Limits<'d> {
@@ -216,6 +217,7 @@ impl Session for ProcessSession<'_> {
             output_sha256: self.produced.as_ref().map(Produced::hex),
             output_bytes: self.produced.as_ref().map(|produced| produced.bytes),
             peak_memory_bytes: self.peak_memory_bytes,
+            quality: None,
         })
     }
 }
