@@ -229,10 +229,7 @@ pub fn at_target(goal: &Goal, points: &[QualityPoint]) -> Option<(f64, f64)> {
     let share = share(goal, &good, &poor);
     // Both grow and fall by factors.
     let between = |from: f64, to: f64| from * (to / from).powf(share);
-    Some((
-        between(good.frames_per_s, poor.frames_per_s),
-        between(good.bits_per_s, poor.bits_per_s),
-    ))
+    Some((between(good.frames_per_s, poor.frames_per_s), between(good.bits_per_s, poor.bits_per_s)))
 }
 
 /// Different outputs of the streams of one run, and the SSIM that its setting was chosen for.

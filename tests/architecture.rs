@@ -80,7 +80,7 @@ const MAY_NAME_KERNELS: &[(&str, &[&str])] = &[
     // An imported workload is one stage without parameters.
     ("classify", &["params", "work"]),
     ("compare", &["work"]),
-    ("report", &["work"]),
+    ("report", &["work", "encoder"]),
     ("gate", &["work"]),
     // A gate starts commands that no family makes: the arms themselves. `align` and
     // `transcode` are the commands over a single family's files.

@@ -125,7 +125,7 @@ fn records_survive_crashes_and_refuse_what_they_cannot_read() {
     let crashed = read(&crashed[..crashed.len() - 40]).unwrap();
     assert_eq!((crashed.rows.len(), crashed.footer), (rows.len() - 1, None));
 
-    let later = lines.join("\n").replacen("\"minor\":2", "\"minor\":7,\"mood\":\"good\"", 1);
+    let later = lines.join("\n").replacen("\"minor\":3", "\"minor\":7,\"mood\":\"good\"", 1);
     assert_eq!(read(&later).unwrap().rows.len(), rows.len());
     let newer = lines.join("\n").replacen("\"major\":1", "\"major\":2", 1);
     let message = read(&newer).unwrap_err().to_string();

@@ -7,7 +7,9 @@ use breakeven::backend::mock::MockBackend;
 use breakeven::catalog::{Catalog, PriceKind};
 use breakeven::classify::{Kind, Options, classify};
 use breakeven::suite::{self, FolderFiles};
+use breakeven::workload::StageCase;
 use breakeven::{plan, workload};
+use breakeven_kernels::work::OpKind;
 
 fn resolved() -> Vec<workload::ResolvedWorkload> {
     let files = FolderFiles::new(Vec::<PathBuf>::new());
@@ -47,7 +49,9 @@ fn the_suites_measure_every_one_of_their_cases() {
         let mut keys: Vec<&str> = plan.jobs.iter().map(|j| j.case_key.as_str()).collect();
         keys.extend(plan.skips.iter().map(|s| s.case_key.as_str()));
         for one in resolved() {
-            for case in one.cases.iter().flatten() {
+            // Encoders take minutes, so they are measured where a workload of theirs is named.
+            let ours = |case: &&StageCase| case.work.op_kind != OpKind::Opaque;
+            for case in one.cases.iter().flatten().filter(ours) {
                 let key = &case.case_key;
                 assert!(keys.contains(&key.as_str()), "{name}, {}: {key}", one.workload.name);
             }

@@ -1,4 +1,4 @@
-//! What is special about programs of the user's own: they are judged only on the sizes where they
+//! What is special about programs of their own, the user's and encoders: they are judged only on the sizes where they
 //! ran, so a verdict says which these are, and what to run where before there is one.
 
 use breakeven_kernels::params::Value;
@@ -7,12 +7,13 @@ use breakeven_kernels::work::OpKind;
 use super::candidate::{Candidate, Standing};
 use super::judge::Outcome;
 use super::{Options, Side, Suggestion, measure_next};
+use crate::cost::opaque;
 use crate::workload::{ResolvedWorkload, Stage};
 
 /// Sizes of a side that are named where none was measured.
 const NAMED: usize = 3;
 
-/// Whether a stage of the workload is a program of the user's own.
+/// Whether a stage of the workload is such a program.
 pub(super) fn has_one(resolved: &ResolvedWorkload) -> bool {
     resolved.cases.iter().flatten().any(|case| case.work.op_kind == OpKind::Opaque)
 }
@@ -27,11 +28,23 @@ pub(super) fn sentence(resolved: &ResolvedWorkload, candidates: &[Candidate]) ->
     if judged.is_empty() {
         return None;
     }
+    let what = what(resolved).replacen('a', "A", 1);
     Some(format!(
-        "A program of your own is judged only where it was measured ({}): another size may be \
-         cheaper still.",
+        "{what} is judged only where it was measured ({}): another size may be cheaper still.",
         judged.join(", ")
     ))
+}
+
+/// What the first such stage is called.
+fn what(resolved: &ResolvedWorkload) -> &'static str {
+    let stages = resolved.workload.stages.iter().zip(&resolved.cases);
+    let family = stages.filter_map(|(stage, case)| match (stage, case) {
+        (Stage::Compute(stage), Some(case)) if case.work.op_kind == OpKind::Opaque => {
+            Some(stage.family.as_str())
+        }
+        _ => None,
+    });
+    opaque::what(family.into_iter().next().unwrap_or_default())
 }
 
 /// The cheapest sizes of each side that has no measured one, at their price: where to run it first.
@@ -75,9 +88,10 @@ pub(super) fn suggestions(
                 command: format!("breakeven advise {workload} --sku {sku}"),
                 minutes,
                 usd: Some(usd_per_h * minutes / 60.0),
-                why: "a program of your own is judged only where it ran; this is a cheap size of \
-                      its kind"
-                    .into(),
+                why: format!(
+                    "{} is judged only where it ran; this is a cheap size of its kind",
+                    what(resolved)
+                ),
                 removes: None,
                 settles: None,
             });

@@ -1,4 +1,4 @@
-//! Programs of the user's own. Nothing is known of what they do inside, so there is no roof and no
+//! Programs of their own: the user's, and encoders. Nothing is known of what they do inside, so there is no roof and no
 //! prediction: a time counts on the VM size where it was taken, and nowhere else.
 
 use breakeven_kernels::work::{DeviceKind, OpKind};
@@ -13,11 +13,24 @@ pub fn is_opaque(asked: &Asked) -> bool {
     asked.case.work.op_kind == OpKind::Opaque
 }
 
+/// The family of the user's own programs.
+const OWN: &str = "command";
+
+fn is_own(family: &str) -> bool {
+    family == OWN
+}
+
+/// What such a stage of `family` is called.
+pub fn what(family: &str) -> &'static str {
+    if is_own(family) { "a program of your own" } else { "an encoder" }
+}
+
 /// Why the stage has no time on `sku`, given that it was not measured there as it should be.
 pub fn no_time(asked: &Asked, sku: &Sku, devices: &[MeasuredDevice]) -> NoTime {
     let (key, kind) =
         if sku.has_gpu() { ("gpu", DeviceKind::Gpu) } else { ("cpu", DeviceKind::Cpu) };
-    if asked.stage.params.get(key).is_none() {
+    let own = is_own(&asked.stage.family);
+    if own && asked.stage.params.get(key).is_none() {
         return NoTime::Unknown(format!("the stage gives no `{key}` command"));
     }
     let here = |d: &&MeasuredDevice| {
@@ -44,7 +57,9 @@ pub fn no_time(asked: &Asked, sku: &Sku, devices: &[MeasuredDevice]) -> NoTime {
         (None, _) if devices.iter().any(nameless) => {
             "it was measured on a machine whose VM size is not known: say it with --sku".into()
         }
-        (None, _) => "a program of your own is judged only where it ran; measure it there".into(),
+        (None, _) => {
+            format!("{} is judged only where it ran; measure it there", what(&asked.stage.family))
+        }
     };
     NoTime::Unknown(text)
 }

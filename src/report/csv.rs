@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use breakeven_kernels::encoder::QualityPoint;
+
 use super::{Content, Dossier, Look, Table, comparison, records};
 use crate::classify::{SkuCost, Verdict};
 use crate::cost::Estimate;
 use crate::record::{Record, Row, Time};
 
 /// Columns of a record's table.
-const RECORD_COLUMNS: [&str; 22] = [
+const RECORD_COLUMNS: [&str; 26] = [
     "record",
     "provider",
     "sku",
@@ -32,6 +34,10 @@ const RECORD_COLUMNS: [&str; 22] = [
     "host_cpu_s",
     "energy_j",
     "origin",
+    "ssim",
+    "psnr_db",
+    "vmaf",
+    "bits_per_s",
 ];
 
 /// Columns of the verdicts' table.
@@ -160,10 +166,14 @@ fn write_row<W: Write>(
     Ok(())
 }
 
-fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>) -> [String; 22] {
+fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>) -> [String; 26] {
     let env = &record.header.env;
     let device = records::device(record, &row.device);
     let of = |f: fn(&Time) -> f64| time.map(|t| f(t).to_string()).unwrap_or_default();
+    let timed = row.quality.as_ref().map(|quality| quality.timed);
+    let quality = |f: fn(&QualityPoint) -> Option<f64>| {
+        timed.as_ref().and_then(f).map(|v| v.to_string()).unwrap_or_default()
+    };
     [
         name.to_owned(),
         env.provider.clone().unwrap_or_default(),
@@ -187,6 +197,10 @@ fn cells(name: &str, record: &Record, row: &Row, mode: &str, time: Option<&Time>
         row.host_cpu_s.map(|v| v.to_string()).unwrap_or_default(),
         row.energy_j.map(|v| v.to_string()).unwrap_or_default(),
         if time.is_some() { "measured".to_owned() } else { String::new() },
+        quality(|q| Some(q.ssim)),
+        quality(|q| q.psnr_db),
+        quality(|q| q.vmaf),
+        quality(|q| Some(q.bits_per_s)),
     ]
 }
 

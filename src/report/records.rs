@@ -250,7 +250,7 @@ pub fn fastest_table(record: &Record) -> Table {
                 best.name(),
                 time_cell(row.times.end_to_end.as_ref()),
                 throughput(row, time),
-                row.check.as_ref().map_or_else(|| UNKNOWN.into(), |c| c.method.clone()),
+                check(row),
             ]);
         }
     }
@@ -260,6 +260,20 @@ pub fn fastest_table(record: &Record) -> Table {
 /// Useful work per second, in the field's unit.
 fn throughput(row: &Row, time: &Time) -> String {
     si(row.work.useful / time.median_s, &format!("{}/s", row.work.useful_unit))
+}
+
+/// How the output was proved right; of an encoder the quality at which it was timed, too.
+fn check(row: &Row) -> String {
+    let Some(check) = &row.check else { return UNKNOWN.into() };
+    let Some(quality) = &row.quality else { return check.method.clone() };
+    let timed = &quality.timed;
+    let bits = si(timed.bits_per_s, "bit/s");
+    let mut words = format!("{} {:.4}, {bits}", check.method, timed.ssim);
+    let more = [("PSNR", timed.psnr_db, " dB"), ("VMAF", timed.vmaf, "")];
+    for (name, value, unit) in more {
+        words += &value.map(|v| format!(", {name} {v:.1}{unit}")).unwrap_or_default();
+    }
+    words + &format!(" ({} {})", quality.setting_name, timed.setting)
 }
 
 /// Case keys in file order, each once.
@@ -320,7 +334,7 @@ pub fn by_family(record: &Record) -> Vec<(String, Table)> {
             ];
             let joules = |j| format!("{j:.3e} J");
             cells.extend(energy.then(|| row.energy_j.map_or_else(|| UNKNOWN.into(), joules)));
-            cells.push(row.check.as_ref().map_or_else(|| UNKNOWN.into(), |c| c.method.clone()));
+            cells.push(check(row));
             table.rows.push(cells);
         }
         tables.push((family.to_owned(), table));

@@ -32,6 +32,8 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("llm-generation-batched", include_str!("../../suites/workloads/llm-generation-batched.toml")),
     ("mjpeg-cameras", include_str!("../../suites/workloads/mjpeg-cameras.toml")),
     ("mjpeg-mezzanine", include_str!("../../suites/workloads/mjpeg-mezzanine.toml")),
+    ("live-streaming", include_str!("../../suites/workloads/live-streaming.toml")),
+    ("on-demand-video", include_str!("../../suites/workloads/on-demand-video.toml")),
     ("video-delivery", include_str!("../../suites/workloads/video-delivery.toml")),
     ("short-read-alignment", include_str!("../../suites/workloads/short-read-alignment.toml")),
     ("long-read-alignment", include_str!("../../suites/workloads/long-read-alignment.toml")),

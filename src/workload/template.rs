@@ -262,8 +262,8 @@ fn video(page: &mut Page, answers: &Answers) {
     let frames = one("frames").min(FRAMES);
     page.stage(
         "transcode",
-        "Measured as Motion-JPEG on both ends, the only codec there is so far: for other codecs\n\
-         this is a stand-in, and its times are not theirs.",
+        "Measured as Motion-JPEG on both ends: for other codecs this is a stand-in, and its times\n\
+         are not theirs. `init --from live-streaming` or on-demand-video measures H.264 or HEVC.",
     );
     page.field("codec", "\"mjpeg\"", "Motion-JPEG, in and out");
     page.number("out_width", Some(one("out_width")), "pixels across");

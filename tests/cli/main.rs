@@ -4,6 +4,7 @@ mod align;
 mod bad_input;
 mod ci_files;
 mod compare;
+mod deployed;
 mod gate_findings;
 mod gate_history;
 mod gate_paired;

@@ -17,6 +17,8 @@ const WORKLOADS: &[&str] = &[
     "llm-generation-batched",
     "mjpeg-cameras",
     "mjpeg-mezzanine",
+    "live-streaming",
+    "on-demand-video",
     "video-delivery",
     "short-read-alignment",
     "long-read-alignment",

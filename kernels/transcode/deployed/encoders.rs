@@ -147,9 +147,7 @@ impl Encoder {
         // Alone, decoder and encoder choose their threads themselves, as most people let them.
         let threads: &[&str] = if *streams > 1 { &["-threads", SHARE] } else { &[] };
         let (decode, scale): (&[&str], String) = match self.path {
-            Path::Cpu => {
-                (threads, format!("scale={width}:{height}:flags=bicubic,format=yuv420p"))
-            }
+            Path::Cpu => (threads, format!("scale={width}:{height}:flags=bicubic,format=yuv420p")),
             Path::Gpu => (HARDWARE, format!("scale_cuda={width}:{height}")),
             Path::Mixed => {
                 let back = "hwdownload,format=nv12,format=yuv420p";

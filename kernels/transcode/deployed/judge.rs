@@ -96,7 +96,8 @@ fn packets(text: &str) -> Result<(u64, f64), String> {
 fn vmaf_mean(log: &str) -> Result<f64, String> {
     let pooled = log.split_once("\"pooled_metrics\"").map(|(_, rest)| rest);
     let vmaf = pooled.and_then(|rest| rest.split_once("\"vmaf\":")).map(|(_, rest)| rest);
-    let mean = vmaf.and_then(|rest| rest.split_once("\"mean\":")).map(|(_, rest)| rest.trim_start());
+    let mean =
+        vmaf.and_then(|rest| rest.split_once("\"mean\":")).map(|(_, rest)| rest.trim_start());
     let digits = |text: &str| text.split([',', '}', '\n']).next()?.trim().parse().ok();
     mean.and_then(digits).ok_or_else(|| format!("{VMAF_LOG}: no mean of vmaf"))
 }
