@@ -73,6 +73,11 @@ fn built_in_suites_make_plans_and_their_series_have_members() {
     }
 }
 
+/// Whether it is encoded by programs, which are judged only where they were measured.
+fn encodes(one: &workload::ResolvedWorkload) -> bool {
+    one.cases.iter().flatten().any(|case| case.work.op_kind == OpKind::Opaque)
+}
+
 #[test]
 fn without_measurements_the_verdicts_lean_and_the_controls_stay_on_cpus() {
     let catalog = Catalog::embedded().expect("catalog");
@@ -84,10 +89,13 @@ fn without_measurements_the_verdicts_lean_and_the_controls_stay_on_cpus() {
             let name = &v.workload;
             let control = one.cases.iter().all(Option::is_none);
             assert!(!control || v.verdict == Kind::Cpu, "{name}: {}", v.headline);
-            // An engine that CPUs lack shuts every one of them out.
+            // An engine that CPUs lack shuts every one of them out; encoders are not predicted.
             let engine = !one.workload.node.needs.is_empty();
-            assert_eq!(v.best_cpu.is_none(), engine, "{name}: {}", v.headline);
-            assert!(control || engine || v.lean.is_some(), "{name}: {}", v.headline);
+            let encoder = encodes(&one);
+            assert_eq!(v.best_cpu.is_none(), engine || encoder, "{name}: {}", v.headline);
+            assert!(control || engine || encoder || v.lean.is_some(), "{name}: {}", v.headline);
+            let unmeasured = v.verdict == Kind::MeasureFirst && v.best_gpu.is_none();
+            assert!(!encoder || unmeasured, "{name}: {}", v.headline);
             assert!(
                 v.verdict != Kind::MeasureFirst || !v.measure_next.is_empty(),
                 "{name} says what to measure"
@@ -111,7 +119,8 @@ fn reserved_prices_are_unknown_and_therefore_nobodys_win() {
     for one in resolved() {
         let v = classify(&one, &[], &catalog, &options);
         assert_eq!(v.verdict, Kind::MeasureFirst, "{}: {}", v.workload, v.headline);
-        assert!(v.reasons.iter().any(|r| r.code == "price-unknown"), "{}", v.workload);
+        let priced = encodes(&one) || v.reasons.iter().any(|r| r.code == "price-unknown");
+        assert!(priced, "{}", v.workload);
     }
 }
 

@@ -20,6 +20,8 @@ fn suite(folder: &Path, more: &str) -> String {
 fn rows(folder: &Path, mock: &str, path: &str, code: i32) -> (String, Vec<Row>) {
     let temporary = folder.join("tmp");
     std::fs::create_dir_all(&temporary).expect("a folder");
+    // Of a run before.
+    let _ = std::fs::remove_dir_all(folder.join("out"));
     let assert = breakeven(folder)
         .args(["run", "s.toml", "--mock", mock, "--max-seconds", "60", "-o", "out"])
         .env("PATH", path)
