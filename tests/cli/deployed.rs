@@ -12,6 +12,14 @@ use super::{breakeven, file, folder, names, stderr, stdout};
 const SMALL: &str = "out_width = 160\nout_height = 90\n\
                      input = { frames = 15, width = 320, height = 180 }\n";
 
+/// A stand-in that does the GPU's part on the CPU: the words for the one made into those for the
+/// other.
+const PRETENDED: &str = "words=()\nwhile [ $# -gt 0 ]; do case \"$1\" in\n\
+        -hwaccel|-hwaccel_output_format|-rc|-b:v|-tune) shift;;\n\
+        p4) words+=(veryfast);; -cq) words+=(-crf);; h264_nvenc) words+=(libx264);;\n\
+        scale_cuda=*) word=${1/scale_cuda/scale}; words+=(\"${word/hwdownload,format=nv12,/}\");;\n\
+        *) words+=(\"$1\");; esac; shift; done\nexec ffmpeg \"${words[@]}\"";
+
 fn suite(folder: &Path, more: &str) -> String {
     file(folder, "s.toml", format!("[[case]]\nfamily = \"transcode\"\n{more}{SMALL}"))
 }
@@ -157,17 +165,39 @@ fn a_gpu_is_used_where_a_real_encode_proves_it_and_else_skipped() {
     names(&text, &["libx264 cannot be opened here: no NVIDIA driver is here"]);
 
     // The words for the GPU, done by the CPU: what is decoded, scaled and encoded comes out right.
-    let pretended = "words=()\nwhile [ $# -gt 0 ]; do case \"$1\" in\n\
-        -hwaccel|-hwaccel_output_format|-rc|-b:v|-tune) shift;;\n\
-        p4) words+=(veryfast);; -cq) words+=(-crf);; h264_nvenc) words+=(libx264);;\n\
-        scale_cuda=*) word=${1/scale_cuda/scale}; words+=(\"${word/hwdownload,format=nv12,/}\");;\n\
-        *) words+=(\"$1\");; esac; shift; done\nexec ffmpeg \"${words[@]}\"";
-    let bin = stand_in(folder.path(), pretended);
+    let bin = stand_in(folder.path(), PRETENDED);
     let (_, all) = rows(folder.path(), "cpu;mock:0,name=Tesla T4", &bin, 0);
     assert_eq!(of(&all, "process/nvenc"), ("process:gpu".into(), Status::Ok));
     assert_eq!(of(&all, "process/nvdec-x264"), ("process:gpu".into(), Status::Ok));
     let nvenc = all.iter().find(|r| r.implementation == "process/nvenc").expect("a row");
     assert_eq!(nvenc.quality.as_ref().map(|q| q.setting_name.as_str()), Some("cq"));
+}
+
+#[test]
+fn a_verdict_rests_on_the_sizes_where_the_encoders_ran() {
+    let folder = folder();
+    let text = format!(
+        "[[stage]]\nfamily = \"transcode\"\ncodec = \"h264\"\n{SMALL}[demand]\njobs_per_day = 1000\n"
+    );
+    file(folder.path(), "mine.toml", text);
+    let bin = stand_in(folder.path(), PRETENDED);
+    let on = |sku: &str, device: &str| {
+        let mock = "cpu,threads=4;mock:0,name=Tesla T4";
+        let words = ["advise", "mine.toml", "--mock", mock, "--device", device, "--sku", sku];
+        let mut command = breakeven(folder.path());
+        command.args(words).args(["--max-seconds", "20", "-o", sku]).env("PATH", &bin);
+        command.assert()
+    };
+    // The CPU alone has a price, and the next step is named.
+    let first = on("Standard_D4s_v5", "cpu").code(0);
+    names(&stdout(&first), &["measure-first", "an encoder is judged only where it ran"]);
+    names(&stdout(&first), &["breakeven advise mine.toml --sku Standard_NC4as_T4_v3"]);
+    on("Standard_NC4as_T4_v3", "mock:0");
+    let mut command = breakeven(folder.path());
+    command.args(["classify", "mine.toml", "--records", "Standard_D4s_v5"]);
+    let both = command.args(["--records", "Standard_NC4as_T4_v3"]).assert().code(0);
+    let judged = "An encoder is judged only where it was measured (Standard_";
+    names(&stdout(&both), &[judged, "Standard_D4s_v5", "Standard_NC4as_T4_v3"]);
 }
 
 #[test]
