@@ -54,7 +54,7 @@ pub(super) struct Encoder {
     presets: [&'static [&'static str]; 2],
 }
 
-/// A software encoder on the CPU; [`beside_gpu`] makes the other one of it.
+/// A software encoder, beside the CPU's or the GPU's decoder and scaler.
 const fn x264(implementation: &'static str, path: Path) -> Encoder {
     Encoder {
         implementation,
