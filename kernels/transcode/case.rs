@@ -39,8 +39,6 @@ pub struct TranscodeCase {
     damaged: Damaged,
     /// Pictures that are not among the frames: dropped by the camera, or damaged and skipped.
     missing: usize,
-    /// Whether every frame has restart markers.
-    restarts: bool,
 }
 
 /// Builds the case that `params` describe.
@@ -67,21 +65,20 @@ pub fn parse(params: &Params, files: &dyn Files) -> Result<TranscodeCase, CaseEr
         Some(input) => input,
         None => ParamReader::new(FAMILY, &empty, &keys)?,
     };
-    let (source, frames, missing, from, restarts) = match input.text("video")? {
+    let (source, frames, missing, from) = match input.text("video")? {
         Some(name) => {
             if let Some(key) = keys[..5].iter().find(|key| input.has(key)) {
                 let hint = "describes synthetic video; leave it out beside `video`";
                 return Err(input.bad(key, hint).into());
             }
             let (source, movie) = open(name, damaged, files)?;
-            let restarts = movie.frames.iter().all(|f| f.restart_mcus > 0);
             let frames = movie.frames.len();
-            (source, frames, movie.present.len() - frames, movie.frames[0].layout, restarts)
+            (source, frames, movie.present.len() - frames, movie.frames[0].layout)
         }
         None => {
             let what = synthetic(&input)?;
             let layout = Layout::standard(what.width, what.height, Sampling::S420);
-            (Source::Synthetic(what), what.frames, 0, layout, true)
+            (Source::Synthetic(what), what.frames, 0, layout)
         }
     };
     let half = |n: usize| Some(n.div_ceil(2) as i64);
@@ -89,7 +86,7 @@ pub fn parse(params: &Params, files: &dyn Files) -> Result<TranscodeCase, CaseEr
     let height = reader.int("out_height", 1..=MAX_SIDE, half(from.height))? as usize;
     let to = Layout::standard(width, height, from.sampling());
     let goal = Goal { to, quality, container };
-    Ok(TranscodeCase { source, frames, from, goal, damaged, missing, restarts })
+    Ok(TranscodeCase { source, frames, from, goal, damaged, missing })
 }
 
 fn synthetic(input: &ParamReader<'_>) -> Result<Synthetic, CaseError> {
@@ -180,10 +177,10 @@ impl Case for TranscodeCase {
 
     fn supports(
         &self,
-        implementation: &Implementation,
+        _implementation: &Implementation,
         _device: &DeviceInfo,
     ) -> Result<(), Unsupported> {
-        supports(implementation, self.restarts)
+        Ok(())
     }
 
     fn input(&self, seed: u64) -> Result<Box<dyn Input>, CaseError> {
@@ -243,17 +240,6 @@ fn work(frames: usize, from: &Layout, to: &Layout, bytes_in: f64) -> Work {
     }
 }
 
-fn supports(implementation: &Implementation, restarts: bool) -> Result<(), Unsupported> {
-    if restarts || implementation.language == Language::Native {
-        return Ok(());
-    }
-    Err(Unsupported(
-        "the video has no restart markers, which decoding in parallel needs; make it with \
-         `ffmpeg -i FILE -c:v mjpeg -pix_fmt yuvj420p -threads 4 -thread_type slice out.avi`"
-            .into(),
-    ))
-}
-
 /// A case's compressed bytes.
 struct Clip {
     data: Bytes,
@@ -272,7 +258,7 @@ impl Input for Clip {
     fn tunings(&self, implementation: &Implementation, _device: &DeviceInfo) -> Vec<Tuning> {
         match implementation.language {
             Language::Native => vec![Tuning::default()],
-            _ => gpu::tunings(self.movie.frames.len()),
+            _ => gpu::tunings(&self.movie),
         }
     }
 
@@ -282,7 +268,6 @@ impl Input for Clip {
         device: &DeviceInfo,
         tuning: &Tuning,
     ) -> Result<Program, Unsupported> {
-        supports(implementation, self.movie.frames.iter().all(|f| f.restart_mcus > 0))?;
         match implementation.language {
             Language::Native => {
                 let Goal { to, quality, container } = self.goal;

@@ -127,12 +127,13 @@ impl Encoder {
         }
         let spots = spots(layout);
         for mx in 0..layout.mcus_x() {
-            for two in spots.chunks_exact(2) {
-                let c = two[0].component;
-                let starts = [0, 1].map(|i| &samples[two[i].component][two[i].in_mcu(mx, 0)..]);
+            for two in spots.as_chunks::<2>().0 {
+                let [c, d] = two.each_ref().map(|spot| spot.component);
+                let starts =
+                    two.each_ref().map(|spot| &samples[spot.component][spot.in_mcu(mx, 0)..]);
                 let blocks = transform(starts, strides[c], c.min(1));
                 write(c, &blocks[0]);
-                write(two[1].component, &blocks[1]);
+                write(d, &blocks[1]);
             }
         }
         writer.finish()
@@ -353,8 +354,8 @@ fn decode_with(
     let spots = spots(layout);
     for mcu in mcus {
         let (mx, my) = (mcu % across, mcu / across);
-        for two in spots.chunks_exact(2) {
-            let places = [0, 1].map(|i| (two[i].component, two[i].in_mcu(mx, my)));
+        for two in spots.as_chunks::<2>().0 {
+            let places = two.each_ref().map(|spot| (spot.component, spot.in_mcu(mx, my)));
             let mut blocks = [[0; 64]; 2];
             let mut flat = true;
             for ((c, _), block) in places.into_iter().zip(&mut blocks) {

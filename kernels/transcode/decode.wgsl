@@ -1,4 +1,6 @@
-// Huffman decoding, a thread per restart interval. Layouts of buffers and tables: gpu.rs, device_tables.rs.
+// Huffman decoding: a thread per restart interval, or, where intervals are long, a thread per
+// sub-sequence of so many bytes: decode.cu says how, and why it ends and stays in bounds whatever
+// the data. Layouts of buffers and tables: gpu.rs, device_tables.rs.
 
 struct Scalars {
     first_interval: u32,
@@ -8,37 +10,109 @@ struct Scalars {
     per_mcu: u32,
 }
 
+struct SynchroniseScalars {
+    frames: u32,
+    first_group: u32,
+}
+
+struct ChainScalars {
+    frames: u32,
+    first_group: u32,
+    first_frame: u32,
+}
+
+struct ScatterScalars {
+    frames: u32,
+    first_group: u32,
+    first_frame: u32,
+    frame_blocks: u32,
+    per_mcu: u32,
+}
+
+struct AddScalars {
+    first_interval: u32,
+    interval_count: u32,
+    first_frame: u32,
+    frame_blocks: u32,
+    per_mcu: u32,
+    luma_blocks: u32,
+}
+
+// All but add_up:
 @group(0) @binding(0) var<storage, read> scan: array<u32>;
 @group(0) @binding(1) var<storage, read> intervals: array<u32>;
 @group(0) @binding(2) var<storage, read> tables: array<u32>;
 @group(0) @binding(3) var<storage, read> plan: array<u32>;
-// Two coefficients a word, zigzag order, low half first; zero before.
+
+// decode: coefficients (two a word, zigzag order, low half first; zero before), scalars
 @group(0) @binding(4) var<storage, read_write> coefficients: array<u32>;
 @group(0) @binding(5) var<uniform> scalars: Scalars;
 
-// Position in the file and its end; bits read but not used, left-aligned, and how many.
+// synchronise and chain: cuts, states, scalars
+@group(0) @binding(4) var<storage, read> cuts: array<u32>;
+@group(0) @binding(5) var<storage, read_write> states: array<u32>;
+@group(0) @binding(6) var<uniform> synchronise_scalars: SynchroniseScalars;
+@group(0) @binding(6) var<uniform> chain_scalars: ChainScalars;
+
+// scatter: cuts, states, coefficients, scalars
+@group(0) @binding(5) var<storage, read> known: array<u32>;
+@group(0) @binding(6) var<storage, read_write> scattered: array<atomic<u32>>;
+@group(0) @binding(7) var<uniform> scatter_scalars: ScatterScalars;
+
+// add_up: intervals, coefficients, scalars
+@group(0) @binding(0) var<storage, read> add_intervals: array<u32>;
+@group(0) @binding(1) var<storage, read_write> added: array<u32>;
+@group(0) @binding(2) var<uniform> add_scalars: AddScalars;
+
+// Bytes of a sub-sequence, words of an interval's entry, no interval.
+const SUB = 128u;
+const INTERVAL = 7u;
+const NONE = 0xffffffffu;
+
+// Position in the file and its end; bits read but not used, left-aligned, and how many; how many of
+// those read so far stand at or behind the byte `limit`.
 var<private> at: u32;
 var<private> end: u32;
 var<private> bits: u32;
 var<private> filled: u32;
+var<private> limit: u32;
+var<private> over: u32;
 
 fn byte_at(i: u32) -> u32 {
     return (scan[i >> 2u] >> (8u * (i & 3u))) & 255u;
 }
 
-// Makes at least 25 bits available, zeros after the end; a zero byte after 0xff is stuffing.
-fn refill() {
-    while (filled <= 24u) {
-        var byte = 0u;
-        if (at < end) {
-            byte = byte_at(at);
+// The next byte, zero after the end; a zero byte after 0xff is stuffing.
+fn take_byte() {
+    var byte = 0u;
+    if (at >= limit) {
+        over += 8u;
+    }
+    if (at < end) {
+        byte = byte_at(at);
+        at++;
+        if (byte == 255u && at < end && byte_at(at) == 0u) {
             at++;
-            if (byte == 255u && at < end && byte_at(at) == 0u) {
-                at++;
-            }
         }
-        bits |= byte << (24u - filled);
-        filled += 8u;
+    }
+    bits |= byte << (24u - filled);
+    filled += 8u;
+}
+
+// Makes at least 25 bits available. No loop: software adapters (Mesa's llvmpipe) end every loop of a
+// program after 65,535 iterations of all of them together.
+fn refill() {
+    if (filled <= 24u) {
+        take_byte();
+    }
+    if (filled <= 24u) {
+        take_byte();
+    }
+    if (filled <= 24u) {
+        take_byte();
+    }
+    if (filled <= 24u) {
+        take_byte();
     }
 }
 
@@ -47,9 +121,9 @@ fn consume(count: u32) {
     filled -= count;
 }
 
-// The next symbol of the code at `table`: 512 short codes, 18 limits, 18 offsets, 256 symbols.
+// The next symbol of the code at `table`: 512 short codes, 18 limits, 18 offsets, 256 symbols. At
+// least 16 bits are available.
 fn symbol(table: u32) -> u32 {
-    refill();
     let found = tables[table + (bits >> 23u)];
     if (found != 0u) {
         consume(found >> 8u);
@@ -81,11 +155,13 @@ fn value(size: u32) -> i32 {
 
 // One block into the words from `out`; returns its DC value.
 fn block(dc: u32, ac: u32, last: i32, out: u32) -> i32 {
+    refill();
     let first = last + value(symbol(dc) & 15u);
     var word = 0u;
     var pending = u32(first) & 0xffffu;
     var k = 1u;
     while (k < 64u) {
+        refill();
         let s = symbol(ac);
         let size = s & 15u;
         if (size == 0u && s != 0xf0u) {
@@ -112,11 +188,10 @@ fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= scalars.count) {
         return;
     }
-    let interval = (scalars.first_interval + id.x) * 5u;
+    let interval = (scalars.first_interval + id.x) * INTERVAL;
     at = intervals[interval];
     end = at + intervals[interval + 1u];
-    bits = 0u;
-    filled = 0u;
+    limit = NONE;
     let frame = intervals[interval + 2u];
     let entry = frame * 9u;
     var out = (frame - scalars.first_frame) * scalars.frame_blocks;
@@ -128,5 +203,317 @@ fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
             last[c] = block(tables[entry + 3u + c], tables[entry + 6u + c], last[c], out);
             out += 32u;
         }
+    }
+}
+
+// The bits of sub-sequence `number` of the interval at `interval` after the first `skip`.
+fn begin(interval: u32, number: u32, skip: u32) {
+    at = intervals[interval] + number * SUB;
+    end = intervals[interval] + intervals[interval + 1u];
+    limit = min(at + SUB, end);
+    bits = 0u;
+    filled = 0u;
+    over = 0u;
+    // The first byte may be stuffing after the last one of the sub-sequence before.
+    if (number > 0u && at < end && byte_at(at) == 0u && byte_at(at - 1u) == 255u) {
+        at++;
+    }
+    refill();
+    consume(skip / 2u);
+    refill();
+    consume(skip - skip / 2u);
+}
+
+// The coefficient that comes next.
+var<private> k: u32;
+
+// Decodes the next code of a block and its value, which is that of coefficient `k` - 1 afterwards; a
+// `k` of 64 or more ends the block. At least 16 bits are available.
+fn next(dc: u32, ac: u32) -> i32 {
+    let s = symbol(select(ac, dc, k == 0u));
+    let size = s & 15u;
+    if (k > 0u) {
+        if (size == 0u && s != 0xf0u) {
+            k = 64u;
+            return 0;
+        }
+        k += s >> 4u;
+    }
+    k++;
+    return value(size);
+}
+
+// The state at the end of sub-sequence `number` of an interval from that at its start (bits that
+// belong to a code before, block and coefficient that come next), and how many blocks end in it.
+fn count(interval: u32, number: u32, state: u32) -> vec2<u32> {
+    begin(interval, number, state & 31u);
+    k = (state >> 16u) & 63u;
+    var j = (state >> 8u) & 15u;
+    let frame = intervals[interval + 2u] * 9u;
+    let period = intervals[interval + 6u];
+    var completed = 0u;
+    var c = plan[48u + j] & 15u;
+    refill();
+    while (filled > over) {
+        next(tables[frame + 3u + c], tables[frame + 6u + c]);
+        if (k >= 64u) {
+            k = 0u;
+            j = select(0u, j + 1u, j + 1u < period);
+            c = plan[48u + j] & 15u;
+            completed++;
+        }
+        refill();
+    }
+    return vec2<u32>(min(over - filled, 31u) | (j << 8u) | (k << 16u), completed);
+}
+
+var<workgroup> ends: array<u32, 256>;
+var<workgroup> changes: atomic<u32>;
+var<workgroup> changed: u32;
+
+// Whether any thread of the workgroup has set `changes`, which is cleared before the next barrier.
+fn any_changes(t: u32) -> bool {
+    workgroupBarrier();
+    if (t == 0u) {
+        changed = atomicExchange(&changes, 0u);
+    }
+    return workgroupUniformLoad(&changed) != 0u;
+}
+
+// Brings the sub-sequences of 256 into step: where each starts and ends, if the first one's guess is
+// right. A state has four words: start, end, blocks completed in it, blocks of the frame completed
+// before it. `cuts` says for each frame where its sub-sequences start, in 256s, then for each
+// sub-sequence its interval. Grid: 256 sub-sequences.
+@compute @workgroup_size(256)
+fn synchronise(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) t: u32,
+) {
+    let cut = (synchronise_scalars.first_group + group.x) * 256u + t;
+    let i = cuts[synchronise_scalars.frames + 1u + cut];
+    let valid = i != NONE;
+    let interval = select(0u, i, valid) * INTERVAL;
+    let number = select(0u, cut - intervals[interval + 5u], valid);
+    var start = 0u;
+    var found = vec2<u32>();
+    if (valid) {
+        found = count(interval, number, start);
+    }
+    ends[t] = found.x;
+    for (var round = 0u; round < 256u; round++) {
+        workgroupBarrier();
+        var before = start;
+        if (t > 0u && number > 0u) {
+            before = ends[t - 1u];
+        }
+        let redo = valid && before != start;
+        if (redo) {
+            atomicStore(&changes, 1u);
+        }
+        if (!any_changes(t)) {
+            break;
+        }
+        if (redo) {
+            start = before;
+            found = count(interval, number, start);
+            ends[t] = found.x;
+        }
+    }
+    let mine = (group.x * 256u + t) * 4u;
+    states[mine] = start;
+    states[mine + 1u] = found.x;
+    states[mine + 2u] = found.y;
+}
+
+var<workgroup> sums: array<u32, 256>;
+
+// Sum of `mine` over the threads before this one (x) and over all 256 (y). The next barrier
+// frees the sums for reuse.
+fn prefix_sum(t: u32, mine: u32) -> vec2<u32> {
+    sums[t] = mine;
+    workgroupBarrier();
+    for (var step = 1u; step < 256u; step *= 2u) {
+        var before = 0u;
+        if (t >= step) {
+            before = sums[t - step];
+        }
+        workgroupBarrier();
+        sums[t] += before;
+        workgroupBarrier();
+    }
+    return vec2<u32>(sums[t] - mine, sums[255]);
+}
+
+// Goes on from `state` into the 256 sub-sequences from `cut`, whose states stand from `s` on, until
+// in step with what is known there. Says whether their last end changed.
+fn go_on(cut: u32, s: u32, state: u32) -> bool {
+    var begun = state;
+    for (var n = 0u; n < 256u; n++) {
+        let known_at = s + n * 4u;
+        let i = cuts[chain_scalars.frames + 1u + cut + n];
+        if (i == NONE) {
+            return false;
+        }
+        let first = intervals[i * INTERVAL + 5u];
+        if (cut + n == first || states[known_at] == begun) {
+            return false;
+        }
+        let found = count(i * INTERVAL, cut + n - first, begun);
+        let old = states[known_at + 1u];
+        states[known_at] = begun;
+        states[known_at + 1u] = found.x;
+        states[known_at + 2u] = found.y;
+        if (n == 255u) {
+            return found.x != old;
+        }
+        begun = found.x;
+    }
+    return false;
+}
+
+// Brings the 256s of a frame into step, a thread each, then adds up the blocks before each
+// sub-sequence. Grid: frames.
+@compute @workgroup_size(256)
+fn chain(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) t: u32,
+) {
+    let start = cuts[chain_scalars.first_frame + group.x];
+    let stop = cuts[chain_scalars.first_frame + group.x + 1u];
+    let first_group = chain_scalars.first_group;
+    for (var first = start; first < stop; first += 256u) {
+        let mine = first + t > start && first + t < stop;
+        let cut = (first + t) * 256u;
+        let s = (cut - first_group * 256u) * 4u;
+        for (var round = 0u; round < 257u; round++) {
+            var state = 0u;
+            if (mine) {
+                state = states[s - 3u];
+            }
+            storageBarrier();
+            workgroupBarrier();
+            if (mine && go_on(cut, s, state)) {
+                atomicStore(&changes, 1u);
+            }
+            storageBarrier();
+            if (!any_changes(t)) {
+                break;
+            }
+        }
+    }
+    var done = 0u;
+    for (var first = start; first < stop; first++) {
+        let s = ((first - first_group) * 256u + t) * 4u;
+        let sum = prefix_sum(t, states[s + 2u]);
+        states[s + 3u] = done + sum.x;
+        done += sum.y;
+        workgroupBarrier();
+    }
+}
+
+// Writes the coefficients of each sub-sequence, DC values as differences, into blocks that are zero
+// before; a word that two of them share gets a half from each. Grid: 64 sub-sequences.
+@compute @workgroup_size(64)
+fn scatter(@builtin(global_invocation_id) id: vec3<u32>) {
+    let per_mcu = scatter_scalars.per_mcu;
+    let base = scatter_scalars.first_group * 256u;
+    let cut = base + id.x;
+    let i = cuts[scatter_scalars.frames + 1u + cut];
+    if (i == NONE) {
+        return;
+    }
+    let interval = i * INTERVAL;
+    let first_cut = intervals[interval + 5u];
+    let frame = intervals[interval + 2u];
+    var block = known[id.x * 4u + 3u] - known[(first_cut - base) * 4u + 3u];
+    let blocks = intervals[interval + 4u] * per_mcu;
+    let first = (frame - scatter_scalars.first_frame) * scatter_scalars.frame_blocks;
+    var out = (first + intervals[interval + 3u] * per_mcu + block) * 32u;
+    let state = known[id.x * 4u];
+    begin(interval, cut - first_cut, state & 31u);
+    k = (state >> 16u) & 63u;
+    var j = block % per_mcu;
+    var c = plan[48u + j] & 15u;
+    var word = k >> 1u;
+    var pending = 0u;
+    refill();
+    while (filled > over && block < blocks) {
+        let v = next(tables[frame * 9u + 3u + c], tables[frame * 9u + 6u + c]);
+        if (k <= 64u) {
+            if (((k - 1u) >> 1u) != word) {
+                if (pending != 0u) {
+                    atomicOr(&scattered[out + word], pending);
+                }
+                word = (k - 1u) >> 1u;
+                pending = 0u;
+            }
+            pending |= (u32(v) & 0xffffu) << (16u * ((k - 1u) & 1u));
+        }
+        if (k >= 64u) {
+            if (pending != 0u) {
+                atomicOr(&scattered[out + word], pending);
+            }
+            word = 0u;
+            pending = 0u;
+            k = 0u;
+            block++;
+            out += 32u;
+            j = select(0u, j + 1u, j + 1u < per_mcu);
+            c = plan[48u + j] & 15u;
+        }
+        refill();
+    }
+    if (pending != 0u) {
+        atomicOr(&scattered[out + word], pending);
+    }
+}
+
+// Adds up the differences of one component's DC values in an interval, eight blocks a thread. Grid:
+// components, then intervals in two dimensions.
+@compute @workgroup_size(256)
+fn add_up(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) t: u32,
+) {
+    let number = group.z * groups.y + group.y;
+    if (number >= add_scalars.interval_count) {
+        return;
+    }
+    let interval = (add_scalars.first_interval + number) * INTERVAL;
+    let per_mcu = add_scalars.per_mcu;
+    var each = add_scalars.luma_blocks;
+    var j = 0u;
+    if (group.x > 0u) {
+        each = (per_mcu - add_scalars.luma_blocks) / 2u;
+        j = add_scalars.luma_blocks + (group.x - 1u) * each;
+    }
+    let frame = add_intervals[interval + 2u] - add_scalars.first_frame;
+    let blocks = frame * add_scalars.frame_blocks + add_intervals[interval + 3u] * per_mcu + j;
+    let count = add_intervals[interval + 4u] * each;
+    var done = 0u;
+    for (var first = 0u; first < count; first += 2048u) {
+        let mine = first + t * 8u;
+        var words = array<u32, 8>();
+        var sum = 0u;
+        for (var i = 0u; i < 8u; i++) {
+            let n = mine + i;
+            if (n < count) {
+                words[i] = added[(blocks + n / each * per_mcu + n % each) * 32u];
+            }
+            sum += words[i];
+        }
+        let before = prefix_sum(t, sum);
+        sum = done + before.x;
+        for (var i = 0u; i < 8u; i++) {
+            let n = mine + i;
+            sum += words[i];
+            if (n < count) {
+                let word = (words[i] & 0xffff0000u) | (sum & 0xffffu);
+                added[(blocks + n / each * per_mcu + n % each) * 32u] = word;
+            }
+        }
+        done += before.y;
+        workgroupBarrier();
     }
 }

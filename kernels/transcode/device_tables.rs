@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::container::Movie;
 use super::huffman::encode_table;
-use super::jpeg::Layout;
+use super::jpeg::{Frame, Layout};
 use super::scale::Filter;
 use super::tables::{HuffmanSpec, ZIGZAG, quantisers, standard_huffman};
 use crate::recording::shared;
@@ -19,16 +19,65 @@ const MOST_BLOCKS: usize = 12;
 /// Words of a frame's entry: where its three quantisers, DC codes and AC codes stand.
 const FRAME_WORDS: usize = 9;
 
-/// Where every restart interval stands, five words each: byte offset, bytes, frame, first MCU,
-/// MCUs.
+/// Sub-sequences that a workgroup brings into step; each frame's are numbered from a multiple on.
+pub const GROUP: usize = 256;
+/// Bytes of a sub-sequence.
+pub const SUB_BYTES: usize = 128;
+/// A sub-sequence that fills up a frame's last group.
+const NO_INTERVAL: u32 = u32::MAX;
+
+/// Where every restart interval stands, seven words each: byte offset, bytes, frame, first MCU,
+/// MCUs, first sub-sequence, and after how many blocks the codes of an MCU's blocks repeat.
 pub fn intervals(movie: &Movie) -> Bytes {
     let mut words: Vec<u32> = Vec::new();
+    let mut groups = 0;
     for (f, frame) in movie.frames.iter().enumerate() {
+        let (mut sub, period) = (groups * GROUP, period(frame));
         for (i, interval) in frame.intervals.iter().enumerate() {
             let mcus = frame.mcus_of(i);
-            let entry = [interval.start, interval.len(), f, mcus.start, mcus.len()];
+            let entry = [interval.start, interval.len(), f, mcus.start, mcus.len(), sub, period];
             words.extend(entry.map(|v| v as u32));
+            sub += interval.len().div_ceil(SUB_BYTES);
         }
+        groups = sub.div_ceil(GROUP);
+    }
+    shared(words)
+}
+
+/// After how many blocks of an MCU the codes repeat. A decoder that starts at a wrong block can
+/// notice that by the codes alone, so where all components share theirs, it must not matter.
+fn period(frame: &Frame) -> usize {
+    let count = frame.layout.blocks_per_mcu();
+    let codes = |j| {
+        let c = frame.layout.block_at(0, 0, j).0;
+        (&frame.dc[c], &frame.ac[c])
+    };
+    let repeats = |n: &usize| count % n == 0 && (*n..count).all(|j| codes(j) == codes(j - n));
+    (1..count).find(repeats).unwrap_or(count)
+}
+
+/// For each frame its first group of sub-sequences, then how many groups there are.
+pub fn groups(movie: &Movie) -> Vec<usize> {
+    let mut groups = vec![0];
+    for frame in &movie.frames {
+        let subs: usize = frame.intervals.iter().map(|i| i.len().div_ceil(SUB_BYTES)).sum();
+        groups.push(groups[groups.len() - 1] + subs.div_ceil(GROUP));
+    }
+    groups
+}
+
+/// [`groups`], then each sub-sequence's interval.
+pub fn cuts(movie: &Movie) -> Bytes {
+    let groups = groups(movie);
+    let mut words: Vec<u32> = groups.iter().map(|&g| g as u32).collect();
+    let mut number = 0;
+    for (frame, end) in movie.frames.iter().zip(&groups[1..]) {
+        for interval in &frame.intervals {
+            let subs = interval.len().div_ceil(SUB_BYTES);
+            words.extend(std::iter::repeat_n(number, subs));
+            number += 1;
+        }
+        words.resize(groups.len() + end * GROUP, NO_INTERVAL);
     }
     shared(words)
 }

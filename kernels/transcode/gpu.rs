@@ -4,16 +4,20 @@
 //! back is the entropy-coded bytes of every output row and their lengths. Frames go through in
 //! batches that fit the device. Kernels:
 //!
-//! `decode` (a thread per restart interval) → `inverse` (8 threads a block of samples) → `down`,
+//! `decode` (a thread per restart interval; or, for long ones, `synchronise`, `chain`, `scatter` and
+//! `add_up`: decode.cu says how) → `inverse` (8 threads a block of samples) → `down`,
 //! `across` (a thread per 4 samples) → `forward` → `entropy` (a workgroup per row of MCUs: bit
 //! lengths, prefix sum, packing) → `place` (prefix sum over rows) → `emit` (byte stuffing).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::container::{self, Damaged, Movie};
-use super::device_tables::{encoder_words, intervals, plan_words, tables};
+use super::device_tables::{
+    GROUP, SUB_BYTES, cuts, encoder_words, groups, intervals, plan_words, tables,
+};
 use super::jpeg::{self, Layout};
 use super::muxer::{Container, Film};
 use super::tables::quantisers;
@@ -86,15 +90,34 @@ static WGSL: [WgslModule; 4] = [
     WgslModule { name: "transcode/entropy", source: include_str!("entropy.wgsl"), features: &[] },
 ];
 
-/// Frames a batch holds at most: all that fit the device, or so few that what passes from kernel
-/// to kernel stays in its cache.
-const BATCHES: [(&str, usize); 2] = [("largest", usize::MAX), ("8 frames", 8)];
+/// What may be tried, by [`Tuning::index`]: frames that a batch holds at most, all that fit the device
+/// or so few that what passes from kernel to kernel stays in its cache; and whether restart intervals
+/// are cut into sub-sequences.
+const TUNINGS: [(&str, usize, bool); 4] = [
+    ("largest", usize::MAX, false),
+    ("8 frames", 8, false),
+    ("largest, cut", usize::MAX, true),
+    ("8 frames, cut", 8, true),
+];
 
-/// The batches worth trying for a clip of `frames`.
-pub fn tunings(frames: usize) -> Vec<Tuning> {
-    let distinct =
-        BATCHES.iter().enumerate().take_while(|(i, (_, most))| *i == 0 || *most < frames);
-    distinct.map(|(index, (name, _))| Tuning { name: (*name).into(), index }).collect()
+/// Mean bytes of a restart interval from which on it may be cut: two sub-sequences. Below, there
+/// would be no more threads.
+const CUT_FROM: usize = 2 * SUB_BYTES;
+/// Mean bytes up to which one thread may decode an interval: a row of MCUs has about 3 kB at 1080p.
+/// A whole frame would keep a device waiting for its few threads.
+const WHOLE_UP_TO: usize = 8 << 10;
+
+/// The batches and ways of decoding worth trying for `movie`.
+pub fn tunings(movie: &Movie) -> Vec<Tuning> {
+    let lengths = movie.frames.iter().flat_map(|f| f.intervals.iter().map(ExactSizeIterator::len));
+    let (count, bytes) = lengths.fold((0, 0), |(count, bytes), n| (count + 1, bytes + n));
+    let mean = bytes / count.max(1);
+    let worth = |&(_, (_, most, cut)): &(usize, &(&str, usize, bool))| {
+        let way = if *cut { mean >= CUT_FROM } else { mean <= WHOLE_UP_TO };
+        way && (*most == usize::MAX || *most < movie.frames.len())
+    };
+    let worth = TUNINGS.iter().enumerate().filter(worth);
+    worth.map(|(index, (name, ..))| Tuning { name: (*name).into(), index }).collect()
 }
 
 /// What is to come out.
@@ -123,9 +146,12 @@ pub fn recording(
     let Goal { to, quality, container } = *goal;
     let from = movie.frames[0].layout;
     let sizes = Sizes::new(&from, &to);
-    let most = BATCHES.get(tuning.index).map_or(usize::MAX, |(_, most)| *most);
+    let (_, most, cut) = TUNINGS.get(tuning.index).copied().unwrap_or(TUNINGS[0]);
     let batch = sizes.batch(data.len() as u64, device)?.min(movie.frames.len()).min(most);
     let mut builder = Builder::new(data, movie, &sizes, batch, quality, language);
+    if cut {
+        builder.cut(movie, batch);
+    }
     let mut first = 0;
     while first < movie.frames.len() {
         let count = batch.min(movie.frames.len() - first);
@@ -139,7 +165,9 @@ pub fn recording(
         let mut movie = container::parse(&source, Damaged::Skip)?;
         let good: Vec<bool> = movie.numbers().map(|number| present[number]).collect();
         movie.keep(&good);
-        Ok(vec![source.clone(), intervals(&movie), tables(&movie)])
+        let mut inputs = vec![source.clone(), intervals(&movie), tables(&movie)];
+        inputs.extend(cut.then(|| cuts(&movie)));
+        Ok(inputs)
     }));
     let header = jpeg::header(&to, &quantisers(quality));
     let film = Film { container, width: to.width, height: to.height, rate: movie.rate };
@@ -256,6 +284,15 @@ struct Builder<'a> {
     rows: BufferId,
     lengths: BufferId,
     bytes: BufferId,
+    cuts: Option<Cuts>,
+}
+
+/// What decoding by sub-sequences needs.
+struct Cuts {
+    /// As [`groups`] has them.
+    groups: Vec<usize>,
+    intervals: BufferId,
+    states: BufferId,
 }
 
 impl<'a> Builder<'a> {
@@ -310,7 +347,19 @@ impl<'a> Builder<'a> {
             rows: place,
             lengths,
             bytes,
+            cuts: None,
         }
+    }
+
+    /// Has batches of so many frames decoded by sub-sequences.
+    fn cut(&mut self, movie: &Movie, batch: usize) {
+        let intervals = self.recording.upload("cuts", Role::Input, cuts(movie));
+        let groups = groups(movie);
+        let starts = groups.iter().step_by(batch);
+        let ends = groups.iter().skip(batch).step_by(batch).chain(groups.last());
+        let most = starts.zip(ends).map(|(start, end)| end - start).max().unwrap_or(0);
+        let states = self.recording.buffer("states", Role::Scratch, (most * GROUP * 16) as u64);
+        self.cuts = Some(Cuts { groups, intervals, states });
     }
 
     fn dispatch(
@@ -347,19 +396,24 @@ impl<'a> Builder<'a> {
         let from = self.sizes.from;
         let per_mcu = from.blocks_per_mcu();
         let u = |v: usize| Arg::U32(v as u32);
-        let args = vec![
-            Arg::Read(self.scan),
-            Arg::Read(self.intervals),
-            Arg::Read(self.tables),
-            Arg::Read(self.plan),
-            Arg::Write(self.coefficients),
-            u(from_interval),
-            u(intervals),
-            u(first),
-            u(from.blocks()),
-            u(per_mcu),
-        ];
-        self.dispatch("decode", DECODE, 64, [intervals.div_ceil(64), 1, 1], args);
+        if let Some(cuts) = self.cuts.take() {
+            self.decode_cut(&cuts, first..first + count, from_interval, intervals);
+            self.cuts = Some(cuts);
+        } else {
+            let args = vec![
+                Arg::Read(self.scan),
+                Arg::Read(self.intervals),
+                Arg::Read(self.tables),
+                Arg::Read(self.plan),
+                Arg::Write(self.coefficients),
+                u(from_interval),
+                u(intervals),
+                u(first),
+                u(from.blocks()),
+                u(per_mcu),
+            ];
+            self.dispatch("decode", DECODE, 64, [intervals.div_ceil(64), 1, 1], args);
+        }
         let args = vec![
             Arg::Read(self.coefficients),
             Arg::Read(self.tables),
@@ -373,6 +427,46 @@ impl<'a> Builder<'a> {
         ];
         let across = (from.mcus_x() * per_mcu).div_ceil(8);
         self.dispatch("inverse", TRANSFORM, 64, [across, from.mcus_y(), count], args);
+    }
+
+    /// Decodes `frames`, whose restart intervals are `intervals` from `from_interval` on, by
+    /// sub-sequences.
+    fn decode_cut(
+        &mut self,
+        cuts: &Cuts,
+        frames: Range<usize>,
+        from_interval: usize,
+        intervals: usize,
+    ) {
+        let from = self.sizes.from;
+        let (per_mcu, blocks) = (from.blocks_per_mcu(), from.blocks());
+        let first_group = cuts.groups[frames.start];
+        let groups = cuts.groups[frames.end] - first_group;
+        let u = |v: usize| Arg::U32(v as u32);
+        let mut args: Vec<_> = [self.scan, self.intervals, self.tables, self.plan, cuts.intervals]
+            .map(Arg::Read)
+            .into();
+        args.push(Arg::Write(cuts.states));
+        args.extend([cuts.groups.len() - 1, first_group].map(u));
+        self.dispatch("synchronise", DECODE, GROUP as u32, [groups, 1, 1], args.clone());
+        args.push(u(frames.start));
+        self.dispatch("chain", DECODE, GROUP as u32, [frames.len(), 1, 1], args.clone());
+        args.splice(5..6, [Arg::Read(cuts.states), Arg::Write(self.coefficients)]);
+        args.extend([blocks, per_mcu].map(u));
+        self.dispatch("scatter", DECODE, 64, [groups * GROUP / 64, 1, 1], args);
+        let args = vec![
+            Arg::Read(self.intervals),
+            Arg::Write(self.coefficients),
+            u(from_interval),
+            u(intervals),
+            u(frames.start),
+            u(blocks),
+            u(per_mcu),
+            u(from.luma_blocks()),
+        ];
+        // More intervals than a grid's dimension may have.
+        let grid = [from.components, intervals.min(32768), intervals.div_ceil(32768)];
+        self.dispatch("add_up", DECODE, 256, grid, args);
     }
 
     fn scale(&mut self, count: usize) {

@@ -209,6 +209,10 @@ struct Headers {
     ac: [Option<HuffmanSpec>; 4],
     restart_mcus: usize,
     frame: Option<(usize, usize, Vec<Component>)>,
+    /// Whether a JFIF marker says that colours are YCbCr, or grey.
+    jfif: bool,
+    /// The colour transform that an Adobe marker declares.
+    adobe: Option<u8>,
 }
 
 /// Reads the frame that starts at the first byte of `data`.
@@ -226,6 +230,8 @@ pub fn parse(data: &[u8]) -> Result<Frame, String> {
         ac: [Some(ac0), Some(ac1), None, None],
         restart_mcus: 0,
         frame: None,
+        jfif: false,
+        adobe: None,
     };
     let mut at = 2;
     loop {
@@ -237,7 +243,9 @@ pub fn parse(data: &[u8]) -> Result<Frame, String> {
             0xdd => headers.restart_mcus = usize::from(u16_at(content, 0)?),
             0xc0 => headers.frame(content)?,
             0xda => return headers.scan(content, data, body.end),
-            0xe0..=0xef | 0xfe => {}
+            0xe0 => headers.jfif |= content.starts_with(b"JFIF\0"),
+            0xee if content.starts_with(b"Adobe") => headers.adobe = content.get(11).copied(),
+            0xe1..=0xef | 0xfe => {}
             other => return Err(refusal(other)),
         }
         at = body.end;
@@ -359,6 +367,12 @@ impl Headers {
             )
         })?;
         let count = layout.components;
+        let named_rgb = parts.iter().map(|part| part.id).eq(*b"RGB");
+        if count == 3 && !self.jfif && self.adobe.map_or(named_rgb, |transform| transform == 0) {
+            return Err("its colours are RGB; only YCbCr and grey are supported (ffmpeg -c:v \
+                        mjpeg -pix_fmt yuvj444p)"
+                .into());
+        }
         let selectors = content.get(1..1 + 2 * count).ok_or("its scan header is too short")?;
         if usize::from(content[0]) != count || (0..count).any(|i| selectors[2 * i] != parts[i].id) {
             return Err("its components are not interleaved in one scan, which baseline \

@@ -49,12 +49,12 @@ static IMPLEMENTATIONS: [Implementation; 10] = [
     Implementation {
         name: "cuda/chain",
         language: Language::Cuda,
-        summary: "eight kernels on batches of frames; only compressed bytes cross",
+        summary: "a dozen kernels on batches of frames; only compressed bytes cross",
     },
     Implementation {
         name: "vulkan/chain",
         language: Language::Wgsl,
-        summary: "the same eight kernels in WGSL",
+        summary: "the same kernels in WGSL",
     },
     program("process/x264", "ffmpeg's libx264 on the CPU, for codec h264"),
     program("process/x265", "ffmpeg's libx265 on the CPU, for codec hevc"),

@@ -314,6 +314,22 @@ fn grey_and_full_chroma_stay_as_they_are() {
 }
 
 #[test]
+fn long_intervals_are_cut_and_short_ones_are_not() {
+    let names = |file: &[u8]| {
+        let movie = container::parse(file, container::Damaged::Fail).unwrap();
+        let tunings = gpu::tunings(&movie).into_iter().map(|tuning| tuning.name);
+        (movie.frames.len(), tunings.collect::<Vec<_>>())
+    };
+    let ppm = picture(300, 200, true);
+    let whole = pipe("cjpeg", &["-quality", "98", "-restart", "0"], &ppm);
+    assert_eq!(names(&whole), (1, vec!["largest, cut".to_owned()]));
+    let rows = pipe("cjpeg", &["-quality", "50", "-restart", "1"], &ppm);
+    assert_eq!(names(&rows), (1, vec!["largest".to_owned(), "largest, cut".to_owned()]));
+    let blocks = pipe("cjpeg", &["-quality", "50", "-restart", "2B"], &ppm).repeat(9);
+    assert_eq!(names(&blocks), (9, vec!["largest".to_owned(), "8 frames".to_owned()]));
+}
+
+#[test]
 fn what_is_not_baseline_is_refused_by_name() {
     let ppm = [b"P6\n32 32\n255\n".as_slice(), &[90; 32 * 32 * 3]].concat();
     let message = |options: &[&str]| video(pipe("cjpeg", options, &ppm), &[]).err().unwrap();
@@ -321,6 +337,7 @@ fn what_is_not_baseline_is_refused_by_name() {
     assert!(message(&["-arithmetic"]).contains("frame 0: arithmetic-coded JPEG"));
     assert!(message(&["-sample", "4x1"]).contains("sampling factors 4x1,1x1,1x1"));
     assert!(message(&["-sample", "1x1,2x1,1x1"]).contains("sampling factors 1x1,2x1,1x1"));
+    assert!(message(&["-rgb"]).contains("frame 0: its colours are RGB; only YCbCr and grey"));
     let mut deep = pipe("cjpeg", &[], &ppm);
     let sof = deep.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     deep[sof + 4] = 12;
