@@ -115,12 +115,14 @@ impl Encoder {
             // One block of each component: those of two MCUs side by side go together.
             for mx in (0..layout.mcus_x()).step_by(2) {
                 let both = [mx, (mx + 1).min(layout.mcus_x() - 1)];
-                let mut blocks = [[([0; 64], 0); 2]; 3];
-                for (c, two) in blocks.iter_mut().enumerate().take(layout.components) {
-                    *two = transform(both.map(|mx| &samples[c][mx * 8..]), strides[c], c.min(1));
+                let mut blocks = [[([0; 64], 0); 3]; 2];
+                for c in 0..layout.components {
+                    let starts = both.map(|mx| &samples[c][mx * 8..]);
+                    [blocks[0][c], blocks[1][c]] = transform(starts, strides[c], c.min(1));
                 }
-                for i in 0..=both[1] - mx {
-                    (0..layout.components).for_each(|c| write(c, &blocks[c][i]));
+                for mcu in blocks.iter().take(both[1] - mx + 1) {
+                    let there = mcu.iter().take(layout.components);
+                    there.enumerate().for_each(|(c, block)| write(c, block));
                 }
             }
             return writer.finish();
@@ -401,29 +403,30 @@ fn decode_singles(
     while mcu < mcus.end {
         let (mx, my) = (mcu % across, mcu / across);
         let count = (across - mx).min(mcus.end - mcu).min(2);
-        let mut blocks = [[[0; 64]; 2]; 3];
+        let mut blocks = [[[0; 64]; 3]; 2];
         let mut flat = [true; 3];
-        for i in 0..count {
-            for c in 0..layout.components {
+        for mcu in blocks.iter_mut().take(count) {
+            for (c, block) in mcu.iter_mut().enumerate().take(layout.components) {
                 let (dc, ac) = (&tables.dc[c], &tables.ac[c]);
-                flat[c] &= reader.block(dc, ac, &mut last_dc[c], &mut blocks[c][i])? == 0;
+                flat[c] &= reader.block(dc, ac, &mut last_dc[c], block)? == 0;
             }
         }
         for c in 0..layout.components {
             let (to, quant) = (&mut target[c][(my * stride + mx) * 8..], &tables.quant[c]);
+            let both = [&blocks[0][c], &blocks[1][c]];
             if flat[c] {
-                for (i, block) in blocks[c].iter().enumerate().take(count) {
+                for (i, block) in both.into_iter().enumerate().take(count) {
                     fill(&mut to[8 * i..], stride, block[0], quant[0]);
                 }
                 continue;
             }
             if count == 2 {
-                transform(blocks[c].each_ref(), [quant; 2], To::Beside(to), stride);
+                transform(both, [quant; 2], To::Beside(to), stride);
                 continue;
             }
             // Alone at the end of a row or interval.
             let mut two = [0; 128];
-            transform(blocks[c].each_ref(), [quant; 2], To::Beside(&mut two), 16);
+            transform(both, [quant; 2], To::Beside(&mut two), 16);
             for (to, row) in to.chunks_mut(stride).zip(two.chunks_exact(16)) {
                 to[..8].copy_from_slice(&row[..8]);
             }

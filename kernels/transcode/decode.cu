@@ -201,8 +201,15 @@ extern "C" __global__ void __launch_bounds__(256)
     const u32* interval = intervals + (i == NONE ? 0 : i) * INTERVAL;
     u32 number = i == NONE ? 0 : cut - interval[5];
     u32 start = 0, end = 0, completed = 0;
-    if (i != NONE) end = count(scan, interval, tables, plan, number, start, completed);
-    ends[t] = end;
+    if (t == 0) ends[0] = end = count(scan, interval, tables, plan, number, start, completed);
+    __syncthreads();
+    // Any guess would do. This one is right where a flat picture repeats the same codes, among which
+    // a wrong one would stay wrong.
+    if (number > 0 && t > 0) start = ends[0];
+    if (i != NONE && t > 0) {
+        end = count(scan, interval, tables, plan, number, start, completed);
+        ends[t] = end;
+    }
     for (u32 round = 0; round < 256; round++) {
         if (t == 0) changed = 0;
         __syncthreads();

@@ -296,10 +296,20 @@ fn synchronise(
     let number = select(0u, cut - intervals[interval + 5u], valid);
     var start = 0u;
     var found = vec2<u32>();
-    if (valid) {
+    if (t == 0u) {
         found = count(interval, number, start);
+        ends[0] = found.x;
     }
-    ends[t] = found.x;
+    workgroupBarrier();
+    // Any guess would do. This one is right where a flat picture repeats the same codes, among which
+    // a wrong one would stay wrong.
+    if (number > 0u && t > 0u) {
+        start = ends[0];
+    }
+    if (valid && t > 0u) {
+        found = count(interval, number, start);
+        ends[t] = found.x;
+    }
     for (var round = 0u; round < 256u; round++) {
         workgroupBarrier();
         var before = start;

@@ -52,7 +52,8 @@ fn period(frame: &Frame) -> usize {
         let c = frame.layout.block_at(0, 0, j).0;
         (&frame.dc[c], &frame.ac[c])
     };
-    let repeats = |n: &usize| count % n == 0 && (*n..count).all(|j| codes(j) == codes(j - n));
+    let repeats =
+        |n: &usize| count.is_multiple_of(*n) && (*n..count).all(|j| codes(j) == codes(j - n));
     (1..count).find(repeats).unwrap_or(count)
 }
 
