@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::Divisors;
-use super::tables::ZIGZAG;
+use super::tables::{PLACE, ZIGZAG};
 
 /// Samples of a step.
 const STEP: usize = 32;
@@ -15,34 +15,101 @@ const STEP: usize = 32;
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub fn down(rows: &[(&[u8], i16)], out: &mut [i16]) -> usize {
+    let mirrored = (0..rows.len() / 2).all(|i| rows[i].1 == rows[rows.len() - 1 - i].1);
+    if rows.len().is_multiple_of(4) && mirrored {
+        down_mirrored(rows, out)
+    } else {
+        down_any(rows, out)
+    }
+}
+
+/// Products of interleaved rows, low and high halves, to 16 bits in the order of the samples.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn store_row(sums: [__m512i; 2], to: &mut [i16; STEP]) {
+    let [low, high] = sums.map(|sum| _mm512_srai_epi32::<8>(sum));
+    // SAFETY: 64 bytes can be written there.
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_packs_epi32(low, high)) };
+}
+
+/// 32 samples of a row from `at` on, in 16 bits; zeros where there are not so many.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn wide(row: &[u8], at: usize) -> __m512i {
+    match row.get(at..).and_then(|row| row.first_chunk::<STEP>()) {
+        // SAFETY: 32 bytes can be read there.
+        Some(row) => _mm512_cvtepu8_epi16(unsafe { _mm256_loadu_si256(row.as_ptr().cast()) }),
+        None => _mm512_setzero_si512(),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn down_any(rows: &[(&[u8], i16)], out: &mut [i16]) -> usize {
     let mut done = 0;
     for to in out.as_chunks_mut::<STEP>().0 {
         let mut sums = [_mm512_set1_epi32(128); 2];
-        for pair in rows.as_chunks::<2>().0 {
-            let [(a, wa), (b, wb)] = *pair;
-            let (a, b) = (a[done..].first_chunk::<STEP>(), b[done..].first_chunk::<STEP>());
-            let (Some(a), Some(b)) = (a, b) else { continue };
-            // SAFETY: 32 bytes can be read from each.
-            let (a, b) = unsafe {
-                (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast()))
-            };
-            let weights = _mm512_set1_epi32(i32::from(wb) << 16 | i32::from(wa as u16));
-            let low = _mm512_cvtepu8_epi16(_mm256_unpacklo_epi8(a, b));
-            let high = _mm512_cvtepu8_epi16(_mm256_unpackhi_epi8(a, b));
+        for [(a, wa), (b, wb)] in rows.as_chunks::<2>().0 {
+            let (a, b, weights) = (wide(a, done), wide(b, done), weights(*wa, *wb));
+            let (low, high) = (_mm512_unpacklo_epi16(a, b), _mm512_unpackhi_epi16(a, b));
             sums[0] = _mm512_add_epi32(sums[0], _mm512_madd_epi16(low, weights));
             sums[1] = _mm512_add_epi32(sums[1], _mm512_madd_epi16(high, weights));
         }
-        // Unpacking went by halves of 16 samples: low holds 0–7 and 16–23, high 8–15 and 24–31.
-        let low = _mm512_cvtsepi32_epi16(_mm512_srai_epi32::<8>(sums[0]));
-        let high = _mm512_cvtsepi32_epi16(_mm512_srai_epi32::<8>(sums[1]));
-        let first = _mm256_permute2x128_si256::<0x20>(low, high);
-        let second = _mm256_permute2x128_si256::<0x31>(low, high);
-        // SAFETY: 64 bytes can be written there.
-        unsafe {
-            _mm256_storeu_si256(to.as_mut_ptr().cast(), first);
-            _mm256_storeu_si256(to[16..].as_mut_ptr().cast(), second);
-        }
+        store_row(sums, to);
         done += STEP;
+    }
+    done
+}
+
+/// The same where the first half of the rows, a multiple of two, has the weights of the second in
+/// reverse: those that share a weight are added first.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn down_mirrored(rows: &[(&[u8], i16)], out: &mut [i16]) -> usize {
+    let (upper, lower) = rows.split_at(rows.len() / 2);
+    let mut done = 0;
+    for to in out.as_chunks_mut::<STEP>().0 {
+        let mut sums = [_mm512_set1_epi32(128); 2];
+        let lower = lower.as_rchunks::<2>().1.iter().rev();
+        for ([(a, wa), (b, wb)], [(c, _), (d, _)]) in upper.as_chunks::<2>().0.iter().zip(lower) {
+            let a = _mm512_add_epi16(wide(a, done), wide(d, done));
+            let b = _mm512_add_epi16(wide(b, done), wide(c, done));
+            let weights = weights(*wa, *wb);
+            let (low, high) = (_mm512_unpacklo_epi16(a, b), _mm512_unpackhi_epi16(a, b));
+            sums[0] = _mm512_add_epi32(sums[0], _mm512_madd_epi16(low, weights));
+            sums[1] = _mm512_add_epi32(sums[1], _mm512_madd_epi16(high, weights));
+        }
+        store_row(sums, to);
+        done += STEP;
+    }
+    done
+}
+
+/// Outputs of a step of [`across_half`], and middle samples that they are made of.
+const OUTPUTS: usize = 16;
+const WINDOW: usize = 2 * OUTPUTS + 6;
+
+/// As `avx2::across_half` with eight taps; returns how many of the first outputs are done.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub fn across_half(middle: &[i16], start: usize, taps: &[i16; 8], out: &mut [u8]) -> usize {
+    let pairs: [__m512i; 4] = std::array::from_fn(|j| weights(taps[2 * j], taps[2 * j + 1]));
+    let half = _mm512_set1_epi32(1 << 19);
+    let mut done = 0;
+    for to in out.as_chunks_mut::<OUTPUTS>().0 {
+        let window = middle.get(start + 2 * done..).and_then(|m| m.first_chunk::<WINDOW>());
+        let Some(window) = window else { break };
+        let term = |j: usize| {
+            // SAFETY: 64 bytes can be read from each of the first seven samples.
+            let part = unsafe { _mm512_loadu_si512(window.as_ptr().add(2 * j).cast()) };
+            _mm512_madd_epi16(part, pairs[j])
+        };
+        let sum = _mm512_add_epi32(term(0), term(1));
+        let sum = _mm512_add_epi32(_mm512_add_epi32(sum, half), _mm512_add_epi32(term(2), term(3)));
+        let sum = _mm512_max_epi32(_mm512_srai_epi32::<20>(sum), _mm512_setzero_si512());
+        // SAFETY: 16 bytes can be written there.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtusepi32_epi8(sum)) };
+        done += OUTPUTS;
     }
     done
 }
@@ -119,21 +186,43 @@ fn inverse_pass<const BITS: u32>(x: Blocks) -> Blocks {
     out
 }
 
-/// Samples of two blocks from their coefficients and quantisers (natural order): two rows of the first
-/// and two of the second in each.
+/// Where the halves of a block in natural order are in zigzag order, as permutations have it.
+static PLACES: [[i16; 32]; 2] = halves(&PLACE);
+
+/// Coefficients of a block from zigzag to natural order, times their quantisers, which are in it.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn dequantised(coefficients: &[i16; 64], quant: &[i16; 64]) -> [__m512i; 2] {
+    // SAFETY: each of these holds 64 bytes twice.
+    unsafe {
+        let of =
+            |values: &[i16; 64], half| _mm512_loadu_si512(values.as_ptr().add(32 * half).cast());
+        let (low, high) = (of(coefficients, 0), of(coefficients, 1));
+        let half = |half: usize| {
+            let places = _mm512_loadu_si512(PLACES[half].as_ptr().cast());
+            let values = _mm512_permutex2var_epi16(low, places, high);
+            _mm512_mullo_epi16(values, of(quant, half))
+        };
+        [half(0), half(1)]
+    }
+}
+
+/// Samples of two blocks from their coefficients (zigzag order) and quantisers (natural order): two
+/// rows of the first and two of the second in each.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn inverse(coefficients: [&[i16; 64]; 2], quant: [&[i16; 64]; 2]) -> [__m256i; 4] {
-    let row = |blocks: [&[i16; 64]; 2], i: usize| {
-        let [a, b] = blocks.map(|block| {
-            // SAFETY: a block has eight rows of 16 bytes.
-            unsafe { _mm_loadu_si128(block.as_ptr().add(8 * i).cast()) }
-        });
-        _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(a), b)
-    };
+    let a = dequantised(coefficients[0], quant[0]);
+    let b = dequantised(coefficients[1], quant[1]);
+    // Rows i of both, then rows i + 1 of both.
+    let even = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    let odd = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
     let mut x = [_mm256_setzero_si256(); 8];
-    for (i, x) in x.iter_mut().enumerate() {
-        *x = _mm256_mullo_epi16(row(coefficients, i), row(quant, i));
+    for (half, x) in x.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        let first = _mm512_permutex2var_epi64(a[half], even, b[half]);
+        let second = _mm512_permutex2var_epi64(a[half], odd, b[half]);
+        let parts = |two| [_mm512_castsi512_si256(two), _mm512_extracti64x4_epi64::<1>(two)];
+        [[x[0], x[1]], [x[2], x[3]]] = [parts(first), parts(second)];
     }
     let columns = transpose(inverse_pass::<11>(x));
     let rows = transpose(inverse_pass::<18>(columns));
@@ -146,7 +235,7 @@ fn inverse(coefficients: [&[i16; 64]; 2], quant: [&[i16; 64]; 2]) -> [__m256i; 4
     samples
 }
 
-/// The samples of two blocks of one plane that stand side by side.
+/// The samples of two blocks of one plane that stand side by side; coefficients are in zigzag order.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub fn inverse_beside(
@@ -167,7 +256,7 @@ pub fn inverse_beside(
     }
 }
 
-/// The samples of two blocks of two planes.
+/// The samples of two blocks of two planes; coefficients are in zigzag order.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub fn inverse_both(
@@ -219,16 +308,18 @@ fn forward_pass<const UP: i32, const DOWN: i32, const BITS: u32>(x: Blocks) -> B
     ]
 }
 
-/// The places of the zigzag's halves, as permutations have them.
-static ORDER: [[i16; 32]; 2] = {
-    let mut order = [[0; 32]; 2];
+/// Where the halves of a block in zigzag order are in natural order.
+static ORDER: [[i16; 32]; 2] = halves(&ZIGZAG);
+
+const fn halves(order: &[u8; 64]) -> [[i16; 32]; 2] {
+    let mut halves = [[0; 32]; 2];
     let mut k = 0;
     while k < 64 {
-        order[k / 32][k % 32] = ZIGZAG[k] as i16;
+        halves[k / 32][k % 32] = order[k] as i16;
         k += 1;
     }
-    order
-};
+    halves
+}
 
 /// Quantised coefficients in zigzag order, and which of them are not zero, of the two blocks whose
 /// rows start `stride` apart in `samples`.

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::codec;
 use super::container::{self, Damaged, Movie};
 use super::cpu::{Chain, FrameChain};
+use super::decode;
 use super::gpu::Goal;
 use super::jpeg::{Layout, Sampling};
 use super::muxer::Container;
@@ -107,7 +107,7 @@ fn open(name: &str, damaged: Damaged, files: &dyn Files) -> Result<(Source, Movi
     let mut movie = container::parse(&data, damaged).map_err(bad)?;
     if damaged == Damaged::Skip {
         // How many frames there are is part of the case.
-        codec::validate(&data, &mut movie, damaged).map_err(bad)?;
+        decode::validate(&data, &mut movie, damaged).map_err(bad)?;
     }
     let Layout { width, height, .. } = movie.frames[0].layout;
     if width.max(height) > MAX_SIDE as usize {
@@ -195,7 +195,7 @@ impl Case for TranscodeCase {
         let bad = |problem| bad_input(name, problem);
         let mut movie = container::parse(&data, self.damaged).map_err(bad)?;
         if matches!(self.source, Source::File { .. }) {
-            codec::validate(&data, &mut movie, self.damaged).map_err(bad)?;
+            decode::validate(&data, &mut movie, self.damaged).map_err(bad)?;
         }
         Ok(Box::new(Clip {
             data,

@@ -6,12 +6,13 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use super::codec::{self, Encoder, Planes};
+use super::codec::Encoder;
 use super::container::{self, Damaged};
-use super::huffman::Damage;
+use super::decode::Decoder;
 use super::jpeg::{Frame, Layout};
 use super::muxer::{Container, Film};
 use super::scale::Filter;
+use super::scan::Damage;
 use crate::work::Native;
 
 /// The two filters of one component, ready for vectors.
@@ -97,8 +98,7 @@ impl Scaler {
             unsafe { super::avx2::down(rows, &mut inner[done..]) };
             self.pad(middle);
             match &self.half {
-                // SAFETY: the processor has AVX2.
-                Some(taps) => unsafe { super::avx2::across_half(middle, self.first[0], taps, out) },
+                Some(taps) => self.across_half(middle, taps, out),
                 // SAFETY: the processor has AVX2.
                 None => unsafe {
                     super::avx2::across(middle, &self.first, &self.weights, self.taps, out);
@@ -119,6 +119,20 @@ impl Scaler {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn across_half(&self, middle: &[i16], taps: &[i16], out: &mut [u8]) {
+        let done = match taps.try_into() {
+            // SAFETY: the processor has AVX-512.
+            Ok(taps) if super::has_avx512() => unsafe {
+                super::avx512::across_half(middle, self.first[0], taps, out)
+            },
+            _ => 0,
+        };
+        let (start, rest) = (self.first[0] + 2 * done, &mut out[done..]);
+        // SAFETY: the caller looked for AVX2.
+        unsafe { super::avx2::across_half(middle, start, taps, rest) };
+    }
+
     /// Repeats the first and last sample of the picture on both sides.
     fn pad(&self, middle: &mut [i16]) {
         let end = self.before + self.inputs;
@@ -132,7 +146,8 @@ impl Scaler {
 pub struct FrameChain {
     encoder: Encoder,
     scalers: Vec<Scaler>,
-    planes: Mutex<Vec<Planes>>,
+    /// Those that are not at work.
+    decoders: Mutex<Vec<Decoder>>,
 }
 
 impl FrameChain {
@@ -140,7 +155,7 @@ impl FrameChain {
     pub fn new(from: Layout, to: Layout, quality: u32) -> Self {
         let scaler = |c| Scaler::new(from.plane_size(c), to.plane_size(c));
         let scalers = (0..to.components).map(scaler).collect();
-        Self { encoder: Encoder::new(to, quality), scalers, planes: Mutex::default() }
+        Self { encoder: Encoder::new(to, quality), scalers, decoders: Mutex::default() }
     }
 
     /// The layout of what comes out.
@@ -153,9 +168,9 @@ impl FrameChain {
     /// # Errors
     /// Damaged picture data.
     pub fn frame(&self, data: &[u8], frame: &Frame) -> Result<Vec<u8>, Damage> {
-        let spare = self.planes.lock().ok().and_then(|mut pool| pool.pop());
-        let mut planes = spare.unwrap_or_default();
-        codec::decode(data, frame, &mut planes)?;
+        let spare = self.decoders.lock().ok().and_then(|mut pool| pool.pop());
+        let mut decoder = spare.unwrap_or_default();
+        let planes = decoder.frame(data, frame)?;
         let (from, to) = (&frame.layout, self.encoder.layout());
         let image = self.encoder.frame(|my, samples| {
             let mut middle = Vec::new();
@@ -169,8 +184,8 @@ impl FrameChain {
                 }
             }
         });
-        if let Ok(mut pool) = self.planes.lock() {
-            pool.push(planes);
+        if let Ok(mut pool) = self.decoders.lock() {
+            pool.push(decoder);
         }
         Ok(image)
     }

@@ -16,6 +16,7 @@ mod codec;
 pub mod container;
 mod cpu;
 mod dct;
+mod decode;
 mod deployed;
 mod device_tables;
 mod gpu;
@@ -25,6 +26,7 @@ mod lanes;
 pub mod muxer;
 mod reference;
 mod scale;
+mod scan;
 pub mod stream;
 mod synth;
 mod tables;
@@ -32,6 +34,8 @@ mod tables;
 mod tests;
 #[cfg(test)]
 mod tests_files;
+#[cfg(test)]
+mod tests_quality;
 
 /// The family's name.
 const FAMILY: &str = "transcode";
