@@ -1,5 +1,5 @@
 //! Motion-JPEG transcoders as sessions beside our own: libjpeg-turbo with its frames over all threads,
-//! and ffmpeg as a process.
+//! crates likewise, and ffmpeg as a process.
 #![expect(unsafe_code, reason = "a C library")]
 
 use std::ffi::{c_int, c_uchar, c_ulong, c_void};
@@ -17,6 +17,8 @@ use breakeven_kernels::transcode::muxer::{Container, Film};
 use breakeven_kernels::work::{Input, Keep};
 use libloading::Library;
 use rayon::prelude::*;
+
+mod crates;
 
 /// What `tjCompressFromYUVPlanes` calls 4:2:0 and 4:2:2.
 const TJSAMP_420: c_int = 2;
@@ -229,6 +231,11 @@ impl Job {
         })
     }
 
+    /// Whether what comes out has half the size.
+    fn is_half(&self) -> bool {
+        (self.from.0 / 2, self.from.1 / 2) == self.to
+    }
+
     /// Frame `index` as a JPEG file.
     fn frame(&self, index: usize) -> &[u8] {
         let before = index.checked_sub(1).map_or(0, |i| self.movie.frames[i].end);
@@ -264,8 +271,7 @@ struct TurboSession {
 
 impl TurboSession {
     fn new(job: Job) -> Result<Self> {
-        let halved = (job.from.0 / 2, job.from.1 / 2) == job.to;
-        if job.from != job.to && !halved {
+        if job.from != job.to && !job.is_half() {
             bail!("it has no scaler; the same size and half of it are compared");
         }
         if !matches!(job.sampling, Sampling::S420 | Sampling::S422) {
@@ -425,8 +431,12 @@ pub fn sessions(
         return Ok(Vec::new());
     }
     let job = || Job::read(case_key, input, outputs, threads);
-    let opened: [(&'static str, Result<Box<dyn Session>>); 2] = [
+    let opened: [(&'static str, Result<Box<dyn Session>>); 3] = [
         ("libjpeg-turbo", TurboSession::new(job()?).map(|s| Box::new(s) as Box<dyn Session>)),
+        (
+            "zune-jpeg, jpeg-encoder",
+            crates::CratesSession::new(job()?).map(|s| Box::new(s) as Box<dyn Session>),
+        ),
         ("ffmpeg mjpeg", FfmpegSession::new(job()?).map(|s| Box::new(s) as Box<dyn Session>)),
     ];
     let mut sessions = Vec::new();
