@@ -188,8 +188,10 @@ pub fn next(goal: &Goal, points: &[QualityPoint]) -> Next {
         }
         (Some(good), Some(poor)) => {
             let at = good.setting + share(goal, &good, &poor) * (poor.setting - good.setting);
-            let inside = (good.setting + goal.step, poor.setting - goal.step);
-            on_grid(at, goal.step).clamp(inside.0, inside.1)
+            // In whole steps: halves of binary fractions would cross, and leave the grid.
+            let steps = |setting: f64| (setting / goal.step).round();
+            let inside = (steps(good.setting) + 1.0, steps(poor.setting) - 1.0);
+            on_grid(steps(at).max(inside.0).min(inside.1) * goal.step, goal.step)
         }
         (Some(good), None) if good.setting < most => (good.setting + gap).min(most),
         (None, Some(poor)) if poor.setting > least => (poor.setting - gap).max(least),
@@ -366,5 +368,20 @@ mod tests {
         };
         assert_eq!(Encoded::from_outputs(&encoded.to_outputs()), Some(encoded));
         assert_eq!(Encoded::from_outputs(&[vec![1, 2], vec![]]), None);
+    }
+
+    #[test]
+    fn settings_two_steps_apart_leave_one_between() {
+        let goal = Goal { step: 0.1, tries: [20.0, 29.5, 29.7], ..GOAL };
+        let point = |setting: f64, ssim: f64| QualityPoint {
+            setting,
+            ssim,
+            psnr_db: None,
+            vmaf: None,
+            bits_per_s: 1.0,
+            frames_per_s: 1.0,
+        };
+        let points = [point(20.0, 0.999), point(29.5, 0.985), point(29.7, 0.955)];
+        assert_eq!(next(&goal, &points), Next::Try(29.6));
     }
 }

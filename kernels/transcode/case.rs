@@ -9,7 +9,7 @@ use super::container::{self, Damaged, Movie};
 use super::cpu::{Chain, FrameChain};
 use super::decode;
 use super::gpu::Goal;
-use super::jpeg::{Layout, Sampling};
+use super::jpeg::{self, Layout, Sampling};
 use super::muxer::Container;
 use super::synth::{self, Synthetic};
 use super::{FAMILY, gpu, reference};
@@ -20,7 +20,7 @@ use crate::work::{
 };
 
 /// Largest width and height.
-pub(super) const MAX_SIDE: i64 = 16384;
+pub(super) const MAX_SIDE: i64 = jpeg::MAX_SIDE as i64;
 /// Compressed bytes of a luma pixel of synthetic video at quality 90, for estimates.
 const BYTES_PER_PIXEL: f64 = 0.085;
 
@@ -84,7 +84,8 @@ pub fn parse(params: &Params, files: &dyn Files) -> Result<TranscodeCase, CaseEr
     let half = |n: usize| Some(n.div_ceil(2) as i64);
     let width = reader.int("out_width", 1..=MAX_SIDE, half(from.width))? as usize;
     let height = reader.int("out_height", 1..=MAX_SIDE, half(from.height))? as usize;
-    let to = Layout::standard(width, height, from.sampling());
+    let mut to = Layout::standard(width, height, from.sampling());
+    to.studio_range = from.studio_range;
     let goal = Goal { to, quality, container };
     Ok(TranscodeCase { source, frames, from, goal, damaged, missing })
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::avi::{self, Next, Walk};
 use super::jpeg::{self, Frame, Layout};
 
 /// Frame rate as a fraction: `rate / scale` frames a second.
@@ -73,17 +74,16 @@ type Pictures = Vec<Result<Option<Frame>, String>>;
 /// so, or none is good.
 pub fn parse(data: &[u8], damaged: Damaged) -> Result<Movie, String> {
     let (rate, mut pictures) = match data {
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => avi(data)?,
+        _ if avi::starts(data) => avi(data)?,
         [0xff, 0xd8, ..] => (UNKNOWN_RATE, raw(data)),
         [] => return Err(EMPTY.into()),
         _ => return Err(NO_VIDEO.into()),
     };
-    let mut frames = pictures.iter().enumerate().filter_map(|(i, p)| Some((i, good(p)?.layout)));
-    if let Some(first) = frames.next() {
-        let other = |&(number, layout): &(usize, Layout)| (layout != first.1).then_some(number);
-        let others: Vec<_> = frames.filter_map(|f| Some((other(&f)?, f.1))).collect();
-        for (number, layout) in others {
-            pictures[number] = Err(unlike(layout, first));
+    if let Some(norm) = norm(&pictures, damaged) {
+        for picture in &mut pictures {
+            if let Some(layout) = good(picture).map(|f| f.layout).filter(|l| *l != norm.1) {
+                *picture = Err(unlike(layout, norm));
+            }
         }
     }
     let wrong = |picture: &Result<_, String>| picture.as_ref().err().cloned();
@@ -105,12 +105,36 @@ fn good(picture: &Result<Option<Frame>, String>) -> Option<&Frame> {
     picture.as_ref().ok().and_then(Option::as_ref)
 }
 
-/// What is told of a frame that is not like the first one, whose number and layout come with it.
+/// The number and layout of the frame that all others must be like: the first; where damaged ones are
+/// left out, the first of those that most are like, for the damage may be in a size.
+fn norm(pictures: &Pictures, damaged: Damaged) -> Option<(usize, Layout)> {
+    let frames = pictures.iter().enumerate().filter_map(|(i, p)| Some((i, good(p)?.layout)));
+    let frames: Vec<(usize, Layout)> = frames.collect();
+    let first = *frames.first()?;
+    if damaged == Damaged::Fail || frames.iter().all(|frame| frame.1 == first.1) {
+        return Some(first);
+    }
+    let alike = |layout: Layout| frames.iter().filter(|frame| frame.1 == layout).count();
+    // Of equal ones the last wins, hence backwards.
+    frames.iter().rev().copied().max_by_key(|frame| alike(frame.1))
+}
+
+/// What is told of a frame that is not like another, whose number and layout come with it.
 pub fn unlike(layout: Layout, (number, first): (usize, Layout)) -> String {
     format!(
-        "is {} x {} where frame {number} is {} x {}, or its sampling differs; all frames must be alike",
-        layout.width, layout.height, first.width, first.height
+        "is {} x {} {} where frame {number} is {} x {} {}; all frames must be alike",
+        layout.width,
+        layout.height,
+        layout.sampling().name(),
+        first.width,
+        first.height,
+        first.sampling().name()
     )
+}
+
+/// Whether what stands between two images of a raw stream is none: zeros.
+pub fn is_padding(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
 }
 
 fn raw(data: &[u8]) -> Pictures {
@@ -118,7 +142,9 @@ fn raw(data: &[u8]) -> Pictures {
     let mut at = 0;
     while at < data.len() {
         let end = at + jpeg::image_length(&data[at..], true).unwrap_or(data.len() - at);
-        pictures.push(picture(data, at..end).map(Some));
+        if !is_padding(&data[at..end]) {
+            pictures.push(picture(data, at..end).map(Some));
+        }
         at = end;
     }
     pictures
@@ -135,57 +161,40 @@ fn frame_in(data: &[u8], range: Range<usize>) -> Result<Frame, String> {
     Ok(frame)
 }
 
-/// One RIFF chunk: its four-letter name and content.
-type Chunk = ([u8; 4], Range<usize>);
-
-/// The chunks in `range`; one that runs past the end is cut there.
-fn chunks(data: &[u8], range: Range<usize>) -> impl Iterator<Item = Chunk> + '_ {
-    let mut at = range.start;
-    std::iter::from_fn(move || {
-        let head = data.get(at..at + 8).filter(|_| at + 8 <= range.end)?;
-        let name = [head[0], head[1], head[2], head[3]];
-        let size = u32_at(head, 4)? as usize;
-        let start = at + 8;
-        at = start.saturating_add(size).saturating_add(size & 1);
-        Some((name, start..start.saturating_add(size)))
-    })
-}
-
-/// The chunks of a list, after its type.
-fn list(data: &[u8], content: &Range<usize>, kind: &[u8; 4]) -> Option<Vec<Chunk>> {
-    let end = content.end.min(data.len());
-    let of_kind = data.get(content.start..content.start + 4) == Some(kind);
-    of_kind.then(|| chunks(data, content.start + 4..end).collect::<Vec<_>>())
-}
-
-fn u32_at(data: &[u8], at: usize) -> Option<u32> {
-    data.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-}
-
 fn avi(data: &[u8]) -> Result<(FrameRate, Pictures), String> {
-    let mut stream = None;
+    let (mut walk, mut at) = (Walk::default(), 0);
     let mut images = Vec::new();
-    let mut complete = true;
-    for (name, riff) in chunks(data, 0..data.len()) {
-        if &name != b"RIFF" {
-            continue;
-        }
-        let parts = list(data, &riff, b"AVI ").or_else(|| list(data, &riff, b"AVIX"));
-        for (name, content) in parts.unwrap_or_default() {
-            if &name != b"LIST" {
-                continue;
+    let mut last = None;
+    while at <= data.len() {
+        let rest = &data[at..];
+        let head = avi::head_bytes(rest.get(..4).unwrap_or_default()) as usize;
+        let head = &rest[..head.min(rest.len())];
+        let content = at + head.len();
+        // A size fits 32 bits.
+        at = match walk.next(at as u64, head) {
+            Ok(Next::Skip(size)) => content.saturating_add(size as usize),
+            Ok(Next::Headers(size)) => {
+                let end = content.saturating_add(size as usize).min(data.len());
+                walk.headers(&data[content..end])?;
+                end
             }
-            if let Some(found) = header_list(data, &content)? {
-                stream = Some(found);
-            } else if let Some(items) = list(data, &content, b"movi") {
-                let (index, _) = stream.ok_or("has picture data before its headers")?;
-                images.extend(pictures(data, &items, index));
-                // Files written to a pipe have no size in their header.
-                complete &= content.end <= data.len() || content.len() > 0x7fff_0000;
+            Ok(Next::Picture(size)) => {
+                let end = content.saturating_add(size as usize);
+                images.push(content..end);
+                end.saturating_add(size as usize & 1)
             }
-        }
+            Ok(Next::End { cut }) => {
+                last = cut.then(|| TRUNCATED.to_owned());
+                break;
+            }
+            Err(problem) if images.is_empty() => return Err(problem),
+            Err(problem) => {
+                last = Some(problem);
+                break;
+            }
+        };
     }
-    let (_, rate) = stream.ok_or("is an AVI file without headers")?;
+    let rate = walk.rate()?;
     let mut pictures: Pictures = images
         .into_par_iter()
         .map(|content| match content.is_empty() {
@@ -193,73 +202,14 @@ fn avi(data: &[u8]) -> Result<(FrameRate, Pictures), String> {
             false => picture(data, content).map(Some),
         })
         .collect();
-    if !complete && pictures.last().is_none_or(Result::is_ok) {
-        pictures.push(Err(TRUNCATED.into()));
-    }
+    pictures.extend(last.map(Err));
     Ok((rate, pictures))
 }
 
 /// What is told of a picture that should be there and where the file ends.
 pub const TRUNCATED: &str = "truncated: the file ends before it";
-
-/// The chunks of a file's header list (`content` is where it stands in `data`, after its name and
-/// length): index and frame rate of the first Motion-JPEG stream; `None` where it is another list.
-///
-/// # Errors
-/// There is no such stream.
-pub fn header_list(
-    data: &[u8],
-    content: &Range<usize>,
-) -> Result<Option<(usize, FrameRate)>, String> {
-    list(data, content, b"hdrl").map(|headers| video_stream(data, &headers)).transpose()
-}
-
-/// Index and frame rate of the first Motion-JPEG stream.
-fn video_stream(data: &[u8], headers: &[Chunk]) -> Result<(usize, FrameRate), String> {
-    let mut seen = Vec::new();
-    let lists = headers.iter().filter(|(name, _)| name == b"LIST");
-    let streams = lists.filter_map(|(_, content)| list(data, content, b"strl"));
-    for (index, parts) in streams.enumerate() {
-        let part = |name: &[u8; 4]| {
-            let found = parts.iter().find(|(n, _)| n == name)?;
-            data.get(found.1.clone())
-        };
-        let (Some(strh), Some(strf)) = (part(b"strh"), part(b"strf")) else { continue };
-        if strh.get(..4) != Some(b"vids") {
-            continue;
-        }
-        let codec = strf.get(16..20).unwrap_or_default();
-        if codec.eq_ignore_ascii_case(b"MJPG") {
-            let rate = u32_at(strh, 24).zip(u32_at(strh, 20)).filter(|&(r, s)| r > 0 && s > 0);
-            let rate = rate.map_or(UNKNOWN_RATE, |(rate, scale)| FrameRate { rate, scale });
-            return Ok((index, rate));
-        }
-        seen.push(String::from_utf8_lossy(codec).into_owned());
-    }
-    Err(format!(
-        "has no Motion-JPEG stream (MJPG){}; make one with `ffmpeg -i FILE -c:v mjpeg`",
-        if seen.is_empty() { String::new() } else { format!(" but {}", seen.join(", ")) }
-    ))
-}
-
-/// Whether the chunk called `name` holds a picture of stream `index`.
-pub fn is_picture(name: [u8; 4], index: usize) -> bool {
-    let id = [b'0' + (index / 10 % 10) as u8, b'0' + (index % 10) as u8];
-    name[..2] == id && matches!(&name[2..], b"dc" | b"db")
-}
-
-/// Contents of the picture chunks of stream `index` among `items`, which may stand in groups.
-fn pictures<'a>(
-    data: &'a [u8],
-    items: &'a [Chunk],
-    index: usize,
-) -> impl Iterator<Item = Range<usize>> + 'a {
-    let grouped = items.iter().flat_map(|item| match &item.0 {
-        b"LIST" => list(data, &item.1, b"rec ").unwrap_or_default(),
-        _ => vec![item.clone()],
-    });
-    grouped.filter(move |(name, _)| is_picture(*name, index)).map(|(_, content)| content)
-}
+/// What is told of one that the file ends inside.
+pub const CUT: &str = "truncated: the file ends inside it";
 
 /// The one image of a picture's bytes; ranges are positions in `data`.
 ///
@@ -267,7 +217,7 @@ fn pictures<'a>(
 /// In words, what is damaged or not supported.
 pub fn picture(data: &[u8], content: Range<usize>) -> Result<Frame, String> {
     if content.end > data.len() {
-        return Err("truncated, the file ends inside it".into());
+        return Err(CUT.into());
     }
     let frame = frame_in(data, content.clone())?;
     if data[frame.end..content.end].starts_with(&[0xff, 0xd8]) {

@@ -8,6 +8,12 @@ use memchr::memchr;
 
 use super::tables::{HuffmanSpec, StandardHuffman, standard_huffman};
 
+/// The comment by which ffmpeg knows samples from 16 to 235.
+const STUDIO_RANGE: &[u8] = b"CS=ITU601";
+
+/// Largest width and height of what is measured or written.
+pub const MAX_SIDE: usize = 16384;
+
 /// How a frame's colour samples relate to its luma samples, and how blocks make up an MCU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
@@ -25,6 +31,8 @@ pub struct Layout {
     pub chroma_h: usize,
     /// Rows of blocks of each chroma component in an MCU, 1 up to those of luma.
     pub chroma_v: usize,
+    /// Whether black is 16 and white 235, as a comment of ffmpeg's says, and not 0 and 255.
+    pub studio_range: bool,
 }
 
 impl Layout {
@@ -37,7 +45,8 @@ impl Layout {
             Sampling::S444 | Sampling::Grey => (1, 1),
         };
         let components = if sampling == Sampling::Grey { 1 } else { 3 };
-        Self { width, height, components, luma_h, luma_v, chroma_h: 1, chroma_v: 1 }
+        let studio_range = false;
+        Self { width, height, components, luma_h, luma_v, chroma_h: 1, chroma_v: 1, studio_range }
     }
 
     /// The layout that the factors of a frame header's components declare, if it is supported.
@@ -55,6 +64,7 @@ impl Layout {
                     luma_v,
                     chroma_h,
                     chroma_v,
+                    studio_range: false,
                 })
             }
             _ => None,
@@ -208,6 +218,7 @@ struct Headers {
     dc: [Option<HuffmanSpec>; 4],
     ac: [Option<HuffmanSpec>; 4],
     restart_mcus: usize,
+    studio_range: bool,
     frame: Option<(usize, usize, Vec<Component>)>,
     /// Whether a JFIF marker says that colours are YCbCr, or grey.
     jfif: bool,
@@ -229,6 +240,7 @@ pub fn parse(data: &[u8]) -> Result<Frame, String> {
         dc: [Some(dc0), Some(dc1), None, None],
         ac: [Some(ac0), Some(ac1), None, None],
         restart_mcus: 0,
+        studio_range: false,
         frame: None,
         jfif: false,
         adobe: None,
@@ -245,7 +257,8 @@ pub fn parse(data: &[u8]) -> Result<Frame, String> {
             0xda => return headers.scan(content, data, body.end),
             0xe0 => headers.jfif |= content.starts_with(b"JFIF\0"),
             0xee if content.starts_with(b"Adobe") => headers.adobe = content.get(11).copied(),
-            0xe1..=0xef | 0xfe => {}
+            0xfe => headers.studio_range |= content.starts_with(STUDIO_RANGE),
+            0xe1..=0xef => {}
             other => return Err(refusal(other)),
         }
         at = body.end;
@@ -358,7 +371,7 @@ impl Headers {
     fn scan(self, content: &[u8], data: &[u8], at: usize) -> Result<Frame, String> {
         let (width, height, parts) = self.frame.ok_or("its scan has no frame header")?;
         let factors: Vec<_> = parts.iter().map(|c| (c.h.into(), c.v.into())).collect();
-        let layout = Layout::declared(width, height, &factors).ok_or_else(|| {
+        let mut layout = Layout::declared(width, height, &factors).ok_or_else(|| {
             let shown: Vec<_> = factors.iter().map(|(h, v)| format!("{h}x{v}")).collect();
             format!(
                 "sampling factors {} are not supported; only grey and YCbCr 4:2:0, 4:2:2, 4:4:0 \
@@ -366,6 +379,7 @@ impl Headers {
                 shown.join(",")
             )
         })?;
+        layout.studio_range = self.studio_range;
         let count = layout.components;
         let named_rgb = parts.iter().map(|part| part.id).eq(*b"RGB");
         if count == 3 && !self.jfif && self.adobe.map_or(named_rgb, |transform| transform == 0) {
@@ -411,7 +425,17 @@ impl Frame {
         let all = self.layout.mcus_x() * self.layout.mcus_y();
         let wanted = if self.restart_mcus == 0 { 1 } else { all.div_ceil(self.restart_mcus) };
         if self.intervals.len() == wanted {
-            return Ok(self);
+            // A block takes two bits at least. Nobody is to reserve room for what cannot be there.
+            let bits: usize = self.intervals.iter().map(|interval| 8 * interval.len()).sum();
+            return match self.layout.blocks() * 2 <= bits {
+                true => Ok(self),
+                false => Err(format!(
+                    "{} bytes of picture data are too few for {} x {} samples",
+                    bits / 8,
+                    self.layout.width,
+                    self.layout.height
+                )),
+            };
         }
         Err(format!("{} restart intervals where its size asks for {wanted}", self.intervals.len()))
     }
@@ -427,6 +451,7 @@ pub fn image_length(data: &[u8], all: bool) -> Option<usize> {
         return next.map(|at| at + 1).or_else(rest);
     }
     let mut at = 2;
+    let mut in_scan = false;
     loop {
         let Some(step) = memchr(0xff, data.get(at..)?) else { return rest() };
         let mut next = at + step + 1;
@@ -439,8 +464,11 @@ pub fn image_length(data: &[u8], all: bool) -> Option<usize> {
             Some(0xd8) => return Some(next - 1),
             // Stuffing, restart markers and TEM have no length.
             Some(0x00 | 0x01 | 0xd0..=0xd7) => next + 1,
-            Some(_) => match u16_at(data, next + 1) {
+            // In picture data no other marker has a place: it is damage, and its length no length.
+            Some(_) if in_scan => next + 1,
+            Some(&marker) => match u16_at(data, next + 1) {
                 Ok(length) if next + 1 + usize::from(length) <= data.len() => {
+                    in_scan = marker == 0xda;
                     next + 1 + usize::from(length).max(2)
                 }
                 _ => return rest(),
@@ -495,6 +523,9 @@ pub fn header(layout: &Layout, quant: &[[u16; 64]; 2]) -> Vec<u8> {
         out.extend(content);
     };
     segment(0xe0, b"JFIF\0\x01\x01\x00\x00\x01\x00\x01\x00\x00");
+    if layout.studio_range {
+        segment(0xfe, &[STUDIO_RANGE, &[0]].concat());
+    }
     // Luma tables, and chroma's where there is chroma.
     let kinds = if layout.components == 1 { 1 } else { 2 };
     for (id, table) in quant.iter().enumerate().take(kinds) {

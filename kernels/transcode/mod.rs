@@ -7,6 +7,7 @@
 use crate::params::Params;
 use crate::work::{Case, CaseError, Family, Files, Implementation, Language};
 
+mod avi;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -184,7 +184,8 @@ impl Muxer {
 fn head(film: &Film, pictures: u32, largest: u32, riff: u32, movi: u32) -> Vec<u8> {
     let (width, height) = (film.width as u32, film.height as u32);
     let FrameRate { rate, scale } = film.rate;
-    let period_us = (1_000_000 * u64::from(scale) / u64::from(rate)) as u32;
+    let period_us = 1_000_000 * u64::from(scale) / u64::from(rate);
+    let period_us = u32::try_from(period_us).unwrap_or(u32::MAX);
     let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
     let has_index = 0x10;
     let avih =

@@ -5,20 +5,13 @@ use std::io::{self, Read};
 
 use rayon::prelude::*;
 
-use super::container::{
-    self, EMPTY, FrameRate, NO_VIDEO, TRUNCATED, UNKNOWN_RATE, header_list, is_picture,
-};
+use super::avi::{self, MAX_PICTURE_BYTES, Next, Walk};
+use super::container::{self, CUT, EMPTY, FrameRate, NO_VIDEO, TRUNCATED, UNKNOWN_RATE};
 use super::cpu::FrameChain;
-use super::jpeg::{self, Frame, Layout};
+use super::jpeg::{self, Frame, Layout, MAX_SIDE};
 
 /// Bytes read at a time from raw streams.
 const READ_BYTES: usize = 1 << 20;
-/// A picture has no more; beyond that the file is damaged.
-const MAX_PICTURE_BYTES: u64 = 1 << 28;
-/// A list of headers has no more.
-const MAX_HEADER_BYTES: u64 = 1 << 24;
-/// Bits that make up the sizes of a file whose length was not known when it was begun: a pipe's.
-const UNKNOWN_SIZE: u64 = 0x7fff_0000;
 
 /// One picture of a video, counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +22,14 @@ pub struct Picture {
     pub problem: Option<String>,
 }
 
-/// Pictures of an AVI file or a raw stream, in their order.
+impl Picture {
+    /// The last one, of which no more is known than what is wrong.
+    fn lost(problem: String) -> Self {
+        Self { bytes: Vec::new(), problem: Some(problem) }
+    }
+}
+
+/// Pictures of an AVI file or a raw stream, in their order: those that `container::parse` finds.
 pub struct VideoReader {
     input: Box<dyn Read + Send>,
     /// Bytes read so far.
@@ -40,10 +40,13 @@ pub struct VideoReader {
 }
 
 enum Kind {
-    /// The number of the video stream, and where the list of pictures at hand ends.
-    Avi { stream: usize, end: u64 },
-    /// Bytes that are read and not used.
-    Raw { buffer: Vec<u8>, all: bool },
+    Avi(Walk),
+    /// Bytes that are read, the first of them that are used, and whether they are all.
+    Raw {
+        buffer: Vec<u8>,
+        used: usize,
+        all: bool,
+    },
 }
 
 impl VideoReader {
@@ -52,14 +55,15 @@ impl VideoReader {
     /// # Errors
     /// A file that is neither AVI with Motion-JPEG nor raw Motion-JPEG; what the system says.
     pub fn open(input: Box<dyn Read + Send>) -> Result<Self, String> {
-        let kind = Kind::Raw { buffer: Vec::new(), all: false };
+        let kind = Kind::Avi(Walk::default());
         let mut reader = Self { input, position: 0, rate: UNKNOWN_RATE, kind, ended: false };
         let start = reader.bytes(12)?;
-        match start[..] {
-            [] => return Err(EMPTY.into()),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' '] => reader.headers()?,
-            [0xff, 0xd8, ..] => reader.kind = Kind::Raw { buffer: start, all: false },
-            _ => return Err(NO_VIDEO.into()),
+        if avi::starts(&start) {
+            reader.headers()?;
+        } else if start.starts_with(&[0xff, 0xd8]) {
+            reader.kind = Kind::Raw { buffer: start, used: 0, all: false };
+        } else {
+            return Err(if start.is_empty() { EMPTY } else { NO_VIDEO }.into());
         }
         Ok(reader)
     }
@@ -83,124 +87,110 @@ impl VideoReader {
         Ok(())
     }
 
-    /// The name and length of the next chunk; `None` at the end.
-    fn chunk(&mut self) -> Result<Option<([u8; 4], u64)>, String> {
-        let head = self.bytes(8)?;
-        let Some(&[a, b, c, d, ref size @ ..]) = head.first_chunk::<8>() else { return Ok(None) };
-        Ok(Some(([a, b, c, d], u64::from(u32::from_le_bytes(*size)))))
+    /// What comes next in an AVI file, after its head; the inner result is about its structure.
+    fn step(&mut self) -> Result<Result<Next, String>, String> {
+        let at = self.position;
+        let mut head = self.bytes(4)?;
+        head.extend(self.bytes(avi::head_bytes(&head) - 4)?);
+        match &mut self.kind {
+            Kind::Avi(walk) => Ok(walk.next(at, &head)),
+            Kind::Raw { .. } => Ok(Ok(Next::End { cut: false })),
+        }
     }
 
     /// Reads up to the first list of pictures.
     fn headers(&mut self) -> Result<(), String> {
-        let mut found = None;
-        while let Some((name, size)) = self.chunk()? {
-            if &name != b"LIST" {
-                self.skip(size + (size & 1))?;
-                continue;
+        loop {
+            let next = self.step()??;
+            if let Next::Headers(size) = next {
+                let content = self.bytes(size)?;
+                if let Kind::Avi(walk) = &mut self.kind {
+                    walk.headers(&content)?;
+                }
             }
-            let kind = self.bytes(4.min(size))?;
-            if kind == b"movi" {
-                let (stream, rate) = found.ok_or("has picture data before its headers")?;
-                self.rate = rate;
-                self.kind = Kind::Avi { stream, end: self.position + size - 4 };
-                return Ok(());
+            if let Next::Skip(size) = next {
+                self.skip(size)?;
             }
-            let rest = size - kind.len() as u64;
-            if kind == b"hdrl" && size <= MAX_HEADER_BYTES {
-                let list = [kind, self.bytes(rest)?].concat();
-                found = header_list(&list, &(0..list.len()))?.or(found);
-                self.skip(size & 1)?;
-            } else {
-                self.skip(rest + (size & 1))?;
+            let Kind::Avi(walk) = &self.kind else { return Ok(()) };
+            match (walk.rate(), next) {
+                (Ok(rate), _) => {
+                    self.rate = rate;
+                    return Ok(());
+                }
+                (Err(problem), Next::End { .. }) => return Err(problem),
+                _ => {}
             }
         }
-        let problem = match found {
-            Some(_) => "holds no video frame",
-            None => "is an AVI file without headers",
-        };
-        Err(problem.into())
     }
 
-    /// The next picture; `None` at the end.
+    /// The next picture; `None` at the end. Where a file's structure is damaged, so that what follows
+    /// cannot be found, the last picture says so.
     ///
     /// # Errors
-    /// What the system says; a file whose structure is damaged, so that what follows cannot be found.
+    /// What the system says.
     pub fn picture(&mut self) -> Result<Option<Picture>, String> {
         if self.ended {
             return Ok(None);
         }
         let found = match self.kind {
-            Kind::Avi { stream, end } => self.chunk_of(stream, end),
+            Kind::Avi(_) => self.chunk(),
             Kind::Raw { .. } => self.image(),
         };
-        self.ended = !matches!(found, Ok(Some(_))) || self.ended;
+        self.ended |= !matches!(found, Ok(Some(_)));
         found
     }
 
     /// The next picture chunk of an AVI file.
-    fn chunk_of(&mut self, stream: usize, mut end: u64) -> Result<Option<Picture>, String> {
+    fn chunk(&mut self) -> Result<Option<Picture>, String> {
         loop {
-            let start = self.position;
-            let Some((name, size)) = self.chunk()? else {
-                self.ended = true;
-                let cut = start < end && end - start < UNKNOWN_SIZE;
-                let problem = Some(TRUNCATED.to_owned());
-                return Ok(cut.then_some(Picture { bytes: Vec::new(), problem }));
-            };
-            if &name == b"RIFF" || &name == b"LIST" {
-                let kind = self.bytes(4.min(size))?;
-                match &kind[..] {
-                    b"movi" => {
-                        end = self.position + size - 4;
-                        self.kind = Kind::Avi { stream, end };
-                    }
-                    b"rec " | b"AVIX" => {}
-                    _ => self.skip(size - kind.len() as u64 + (size & 1))?,
+            match self.step()? {
+                Ok(Next::Skip(size) | Next::Headers(size)) => self.skip(size)?,
+                Ok(Next::Picture(size)) => {
+                    let bytes = self.bytes(size)?;
+                    self.ended = (bytes.len() as u64) < size;
+                    self.skip(size & 1)?;
+                    let problem = self.ended.then(|| CUT.to_owned());
+                    return Ok(Some(Picture { bytes, problem }));
                 }
-                continue;
+                Ok(Next::End { cut }) => {
+                    self.ended = true;
+                    return Ok(cut.then(|| Picture::lost(TRUNCATED.into())));
+                }
+                Err(problem) => {
+                    self.ended = true;
+                    return Ok(Some(Picture::lost(problem)));
+                }
             }
-            if !name.iter().all(|b| b.is_ascii_graphic() || *b == b' ') {
-                return Err(format!("its structure is damaged at byte {start}: no chunk is there"));
-            }
-            if !is_picture(name, stream) {
-                self.skip(size + (size & 1))?;
-                continue;
-            }
-            if size > MAX_PICTURE_BYTES {
-                return Err(format!(
-                    "its structure is damaged at byte {start}: a picture of {size} bytes"
-                ));
-            }
-            let bytes = self.bytes(size)?;
-            let cut = (bytes.len() as u64) < size;
-            self.skip(size & 1)?;
-            let problem = cut.then(|| "truncated, the file ends inside it".to_owned());
-            return Ok(Some(Picture { bytes, problem }));
         }
     }
 
     /// The next image of a raw stream.
     fn image(&mut self) -> Result<Option<Picture>, String> {
         loop {
-            let Kind::Raw { buffer, all } = &mut self.kind else { return Ok(None) };
-            let length = if *all && buffer.is_empty() {
+            let Kind::Raw { buffer, used, all } = &mut self.kind else { return Ok(None) };
+            let rest = &buffer[*used..];
+            if *all && rest.is_empty() {
                 return Ok(None);
-            } else {
-                jpeg::image_length(buffer, *all)
-            };
-            if let Some(length) = length {
-                let rest = buffer.split_off(length);
-                let bytes = std::mem::replace(buffer, rest);
+            }
+            if let Some(length) = jpeg::image_length(rest, *all) {
+                let bytes = rest[..length].to_vec();
+                *used += length;
+                if container::is_padding(&bytes) {
+                    continue;
+                }
                 return Ok(Some(Picture { bytes, problem: None }));
             }
-            if buffer.len() as u64 > MAX_PICTURE_BYTES {
-                return Err(format!("has a picture of more than {MAX_PICTURE_BYTES} bytes"));
+            if rest.len() as u64 > MAX_PICTURE_BYTES {
+                self.ended = true;
+                let problem = format!("a picture of more than {MAX_PICTURE_BYTES} bytes");
+                return Ok(Some(Picture::lost(problem)));
             }
             // Twice as much each time, so that a large picture is not searched again and again.
-            let more = buffer.len().max(READ_BYTES);
+            let more = rest.len().max(READ_BYTES);
             let new = self.bytes(more as u64)?;
-            let Kind::Raw { buffer, all } = &mut self.kind else { return Ok(None) };
+            let Kind::Raw { buffer, used, all } = &mut self.kind else { return Ok(None) };
             *all = new.len() < more;
+            buffer.drain(..std::mem::take(used));
             buffer.extend(new);
         }
     }
@@ -244,11 +234,42 @@ impl Asked {
 
 impl Transcoder {
     /// The chain for video whose first good picture is number `number`.
-    pub fn new(number: usize, frame: &Frame, asked: &Asked) -> Self {
+    ///
+    /// # Errors
+    /// What comes out would be larger than a picture can be.
+    pub fn new(number: usize, frame: &Frame, asked: &Asked) -> Result<Self, String> {
         let from = frame.layout;
         let (width, height) = asked.size((from.width, from.height));
-        let to = Layout::standard(width, height, from.sampling());
-        Self { first: (number, from), chain: FrameChain::new(from, to, asked.quality) }
+        if width.max(height) > MAX_SIDE {
+            return Err(format!(
+                "{} x {} would become {width} x {height}; at most {MAX_SIDE} samples a side, so ask for \
+                 a smaller width or height",
+                from.width, from.height
+            ));
+        }
+        let mut to = Layout::standard(width, height, from.sampling());
+        to.studio_range = from.studio_range;
+        Ok(Self { first: (number, from), chain: FrameChain::new(from, to, asked.quality) })
+    }
+
+    /// The chain for the first of `pictures` that can be decoded, and is number `before` or a later one;
+    /// `None` where none can.
+    ///
+    /// # Errors
+    /// As [`Transcoder::new`].
+    pub fn of_first(
+        pictures: &[Picture],
+        before: usize,
+        asked: &Asked,
+    ) -> Result<Option<Self>, String> {
+        for (i, picture) in pictures.iter().enumerate() {
+            let Ok(Some(frame)) = parsed(picture) else { continue };
+            let made = Self::new(before + i, &frame, asked)?;
+            if made.convert(&pictures[i..=i]).first().is_some_and(Result::is_ok) {
+                return Ok(Some(made));
+            }
+        }
+        Ok(None)
     }
 
     /// Width and height of what comes out.

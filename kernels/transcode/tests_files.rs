@@ -5,6 +5,7 @@ use std::io::Cursor;
 use super::container::{Damaged, FrameRate, Movie, parse};
 use super::muxer::{Container, Film, MuxError, Muxer};
 use super::stream::{Asked, Picture, Transcoder, VideoReader, parsed};
+use super::synth;
 use super::tests::{clip, ffmpeg_frames, kept, pipe, video};
 use crate::params::Value;
 
@@ -64,7 +65,7 @@ fn a_stream_is_transcoded_as_the_whole_file_is() {
         let (rate, pictures) = read_all(&file);
         let first = parsed(&pictures[0]).unwrap().unwrap();
         let asked = Asked { width: None, height: None, quality: 70 };
-        let transcoder = Transcoder::new(0, &first, &asked);
+        let transcoder = Transcoder::new(0, &first, &asked).unwrap();
         assert_eq!(transcoder.size(), (167, 121));
         let images = transcoder.convert(&pictures).into_iter().map(|image| image.unwrap().unwrap());
         let film = Film { container: stored, width: 167, height: 121, rate };
@@ -113,8 +114,8 @@ fn damaged_pictures_are_left_out_where_that_is_asked_and_the_others_keep_their_t
     }
     // The stream says which they are.
     let (_, pictures) = read_all(&file);
-    let first = parsed(&pictures[1]).unwrap().unwrap();
-    let transcoder = Transcoder::new(1, &first, &Asked { width: None, height: None, quality: 85 });
+    let asked = Asked { width: None, height: None, quality: 85 };
+    let transcoder = Transcoder::of_first(&pictures, 0, &asked).unwrap().unwrap();
     let images = transcoder.convert(&pictures);
     let wrong: Vec<usize> = (0..6).filter(|&i| images[i].is_err()).collect();
     assert_eq!(wrong, [0, 3]);
@@ -204,28 +205,162 @@ fn avi_ends_at_its_limit_and_names_what_has_none() {
     }
 }
 
+/// What both ways to read find: whether each picture is good, dropped, or what is wrong with it.
+fn both_ways(file: &[u8]) -> Vec<Result<bool, String>> {
+    let streamed = read_all(file).1;
+    let streamed: Vec<_> =
+        streamed.iter().map(|p| parsed(p).map(|frame| frame.is_some())).collect();
+    let told = streamed.iter().enumerate().find_map(|(i, p)| Some((i, p.as_ref().err()?)));
+    match (parse(file, Damaged::Fail), told) {
+        (Ok(movie), None) => {
+            let present: Vec<bool> = streamed.iter().flatten().copied().collect();
+            assert_eq!(movie.present, present);
+        }
+        (Err(at_once), Some((number, problem))) => {
+            assert_eq!(at_once, format!("frame {number}: {problem}"));
+        }
+        (at_once, told) => panic!("{:?}, as a stream {told:?}", at_once.map(|m| m.present)),
+    }
+    if let Ok(movie) = parse(file, Damaged::Skip) {
+        assert_eq!(movie.present.len(), streamed.len());
+    }
+    streamed
+}
+
+/// An AVI file with its sizes filled in, as no pipe can write it: frames of 64 x 48.
+fn seekable(pictures: usize) -> Vec<u8> {
+    let what = synth::Synthetic { frames: pictures, width: 64, height: 48, seed: 2, quality: 70 };
+    synth::movie(&what).unwrap()
+}
+
 #[test]
-fn structures_that_are_damaged_end_a_stream() {
-    let file = clip("64x48", "yuvj420p", "avi", "4");
+fn what_is_damaged_in_the_structure_ends_a_file_either_way() {
+    let file = seekable(6);
     let movie = parse(&file, Damaged::Fail).unwrap();
-    let mut wrong = file.clone();
+    assert_eq!(both_ways(&file), [const { Ok(true) }; 6]);
     // The head of the chunk after frame 2.
     let at = movie.frames[2].end.next_multiple_of(2);
+    let mut wrong = file.clone();
     wrong[at..at + 4].fill(7);
-    let mut reader = VideoReader::open(Box::new(Cursor::new(wrong))).unwrap();
-    let mut pictures = 0;
-    let told = loop {
-        match reader.picture() {
-            Ok(Some(_)) => pictures += 1,
-            Ok(None) => panic!("the damage was not seen"),
-            Err(problem) => break problem,
-        }
-    };
-    assert_eq!(pictures, 3);
+    let found = both_ways(&wrong);
+    assert_eq!(found.len(), 4);
+    let told = found[3].as_ref().unwrap_err();
     assert!(told.contains(&format!("damaged at byte {at}")), "{told}");
+    // Its length: beyond the list of pictures.
+    let mut long = file.clone();
+    long[at + 7] = 1;
+    let told = both_ways(&long).pop().unwrap().unwrap_err();
+    assert!(told.contains("a picture of 1677"), "{told}");
+    // Cut inside frame 4, and between two.
+    let inside = both_ways(&file[..movie.frames[4].end - 9]);
+    assert_eq!(inside.len(), 5);
+    assert!(inside[4].as_ref().unwrap_err().contains("the file ends inside it"));
+    let between = both_ways(&file[..movie.frames[3].end.next_multiple_of(2)]);
+    assert_eq!(between.len(), 5);
+    assert!(between[4].as_ref().unwrap_err().contains("the file ends before it"));
+}
+
+#[test]
+fn files_that_were_never_finished_and_room_that_was_never_used_are_read() {
+    let file = seekable(3);
+    let whole = [const { Ok(true) }; 3];
+    let mut padded = file.clone();
+    padded.extend([0; 4096]);
+    assert_eq!(both_ways(&padded), whole);
+    // A writer that was stopped: sizes of 0, no index.
+    let mut unfinished = file.clone();
+    let movi = unfinished.windows(4).position(|w| w == b"movi").unwrap();
+    unfinished.truncate(unfinished.windows(4).position(|w| w == b"idx1").unwrap());
+    for unknown in [0, 0xff] {
+        unfinished[4..8].fill(unknown);
+        unfinished[movi - 4..movi].fill(unknown);
+        assert_eq!(both_ways(&unfinished), whole);
+    }
+    // Pictures in groups, with something else in between, and a second RIFF list.
+    let chunk = |name: &[u8], content: &[u8]| {
+        let length = (content.len() as u32).to_le_bytes();
+        [name, &length, content, &vec![0; content.len() & 1]].concat()
+    };
+    let pictures = &unfinished[movi + 4..];
+    let group = chunk(b"LIST", &[b"rec ".as_slice(), &chunk(b"01wb", &[1; 33]), pictures].concat());
+    let list = chunk(b"LIST", &[b"movi".as_slice(), &chunk(b"JUNK", &[9; 7]), &group].concat());
+    let first = [&file[..movi - 8], &list].concat();
+    let second = chunk(b"RIFF", &[b"AVIX".as_slice(), &list].concat());
+    assert_eq!(both_ways(&[first, second].concat()), [const { Ok(true) }; 6]);
     let open = |bytes: &[u8]| VideoReader::open(Box::new(Cursor::new(bytes.to_vec()))).err();
-    assert!(open(b"").unwrap().contains("is empty"));
-    assert!(open(b"GIF89a, say").unwrap().contains("is neither AVI nor raw"));
-    let headers = b"RIFF\0\0\0\0AVI LIST\x04\0\0\0movi";
-    assert!(open(headers).unwrap().contains("has picture data before its headers"));
+    for (bytes, told) in [
+        (b"".as_slice(), "is empty"),
+        (b"GIF89a, say", "is neither AVI nor raw"),
+        (b"RIFF\0\0\0\0AVI LIST\x04\0\0\0movi", "has picture data before its headers"),
+        (&file[..12], "is an AVI file without headers"),
+        (&file[..movi - 8], "holds no video frame"),
+    ] {
+        assert!(open(bytes).unwrap().contains(told), "{told}");
+        assert!(parse(bytes, Damaged::Skip).unwrap_err().contains(told), "{told}");
+    }
+}
+
+#[test]
+fn damage_in_a_raw_stream_costs_the_pictures_that_it_hits() {
+    let file = clip("64x48", "yuvj420p", "mjpeg", "4");
+    let movie = parse(&file, Damaged::Fail).unwrap();
+    // A marker that seems to have a length, over the next pictures.
+    let mut marked = file.clone();
+    let middle = movie.frames[2].intervals[1].start + 5;
+    marked[middle..middle + 4].copy_from_slice(&[0xff, 0x37, 0x7f, 0xff]);
+    let found = both_ways(&marked);
+    let good: Vec<bool> = found.iter().map(Result::is_ok).collect();
+    assert_eq!(good, [true, true, false, true, true, true]);
+    // Zeros between pictures and after them are nothing.
+    let mut padded = Vec::new();
+    let mut start = 0;
+    for frame in &movie.frames {
+        padded.extend(&file[start..frame.end]);
+        padded.extend([0; 37]);
+        start = frame.end;
+    }
+    assert_eq!(both_ways(&padded), [const { Ok(true) }; 6]);
+    // A size that its bytes cannot hold claims no memory.
+    let mut huge = file.clone();
+    let sof = huge.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    huge[sof + 5..sof + 9].fill(0xff);
+    let told = both_ways(&huge)[0].clone().unwrap_err();
+    assert!(
+        told.contains("too few for 65535 x 65535 samples") || told.contains("intervals"),
+        "{told}"
+    );
+    // The others are the norm, not the one whose size is damaged.
+    let mut taller = file;
+    taller[sof + 6] += 16;
+    if let Ok(movie) = parse(&taller, Damaged::Skip) {
+        assert_eq!(movie.present, [false, true, true, true, true, true]);
+    }
+    let asked = Asked { width: None, height: None, quality: 85 };
+    let first = Transcoder::of_first(&read_all(&taller).1, 0, &asked).unwrap().unwrap();
+    assert_eq!(first.size(), (32, 24));
+}
+
+#[test]
+fn results_that_are_too_large_are_refused_by_size() {
+    let pictures = read_all(&seekable(1)).1;
+    let asked = Asked { width: Some(16384), height: None, quality: 85 };
+    assert_eq!(Transcoder::of_first(&pictures, 0, &asked).unwrap().unwrap().size(), (16384, 12288));
+    let asked = Asked { height: Some(16384), ..asked };
+    assert!(Transcoder::of_first(&pictures, 0, &asked).is_ok());
+    let asked = Asked { width: None, height: Some(12289), ..asked };
+    let told = Transcoder::of_first(&pictures, 0, &asked).err().unwrap();
+    assert!(told.contains("64 x 48 would become 16385 x 12289; at most 16384"), "{told}");
+}
+
+#[test]
+fn the_range_of_samples_is_kept() {
+    // Studio range, as ffmpeg says it in a comment: white is 235.
+    let source = "color=white:s=64x64:r=25:d=0.2,format=yuv420p";
+    let head = ["-v", "error", "-f", "lavfi", "-i", source, "-strict", "unofficial"];
+    let tail = ["-color_range", "tv", "-c:v", "mjpeg", "-f", "avi", "pipe:1"];
+    let file = pipe("ffmpeg", &[&head[..], &tail].concat(), &[]);
+    assert!(parse(&file, Damaged::Fail).unwrap().frames[0].layout.studio_range);
+    let output = kept(&*video(file, &[]).unwrap()).remove("output.avi").unwrap();
+    let frames = ffmpeg_frames(&output, "gray");
+    assert!(frames.iter().all(|&sample| sample >= 254), "{:?}", &frames[..4]);
 }

@@ -12,7 +12,7 @@ use breakeven_kernels::alignment::stream::{
     PairStream, Records, StreamError, align_pairs, table_header, table_rows, too_long_to_trace,
 };
 use breakeven_kernels::params::{Params, Value};
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{AlignArgs, AlignModeArg, AlphabetArg, FormatArg, OutputArgs, PairingArg};
 use super::exit::{DONE, Failure, Outcome};
@@ -142,6 +142,9 @@ impl Progress {
         }
         let target = ProgressDrawTarget::stderr_with_hz(8);
         let spinner = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            spinner.set_style(style);
+        }
         spinner.enable_steady_tick(Duration::from_millis(250));
         Self(Some(spinner))
     }

@@ -2,16 +2,16 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use breakeven_kernels::transcode::container::FrameRate;
 use breakeven_kernels::transcode::muxer::{Container, Film, MuxError, Muxer};
 use breakeven_kernels::transcode::stream::{Asked, Picture, Transcoder, VideoReader, parsed};
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{DamagedArg, FormatArg, OutputArgs, TranscodeArgs};
 use super::exit::{DONE, Failure, INTERRUPTED, Outcome};
@@ -21,6 +21,10 @@ use super::{interrupt, output};
 const WAITING: usize = 1;
 /// Damaged pictures that are told one by one.
 const TOLD: usize = 50;
+
+/// How long one waits before looking whether somebody wants to stop: for input, and for the writer.
+const PATIENCE: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// Images in their order, `None` for one that is missing.
 type Images = Vec<Option<Vec<u8>>>;
@@ -42,14 +46,13 @@ pub fn run(args: &TranscodeArgs, output: &OutputArgs) -> Outcome {
     let rate = rate.unwrap_or(reader.rate());
     let batch = 2 * pool.current_num_threads().max(4);
     let (batches, waiting) = sync_channel(WAITING);
-    let mut work = Work { args, output, transcoder: None, done: 0, damaged: 0 };
+    let mut work =
+        Work { args, output, stopped, transcoder: None, done: 0, missing: 0, damaged: 0 };
     let started = Instant::now();
     let progress = Progress::new(output, &target);
-    let outcome = thread::scope(|scope| {
-        scope.spawn(move || read(&mut reader, batch, &batches));
-        // Dropping the batches' receiver ends the reader.
-        work.all(waiting, &pool, &target, rate, stopped, &progress)
-    });
+    // Nobody waits for these threads: they may hang in a pipe for ever.
+    thread::spawn(move || read(&mut reader, batch, &batches));
+    let outcome = work.all(&waiting, &pool, &target, rate, &progress);
     progress.0.iter().for_each(ProgressBar::finish_and_clear);
     let kept = match outcome {
         _ if stopped.load(Ordering::SeqCst) => return target.remove(Ok(INTERRUPTED)),
@@ -95,40 +98,29 @@ fn read(
 struct Work<'a> {
     args: &'a TranscodeArgs,
     output: &'a OutputArgs,
+    /// Whether somebody wants it to end.
+    stopped: &'a AtomicBool,
     transcoder: Option<Transcoder>,
-    /// Pictures so far, and how many of them were damaged.
+    /// Pictures so far, how many of them are not there, and how many of those are damaged.
     done: usize,
+    missing: usize,
     damaged: usize,
 }
 
 impl Work<'_> {
     fn all(
         &mut self,
-        batches: Receiver<Result<Vec<Picture>, String>>,
+        batches: &Receiver<Result<Vec<Picture>, String>>,
         pool: &rayon::ThreadPool,
         target: &Target,
         rate: FrameRate,
-        stopped: &AtomicBool,
         progress: &Progress,
     ) -> Result<Vec<u8>, Failure> {
         // What is missing before the first good picture waits for its size.
         let mut early = Images::new();
         let mut sink: Option<Sink> = None;
-        for pictures in batches {
-            if stopped.load(Ordering::SeqCst) {
-                return Ok(Vec::new());
-            }
-            let pictures = match pictures {
-                Ok(pictures) => pictures,
-                Err(problem) if self.args.damaged == DamagedArg::Fail => {
-                    return Err(refused(self.args, &problem));
-                }
-                Err(problem) => {
-                    let line = format!("{problem}; what follows is left out");
-                    progress.aside(|| output::remark(self.output, &line));
-                    break;
-                }
-            };
+        while let Some(pictures) = self.next(batches) {
+            let pictures = pictures.map_err(|problem| refused(self.args, &problem))?;
             let images = pool.install(|| self.convert(&pictures, progress))?;
             progress.show(self.done);
             let Some(transcoder) = &self.transcoder else {
@@ -141,17 +133,32 @@ impl Work<'_> {
                     let (width, height) = transcoder.size();
                     let film = Film { container: target.container, width, height, rate };
                     let made = none.insert(Sink::open(target, film)?);
-                    made.send(std::mem::take(&mut early))?;
+                    made.send(std::mem::take(&mut early), self.stopped)?;
                     made
                 }
             };
-            to.send(images)?;
+            to.send(images, self.stopped)?;
         }
         match sink {
-            Some(mut sink) => sink.end(),
+            _ if self.stopped.load(Ordering::SeqCst) => Ok(Vec::new()),
+            Some(mut sink) => sink.end(self.stopped),
             None if self.damaged > 0 => Err(refused(self.args, "holds no picture that is good")),
             None => Err(refused(self.args, "holds no video frame")),
         }
+    }
+
+    /// The next batch; `None` at the end, or once somebody wants to stop.
+    fn next(
+        &self,
+        batches: &Receiver<Result<Vec<Picture>, String>>,
+    ) -> Option<Result<Vec<Picture>, String>> {
+        while !self.stopped.load(Ordering::SeqCst) {
+            match batches.recv_timeout(PATIENCE) {
+                Err(RecvTimeoutError::Timeout) => {}
+                found => return found.ok(),
+            }
+        }
+        None
     }
 
     fn convert(&mut self, pictures: &[Picture], progress: &Progress) -> Result<Images, Failure> {
@@ -161,12 +168,8 @@ impl Work<'_> {
             quality: u32::from(self.args.quality),
         };
         if self.transcoder.is_none() {
-            let first = pictures
-                .iter()
-                .enumerate()
-                .find_map(|(i, picture)| Some((i, parsed(picture).ok().flatten()?)));
-            self.transcoder =
-                first.map(|(i, frame)| Transcoder::new(self.done + i, &frame, &asked));
+            self.transcoder = Transcoder::of_first(pictures, self.done, &asked)
+                .map_err(|problem| refused(self.args, &problem))?;
         }
         let found = match &self.transcoder {
             Some(transcoder) => transcoder.convert(pictures),
@@ -176,6 +179,7 @@ impl Work<'_> {
         for found in found {
             let number = self.done;
             self.done += 1;
+            self.missing += usize::from(!matches!(found, Ok(Some(_))));
             images.push(match found {
                 Ok(image) => image,
                 Err(problem) if self.args.damaged == DamagedArg::Fail => {
@@ -188,8 +192,14 @@ impl Work<'_> {
                 }
                 Err(problem) => {
                     self.damaged += 1;
-                    if self.damaged <= TOLD {
-                        let line = format!("frame {number}: {problem}; left out");
+                    let line = match self.damaged {
+                        ..=TOLD => format!("frame {number}: {problem}; left out"),
+                        n if n == TOLD + 1 => {
+                            "more are left out; they are counted at the end".into()
+                        }
+                        _ => String::new(),
+                    };
+                    if !line.is_empty() {
                         progress.aside(|| output::remark(self.output, &line));
                     }
                     None
@@ -202,18 +212,22 @@ impl Work<'_> {
     fn tell(&self, target: &Target, took_s: f64) {
         let Some(transcoder) = &self.transcoder else { return };
         let (width, height) = transcoder.size();
+        let dropped = match self.missing - self.damaged {
+            0 => String::new(),
+            n => format!(", {n} of them dropped by the camera"),
+        };
         let damaged = match self.damaged {
             0 => String::new(),
-            1 => ", 1 of them damaged and left out".into(),
-            n => format!(", {n} of them damaged and left out"),
+            n => format!(", {n} of them damaged or not supported and left out"),
         };
         let place = match &target.path {
             Some(path) => format!(" in {}", path.display()),
             None => String::new(),
         };
         let speed = self.done as f64 / took_s.max(1e-3);
+        let plural = if self.done == 1 { "" } else { "s" };
         let line = format!(
-            "{} pictures{damaged}: {width} x {height}{place}, {speed:.0} a second",
+            "{} picture{plural}{dropped}{damaged}: {width} x {height}{place}, {speed:.0} a second",
             self.done
         );
         output::remark(self.output, &line);
@@ -230,10 +244,7 @@ struct Sink<'a> {
 impl<'a> Sink<'a> {
     fn open(target: &'a Target, film: Film) -> Result<Self, Failure> {
         let to: Box<dyn Write + Send> = match &target.path {
-            Some(path) => {
-                let partial = partial(path);
-                Box::new(File::create(&partial).map_err(|error| Failure::write(&partial, &error))?)
-            }
+            Some(path) => Box::new(target.create(&partial(path))?),
             None => Box::new(io::stdout()),
         };
         let (images, waiting) = sync_channel(WAITING);
@@ -241,15 +252,32 @@ impl<'a> Sink<'a> {
         Ok(Self { images: Some(images), thread, target })
     }
 
-    fn send(&mut self, images: Images) -> Result<(), Failure> {
-        let sent = self.images.as_ref().is_some_and(|to| to.send(images).is_ok());
-        // A writer that has ended says why.
-        if sent { Ok(()) } else { self.end().map(drop) }
+    /// Gives the writer more; gives up where somebody wants to stop.
+    fn send(&mut self, mut images: Images, stopped: &AtomicBool) -> Result<(), Failure> {
+        while !stopped.load(Ordering::SeqCst) {
+            let Some(to) = &self.images else { break };
+            match to.try_send(images) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(back)) => {
+                    images = back;
+                    thread::sleep(MOMENT);
+                }
+                // A writer that has ended says why.
+                Err(TrySendError::Disconnected(_)) => return self.end(stopped).map(drop),
+            }
+        }
+        Ok(())
     }
 
-    /// The bytes that belong at the start of the file.
-    fn end(&mut self) -> Result<Vec<u8>, Failure> {
+    /// The bytes that belong at the start of the file; none where somebody wants to stop.
+    fn end(&mut self, stopped: &AtomicBool) -> Result<Vec<u8>, Failure> {
         self.images = None;
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            if stopped.load(Ordering::SeqCst) {
+                return Ok(Vec::new());
+            }
+            thread::sleep(MOMENT);
+        }
         match self.thread.take().map(thread::JoinHandle::join) {
             Some(Ok(Ok(head))) => Ok(head),
             None => Ok(Vec::new()),
@@ -280,12 +308,18 @@ fn write(
 struct Target {
     path: Option<PathBuf>,
     container: Container,
+    /// Whether the file in the making is this run's own.
+    made: AtomicBool,
 }
 
 impl Target {
     fn of(args: &TranscodeArgs, output: &OutputArgs) -> Result<Self, Failure> {
         if args.target.as_os_str() == "-" {
-            return Ok(Self { path: None, container: Container::Mjpeg });
+            return Ok(Self {
+                path: None,
+                container: Container::Mjpeg,
+                made: AtomicBool::new(false),
+            });
         }
         let ending = args.target.extension().and_then(|e| e.to_str()).unwrap_or_default();
         let container = match ending.to_ascii_lowercase().as_str() {
@@ -293,13 +327,21 @@ impl Target {
             "mjpeg" | "mjpg" => Container::Mjpeg,
             _ => {
                 return Err(Failure::usage(format!(
-                    "{}: its ending says no kind of file; end it with .avi or .mjpeg",
+                    "{}: only AVI and raw Motion-JPEG are written; end it with .avi or .mjpeg",
                     args.target.display()
                 )));
             }
         };
         let path = match &output.folder {
             Some(folder) => {
+                let within = |part: Component<'_>| matches!(part, Component::Normal(_));
+                if !args.target.components().all(within) {
+                    return Err(Failure::usage(format!(
+                        "{} is not below {}; give a plain name beside -o, or leave -o out",
+                        args.target.display(),
+                        folder.display()
+                    )));
+                }
                 output::make_folder(folder)?;
                 folder.join(&args.target)
             }
@@ -311,7 +353,25 @@ impl Target {
                 path.display()
             )));
         }
-        Ok(Self { path: Some(path), container })
+        Ok(Self { path: Some(path), container, made: AtomicBool::new(false) })
+    }
+
+    /// The file in the making; never one that is there.
+    fn create(&self, partial: &Path) -> Result<File, Failure> {
+        match File::create_new(partial) {
+            Ok(file) => {
+                self.made.store(true, Ordering::SeqCst);
+                Ok(file)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(Failure::usage(format!(
+                    "{} exists: another run's work, or what is left of it; move it away, or choose \
+                     another name",
+                    partial.display()
+                )))
+            }
+            Err(error) => Err(Failure::write(partial, &error)),
+        }
     }
 
     fn failed(&self, error: &io::Error) -> Failure {
@@ -334,7 +394,7 @@ impl Target {
 
     /// Takes away what is half done: it has no index, and may be what fills the disk.
     fn remove(&self, outcome: Outcome) -> Outcome {
-        if let Some(path) = &self.path {
+        if let (Some(path), true) = (&self.path, self.made.load(Ordering::SeqCst)) {
             let _ = fs::remove_file(partial(path));
         }
         outcome
@@ -359,6 +419,9 @@ impl Progress {
         }
         let target = ProgressDrawTarget::stderr_with_hz(8);
         let spinner = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            spinner.set_style(style);
+        }
         spinner.enable_steady_tick(Duration::from_millis(250));
         Self(Some(spinner))
     }
@@ -398,9 +461,12 @@ fn refused(args: &TranscodeArgs, problem: &str) -> Failure {
 fn read_rate(text: &str) -> Result<FrameRate, Failure> {
     let (rate, scale) = text.split_once('/').unwrap_or((text, "1"));
     match (rate.trim().parse(), scale.trim().parse()) {
-        (Ok(rate), Ok(scale)) if rate > 0 && scale > 0 => Ok(FrameRate { rate, scale }),
+        (Ok(rate), Ok(scale)) if scale > 0 && (1..=1000).contains(&(rate / scale)) => {
+            Ok(FrameRate { rate, scale })
+        }
         _ => Err(Failure::usage(format!(
-            "--rate {text}: give a number of frames a second such as 25 or 30000/1001"
+            "--rate {text}: give 1 to 1000 frames a second, as a whole number or a fraction: 25, or \
+             30000/1001 for 29.97"
         ))),
     }
 }

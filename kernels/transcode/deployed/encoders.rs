@@ -144,7 +144,7 @@ impl Encoder {
     pub fn words(&self, preset: usize, shape: &Shape, frames: usize) -> Vec<String> {
         let Shape { width, height, streams, .. } = shape;
         let frames = frames.to_string();
-        // Alone, decoder and encoder choose their threads themselves, as most people let them.
+        // Alone, they choose their threads themselves, as most people let them.
         let threads: &[&str] = if *streams > 1 { &["-threads", SHARE] } else { &[] };
         let (decode, scale): (&[&str], String) = match self.path {
             Path::Cpu => (threads, format!("scale={width}:{height}:flags=bicubic,format=yuv420p")),
@@ -157,11 +157,13 @@ impl Encoder {
         let cut = ["-i", INPUT, "-map", "0:v:0", "-frames:v", &frames, "-vf", &scale];
         let dashed = format!("-{}", self.setting);
         let quality = ["-c:v", self.ffmpeg, &dashed, SETTING, "-g", KEY_FRAMES];
-        let params = format!("{}={SHARE}", if self.ffmpeg == "libx265" { "pools" } else { "lp" });
-        let own: &[&str] = match self.ffmpeg {
-            "libx264" => threads,
-            "libx265" => &["-x265-params", &format!("log-level=error:{params}")],
-            "libsvtav1" => &["-svtav1-params", &params],
+        let (pools, lp) = (format!("log-level=error:pools={SHARE}"), format!("lp={SHARE}"));
+        let own: &[&str] = match (self.ffmpeg, *streams > 1) {
+            ("libx264", _) => threads,
+            ("libx265", true) => &["-x265-params", &pools],
+            ("libx265", false) => &["-x265-params", "log-level=error"],
+            ("libsvtav1", true) => &["-svtav1-params", &lp],
+            ("libsvtav1", false) => &[],
             _ => &["-rc", "vbr", "-b:v", "0"],
         };
         let preset = self.presets[preset];

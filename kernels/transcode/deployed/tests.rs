@@ -161,9 +161,13 @@ fn words_are_those_of_the_case() {
     assert!(nvenc.contains("-preset p6 -tune hq -rc vbr -b:v 0"), "{nvenc}");
     let mixed = spec(&*four, "process/nvdec-x264").encode.join(" ");
     assert!(mixed.contains("scale_cuda=960:540,hwdownload,format=nv12,format=yuv420p"), "{mixed}");
+    // Alone they choose for themselves.
     let svt = spec(&*case("av1", &[]), "process/svt-av1").encode.join(" ");
+    assert!(svt.contains("-preset 10 -f mp4") && !svt.contains("share"), "{svt}");
+    let two = [("streams", Value::Int(2))];
+    let svt = spec(&*case("av1", &two), "process/svt-av1").encode.join(" ");
     assert!(svt.contains("-preset 10 -svtav1-params lp={share}"), "{svt}");
-    let x265 = spec(&*case("hevc", &[]), "process/x265");
+    let x265 = spec(&*case("hevc", &two), "process/x265");
     assert!(x265.encode.contains(&"log-level=error:pools={share}".to_owned()));
     // With VMAF there is one filter more, over one more copy of each side.
     let graph = |words: &[String]| words.iter().find(|w| w.contains("ssim=")).cloned();

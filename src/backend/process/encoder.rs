@@ -192,7 +192,16 @@ impl<'d> EncoderSession<'d> {
                     return Ok(());
                 }
                 Next::Try(setting) => {
-                    self.chosen.setting = setting;
+                    // Of what cannot be judged nothing is known but its setting.
+                    let unknown = f64::NAN;
+                    self.chosen = QualityPoint {
+                        setting,
+                        ssim: unknown,
+                        psnr_db: None,
+                        vmaf: None,
+                        bits_per_s: unknown,
+                        frames_per_s: unknown,
+                    };
                     let ran = self.once()?;
                     // An output that cannot be judged is told when it is checked.
                     let Ok(judged) = self.judge(&Self::output(0))? else { return Ok(()) };
@@ -345,7 +354,8 @@ impl Session for EncoderSession<'_> {
             output_sha256: self.digested.as_ref().map(|(sha256, _)| hex(sha256)),
             output_bytes: self.digested.as_ref().map(|(_, bytes)| *bytes),
             peak_memory_bytes: self.peak_memory_bytes,
-            quality: Some(Quality {
+            // Where nothing could be judged there is no quality to tell.
+            quality: self.chosen.ssim.is_finite().then(|| Quality {
                 program: self.version.clone(),
                 setting_name: self.spec.goal.setting.to_owned(),
                 ssim_target: self.spec.goal.ssim,

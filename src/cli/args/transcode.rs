@@ -12,7 +12,8 @@ length); the sampling of colours and the frame rate are the input's. - is raw to
 
 Sizes: half of the input's where none is given; where one is given, the other keeps the picture's shape.
 A dropped picture, and with --damaged skip a damaged one, stays an empty place in AVI; in raw output the
-picture before stands there again, so that the others keep their time. Sound is not taken over.";
+picture before stands there again, so that the others keep their time. Sound and the shape of pixels are
+not taken over. Damage that leaves valid codes behind cannot be noticed: no picture has a checksum.";
 
 /// `transcode`.
 #[derive(Debug, Args)]

@@ -128,6 +128,8 @@ struct Worker {
     encoder: Handle,
     input: Planes,
     half: Option<Planes>,
+    /// The size that is decoded to: half of the picture's where the decoder itself scales.
+    decoded: (usize, usize),
 }
 
 // SAFETY: handles are used by one thread at a time, which the documentation allows.
@@ -145,7 +147,7 @@ impl Drop for Worker {
 
 impl Worker {
     fn frame(&mut self, jpeg: &[u8], job: &Job) -> Result<Vec<u8>> {
-        let (width, height) = job.from;
+        let (width, height) = self.decoded;
         let planes = self.input.samples.each_mut().map(|p| p.as_mut_ptr());
         let strides = self.input.strides();
         // SAFETY: the planes are as large as the picture's, and alive.
@@ -260,6 +262,8 @@ impl Keep for Kept {
 /// libjpeg-turbo over the frames of a job.
 struct TurboSession {
     job: Job,
+    /// Whether its decoder scales, by a smaller transform.
+    scales: bool,
     turbo: Turbo,
     pool: rayon::ThreadPool,
     free: Mutex<Vec<Worker>>,
@@ -270,9 +274,9 @@ struct TurboSession {
 }
 
 impl TurboSession {
-    fn new(job: Job) -> Result<Self> {
-        if job.from != job.to && !job.is_half() {
-            bail!("it has no scaler; the same size and half of it are compared");
+    fn new(job: Job, scales: bool) -> Result<Self> {
+        if !job.is_half() && (scales || job.from != job.to) {
+            bail!("the same size and half of it are compared");
         }
         if !matches!(job.sampling, Sampling::S420 | Sampling::S422) {
             bail!("4:2:0 and 4:2:2 are compared, the video is {}", job.sampling.name());
@@ -281,7 +285,7 @@ impl TurboSession {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(job.threads).build()?;
         let one_off = OneOff::default();
         let (free, frames) = (Mutex::default(), Vec::new());
-        Ok(Self { job, turbo, _library: library, pool, free, frames, one_off })
+        Ok(Self { job, scales, turbo, _library: library, pool, free, frames, one_off })
     }
 
     fn worker(&self) -> Result<Worker> {
@@ -293,8 +297,10 @@ impl TurboSession {
         // SAFETY: they take nothing.
         let (decoder, encoder) =
             unsafe { ((self.turbo.init_decompress)(), (self.turbo.init_compress)()) };
-        let half = (job.from != job.to).then(|| planes(job.to));
-        Ok(Worker { turbo: self.turbo, decoder, encoder, input: planes(job.from), half })
+        let decoded = if self.scales { job.to } else { job.from };
+        let half = (decoded != job.to).then(|| planes(job.to));
+        let turbo = self.turbo;
+        Ok(Worker { turbo, decoder, encoder, input: planes(decoded), half, decoded })
     }
 
     fn all(&self) -> Result<Vec<Vec<u8>>> {
@@ -431,8 +437,15 @@ pub fn sessions(
         return Ok(Vec::new());
     }
     let job = || Job::read(case_key, input, outputs, threads);
-    let opened: [(&'static str, Result<Box<dyn Session>>); 3] = [
-        ("libjpeg-turbo", TurboSession::new(job()?).map(|s| Box::new(s) as Box<dyn Session>)),
+    let opened: [(&'static str, Result<Box<dyn Session>>); 4] = [
+        (
+            "libjpeg-turbo",
+            TurboSession::new(job()?, false).map(|s| Box::new(s) as Box<dyn Session>),
+        ),
+        (
+            "libjpeg-turbo, its own half",
+            TurboSession::new(job()?, true).map(|s| Box::new(s) as Box<dyn Session>),
+        ),
         (
             "zune-jpeg, jpeg-encoder",
             crates::CratesSession::new(job()?).map(|s| Box::new(s) as Box<dyn Session>),
