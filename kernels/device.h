@@ -218,6 +218,162 @@ DEVICE void mma_m16n8k16_bf16(float d[4], const u32 a[4], const u32 b[2]) {
 #endif
 }
 
+// ---- tensor cores of compute capability 9.0a -------------------------------------------------
+// A warpgroup (4 warps, the first a multiple of 4) multiplies from shared memory, on its own time:
+// begin, multiply as often as wanted, commit, wait. In between, nothing else touches the sums, and
+// shared memory that ordinary stores or cp.async have written needs `fence_async_reads` in each
+// writing thread before the barrier.
+//
+// Operands lie in swizzled 16-byte pieces: piece p of 128-byte row r stands at `r·128 + (p ^ r%8)·16`.
+// A: 64 rows of 64 values along k. B: 64 rows (k) of 64 columns, further columns `stride` bytes on.
+// Both begin at multiples of 1024 bytes.
+
+DEVICE void fence_async_reads() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory");
+#endif
+}
+
+DEVICE void warpgroup_begin() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    asm volatile("wgmma.fence.sync.aligned;\n" ::: "memory");
+#endif
+}
+
+DEVICE void warpgroup_commit() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    asm volatile("wgmma.commit_group.sync.aligned;\n" ::: "memory");
+#endif
+}
+
+// Waits until at most the `pending` newest groups of this warpgroup are still under way; with 0 the
+// sums may be read.
+template <int pending> DEVICE void warpgroup_wait(float d[128]) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(pending) : "memory");
+    if (pending == 0) {
+#pragma unroll
+        for (u32 i = 0; i < 128; i++) asm volatile("" : "+f"(d[i])::"memory");
+    }
+#endif
+}
+
+// d += A·B for values 16·`step` … +15 along k: 64×256 of d, spread over the 128 threads of a
+// warpgroup. Of thread t, with w = t/32, g = t%32/4 and c = t%4:
+//   d[4j], d[4j+1] = (row 16w + g, columns 8j + 2c, 8j + 2c + 1);  d[4j+2], d[4j+3] = 8 rows below.
+DEVICE void warpgroup_mma_m64n256k16_bf16(float d[128], const void* a, const void* b, u32 stride,
+                                          u32 step) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    // Descriptors: start / 16, leading and stride byte offsets / 16, swizzle of 128 bytes. Along k a
+    // row of A goes on in the next 32 bytes, B in the next 16 rows.
+    const u64 form = 1ull << 62 | static_cast<u64>(1024 >> 4) << 32;
+    const u64 from_a = form | 1ull << 16 | (shared_address(a) + step * 32) >> 4 & 0x3fff;
+    const u64 from_b =
+        form | static_cast<u64>(stride >> 4) << 16 | (shared_address(b) + step * 2048) >> 4 & 0x3fff;
+    asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {"
+                 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,"
+                 "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,"
+                 "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,"
+                 "%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63,"
+                 "%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79,"
+                 "%80,%81,%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95,"
+                 "%96,%97,%98,%99,%100,%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,%111,"
+                 "%112,%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127}, "
+                 "%128, %129, 1, 1, 1, 0, 1;\n"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]),
+                   "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+                   "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]),
+                   "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
+                   "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]),
+                   "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
+                   "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),
+                   "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
+                   "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]),
+                   "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
+                   "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]),
+                   "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
+                   "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]),
+                   "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
+                   "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]),
+                   "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63]),
+                   "+f"(d[64]), "+f"(d[65]), "+f"(d[66]), "+f"(d[67]),
+                   "+f"(d[68]), "+f"(d[69]), "+f"(d[70]), "+f"(d[71]),
+                   "+f"(d[72]), "+f"(d[73]), "+f"(d[74]), "+f"(d[75]),
+                   "+f"(d[76]), "+f"(d[77]), "+f"(d[78]), "+f"(d[79]),
+                   "+f"(d[80]), "+f"(d[81]), "+f"(d[82]), "+f"(d[83]),
+                   "+f"(d[84]), "+f"(d[85]), "+f"(d[86]), "+f"(d[87]),
+                   "+f"(d[88]), "+f"(d[89]), "+f"(d[90]), "+f"(d[91]),
+                   "+f"(d[92]), "+f"(d[93]), "+f"(d[94]), "+f"(d[95]),
+                   "+f"(d[96]), "+f"(d[97]), "+f"(d[98]), "+f"(d[99]),
+                   "+f"(d[100]), "+f"(d[101]), "+f"(d[102]), "+f"(d[103]),
+                   "+f"(d[104]), "+f"(d[105]), "+f"(d[106]), "+f"(d[107]),
+                   "+f"(d[108]), "+f"(d[109]), "+f"(d[110]), "+f"(d[111]),
+                   "+f"(d[112]), "+f"(d[113]), "+f"(d[114]), "+f"(d[115]),
+                   "+f"(d[116]), "+f"(d[117]), "+f"(d[118]), "+f"(d[119]),
+                   "+f"(d[120]), "+f"(d[121]), "+f"(d[122]), "+f"(d[123]),
+                   "+f"(d[124]), "+f"(d[125]), "+f"(d[126]), "+f"(d[127])
+                 : "l"(from_a), "l"(from_b));
+#elif !DEVICE_ARCH
+    const u32 thread = threadIdx.x % 128, row = thread / 32 * 16 + thread % 32 / 4;
+    auto value = [](const void* from, u32 r, u32 column) {
+        const u16* line = static_cast<const u16*>(from) + r * 64;
+        return bf16_to_float(line[((column / 8) ^ (r % 8)) * 8 + column % 8]);
+    };
+    for (u32 i = 0; i < 128; i++) {
+        const u32 column = i / 4 * 8 + thread % 4 * 2 + i % 2, r = row + i / 2 % 2 * 8;
+        const void* columns = static_cast<const u8*>(b) + column / 64 * stride;
+        for (u32 k = step * 16; k < step * 16 + 16; k++) {
+            d[i] += value(a, r, k) * value(columns, k, column % 64);
+        }
+    }
+#endif
+}
+
+// ---- register tiles --------------------------------------------------------------------------
+// A warp sums 4·rows × 32·fours of a product in f32: lane l has rows l/8 + 4i and columns
+// l%8·4 + 32j … + 3, so that each read of shared memory is one for the whole warp.
+
+// Values along k of a slab; rows of the left operand are padded by 4 against bank conflicts.
+// An enumeration, because a constant would stand in the machine code of every module.
+enum : u32 { register_slab = 16, register_slab_stride = register_slab + 4 };
+
+// sum[i][4j…] += a slab of the left operand (the warp's first row; `register_slab_stride` values a
+// row) times one of the right (the warp's first column; `stride` values a row of k).
+template <u32 rows, u32 fours>
+DEVICE void multiply_slab(float (&sum)[rows][fours * 4], const float* left, const float* right,
+                          u32 stride) {
+    const u32 lane = threadIdx.x % 32;
+    left += lane / 8 * register_slab_stride;
+    right += lane % 8 * 4;
+#pragma unroll
+    for (u32 k = 0; k < register_slab; k += 4) {
+        float4 l[rows];
+#pragma unroll
+        for (u32 i = 0; i < rows; i++) {
+            l[i] = *reinterpret_cast<const float4*>(left + i * 4 * register_slab_stride + k);
+        }
+#pragma unroll
+        for (u32 q = 0; q < 4; q++) {
+            float4 r[fours];
+#pragma unroll
+            for (u32 j = 0; j < fours; j++) {
+                r[j] = *reinterpret_cast<const float4*>(right + (k + q) * stride + j * 32);
+            }
+#pragma unroll
+            for (u32 i = 0; i < rows; i++) {
+                const float x = q == 0 ? l[i].x : q == 1 ? l[i].y : q == 2 ? l[i].z : l[i].w;
+#pragma unroll
+                for (u32 j = 0; j < fours; j++) {
+                    sum[i][j * 4] = fmaf(x, r[j].x, sum[i][j * 4]);
+                    sum[i][j * 4 + 1] = fmaf(x, r[j].y, sum[i][j * 4 + 1]);
+                    sum[i][j * 4 + 2] = fmaf(x, r[j].z, sum[i][j * 4 + 2]);
+                    sum[i][j * 4 + 3] = fmaf(x, r[j].w, sum[i][j * 4 + 3]);
+                }
+            }
+        }
+    }
+}
+
 // ---- bytes ---------------------------------------------------------------------------------
 
 // Byte i of the result is byte `selector >> 4·i & 7` of b:a, or, where bit 3 is set, that byte's

@@ -14,6 +14,7 @@ pub mod peak;
 pub mod process;
 pub mod random;
 pub mod recording;
+mod tiles;
 pub mod transcode;
 pub mod work;
 

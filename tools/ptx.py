@@ -22,7 +22,8 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KERNELS = ROOT / "kernels"
 PTX = KERNELS / "ptx"
-ARCHITECTURES = (70, 75, 80, 90)
+# Of a module that does not say `// architectures: …`.
+ARCHITECTURES = ("70", "75", "80", "90")
 WHEELS = ("nvidia-cuda-nvrtc-cu12==12.4.127", "nvidia-cuda-nvcc-cu12==12.4.131")
 
 # What ptxas -v says of a kernel, and the column it goes to.
@@ -107,6 +108,12 @@ def modules(stems):
     return [(stem, path) for stem, path in found.items() if not stems or stem in stems]
 
 
+def architectures(source):
+    """What a .cu file is compiled for."""
+    named = re.search(r"^// architectures: (.*)$", source.read_text("utf-8"), re.MULTILINE)
+    return tuple(named.group(1).split()) if named else ARCHITECTURES
+
+
 def path_of(stem, architecture):
     """Where the PTX of a module stands."""
     return PTX / f"{stem}.sm_{architecture}.ptx"
@@ -115,7 +122,7 @@ def path_of(stem, architecture):
 def write(nvrtc, chosen):
     """Writes what changed and removes nothing."""
     for stem, source in chosen:
-        for architecture in ARCHITECTURES:
+        for architecture in architectures(source):
             path = path_of(stem, architecture)
             ptx = nvrtc.compile(source, architecture)
             if not path.exists() or path.read_text() != ptx:
@@ -127,18 +134,18 @@ def check(nvrtc, chosen, everything):
     """Names every file that is not what the sources give."""
     bad = []
     for stem, source in chosen:
-        for architecture in ARCHITECTURES:
+        for architecture in architectures(source):
             path = path_of(stem, architecture)
             if not path.exists():
                 bad.append(f"{path.name}: missing")
             elif path.read_text() != nvrtc.compile(source, architecture):
                 bad.append(f"{path.name}: stale")
     if everything:
-        wanted = {path_of(stem, a).name for stem, _ in chosen for a in ARCHITECTURES}
+        wanted = {path_of(stem, a).name for stem, source in chosen for a in architectures(source)}
         bad += [f"{p.name}: no source" for p in sorted(PTX.glob("*.ptx")) if p.name not in wanted]
     if bad:
         sys.exit("\n".join(bad) + "\nrun tools/ptx.py and commit kernels/ptx")
-    print(f"{len(chosen)} modules × {len(ARCHITECTURES)} architectures: fresh")
+    print(f"{sum(len(architectures(source)) for _, source in chosen)} files of {len(chosen)} modules: fresh")
 
 
 def assemble(wheels, chosen):
@@ -148,8 +155,8 @@ def assemble(wheels, chosen):
         ptxas.chmod(0o755)
     print(f"{'kernel':<48}{'arch':>6}" + "".join(f"{title:>10}" for title in COUNTS.values()))
     failed = []
-    for stem, _ in chosen:
-        for architecture in ARCHITECTURES:
+    for stem, source in chosen:
+        for architecture in architectures(source):
             path = path_of(stem, architecture)
             with tempfile.TemporaryDirectory() as folder:
                 run = subprocess.run(

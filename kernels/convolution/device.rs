@@ -1,11 +1,13 @@
 //! The layer as data for devices: vendor calls and our own kernels.
 
-use super::Layer;
 use super::input::Images;
+use super::{Layer, staged};
+use crate::matmul::device::kernel;
 use crate::recording::{
-    Arg, Command, CudaModule, Kernel, LibraryCall, Module, Recording, Role, WgslModule, shared,
+    Arg, BufferId, Command, CudaModule, Kernel, LibraryCall, Module, Recording, Role, WgslModule,
+    shared,
 };
-use crate::work::{DeviceInfo, Implementation, Language, Unsupported};
+use crate::work::{DeviceInfo, Implementation, Language, Tuning, Unsupported};
 
 static CUDA: CudaModule = CudaModule {
     name: "convolution/implicit_gemm",
@@ -57,43 +59,74 @@ pub(super) fn supports(
     }
 }
 
+/// What may be tried for `layer` on `device`.
+pub(super) fn tunings(layer: &Layer, language: Language, device: &DeviceInfo) -> Vec<Tuning> {
+    match language {
+        Language::Cuda if staged::fits(layer, device) => staged::tunings(layer, device),
+        _ => vec![Tuning::default()],
+    }
+}
+
 /// The program for `language` on `device`.
-pub(super) fn recording(images: &Images, language: Language, device: &DeviceInfo) -> Recording {
+pub(super) fn recording(
+    images: &Images,
+    language: Language,
+    device: &DeviceInfo,
+    tuning: &Tuning,
+) -> Recording {
     let mut recording = Recording::default();
     let x = recording.upload("x", Role::Input, shared(images.x.clone()));
     let w = recording.upload("w", Role::Constant, shared(images.w.clone()));
     let y = recording.buffer("y", Role::Output, images.layer.y_len() as u64 * 4);
-    let shape = images.layer.0;
-    let command = match language {
+    let (layer, operands) = (&images.layer, Operands { x, w, y });
+    recording.commands = match language {
         Language::Library(name) => {
             recording.library = Some(name);
-            Command::Library(LibraryCall::Conv2d { shape, x, w, y })
+            vec![Command::Library(LibraryCall::Conv2d { shape: layer.0, x, w, y })]
         }
-        _ => {
-            let (kernel, grid) = kernel_and_grid(&images.layer, language, device);
-            let s = &shape;
-            let sizes = [
-                s.batch,
-                s.c_in,
-                s.height,
-                s.width,
-                s.c_out,
-                s.kernel_h,
-                s.kernel_w,
-                s.stride,
-                s.padding,
-                s.dilation,
-                s.groups,
-                s.out_h(),
-                s.out_w(),
-            ];
-            let buffers = [Arg::Read(x), Arg::Read(w), Arg::Write(y)];
-            let args = buffers.into_iter().chain(sizes.map(Arg::U32)).collect();
-            Command::Dispatch { kernel, grid, args }
+        Language::Cuda if staged::fits(layer, device) => {
+            staged::commands(layer, &operands, &mut recording, device, tuning)
         }
+        _ => vec![gathered(layer, &operands, language, device)],
     };
-    recording.commands = vec![command];
     recording
+}
+
+/// The buffers of a layer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operands {
+    pub x: BufferId,
+    pub w: BufferId,
+    pub y: BufferId,
+}
+
+/// One dispatch of the kernels that every device runs.
+fn gathered(
+    layer: &Layer,
+    operands: &Operands,
+    language: Language,
+    device: &DeviceInfo,
+) -> Command {
+    let (kernel, grid) = kernel_and_grid(layer, language, device);
+    let s = &layer.0;
+    let sizes = [
+        s.batch,
+        s.c_in,
+        s.height,
+        s.width,
+        s.c_out,
+        s.kernel_h,
+        s.kernel_w,
+        s.stride,
+        s.padding,
+        s.dilation,
+        s.groups,
+        s.out_h(),
+        s.out_w(),
+    ];
+    let buffers = [Arg::Read(operands.x), Arg::Read(operands.w), Arg::Write(operands.y)];
+    let args = buffers.into_iter().chain(sizes.map(Arg::U32)).collect();
+    Command::Dispatch { kernel, grid, args }
 }
 
 /// Which kernel computes `layer`, and over how many blocks.
@@ -102,13 +135,7 @@ fn kernel_and_grid(layer: &Layer, language: Language, device: &DeviceInfo) -> (K
         Language::Wgsl => Module::Wgsl(&WGSL),
         _ => Module::Cuda(&CUDA),
     };
-    let kernel = |entry, threads| Kernel {
-        module: module.clone(),
-        entry,
-        block: [threads, 1, 1],
-        shared_bytes: 0,
-        overrides: Vec::new(),
-    };
+    let kernel = |entry, threads| kernel(module.clone(), entry, threads, 0);
     if layer.group_in() == 1 {
         let blocks = layer.y_len().div_ceil(256);
         let grid = [blocks.min(MAX_GRID) as u32, blocks.div_ceil(MAX_GRID) as u32, 1];

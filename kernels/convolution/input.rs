@@ -47,18 +47,22 @@ impl Input for Images {
         self.layer.work()
     }
 
+    fn tunings(&self, implementation: &Implementation, device: &DeviceInfo) -> Vec<Tuning> {
+        device::tunings(&self.layer, implementation.language, device)
+    }
+
     fn program(
         &self,
         implementation: &Implementation,
         device: &DeviceInfo,
-        _tuning: &Tuning,
+        tuning: &Tuning,
     ) -> Result<Program, Unsupported> {
         device::supports(&self.layer, implementation, device)?;
         Ok(match implementation.language {
             Language::Native => {
                 Program::Native(Box::new(CpuLayer::new(self.layer, self.x.clone(), self.w.clone())))
             }
-            language => Program::Recording(device::recording(self, language, device)),
+            language => Program::Recording(device::recording(self, language, device, tuning)),
         })
     }
 

@@ -6,6 +6,7 @@ mod device;
 mod geometry;
 mod input;
 mod reference;
+mod staged;
 #[cfg(test)]
 mod tests;
 

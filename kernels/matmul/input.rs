@@ -149,11 +149,15 @@ impl Input for Product {
         self.shape.work()
     }
 
+    fn tunings(&self, implementation: &Implementation, device: &DeviceInfo) -> Vec<Tuning> {
+        device::tunings(&self.shape, implementation.language, device)
+    }
+
     fn program(
         &self,
         implementation: &Implementation,
         device: &DeviceInfo,
-        _tuning: &Tuning,
+        tuning: &Tuning,
     ) -> Result<Program, Unsupported> {
         device::supports(&self.shape, implementation, device)?;
         Ok(match implementation.language {
@@ -162,7 +166,7 @@ impl Input for Product {
                 self.a.clone(),
                 self.b.clone(),
             ))),
-            language => Program::Recording(device::recording(self, language, device)),
+            language => Program::Recording(device::recording(self, language, device, tuning)),
         })
     }
 

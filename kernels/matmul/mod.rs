@@ -1,7 +1,8 @@
 //! matmul: C = A·B, row major, one product or a batch; f32, or bf16 operands with f32 result.
 
 mod cpu;
-mod device;
+pub(crate) mod cuda;
+pub(crate) mod device;
 mod input;
 pub(crate) mod judge;
 pub(crate) mod panel;
@@ -12,6 +13,7 @@ mod simd_x86;
 mod skinny;
 #[cfg(test)]
 mod tests;
+mod wgsl;
 
 use crate::params::{ParamReader, Params};
 use crate::recording::GemmType;
@@ -57,7 +59,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cuda/tiled",
         language: Language::Cuda,
-        summary: "register tiles from shared memory; tensor cores (mma.sync) for bf16",
+        summary: "register tiles from shared memory; tensor cores (wgmma, mma.sync) for bf16",
     },
     Implementation {
         name: "cuda/cublaslt",

@@ -1,12 +1,12 @@
-// C = A·B, row major, `batch` products along blockIdx.z. A block of 256 threads makes one tile of
-// C; both operands pass through shared memory. Edges are zeros in shared memory and masked at
-// the store, so sizes are arbitrary.
+// C = A·B, row major. A block of 256 threads makes one tile of C; both operands pass through shared
+// memory. Edges are zeros in shared memory and masked at the store, so sizes are arbitrary.
 #include "device.h"
 
 DEVICE float widen(float x) { return x; }
 DEVICE float widen(u16 x) { return bf16_to_float(x); }
 
 // ---- f32 arithmetic -----------------------------------------------------------------------
+// For chips that do not copy to shared memory by themselves; others use staged.cu. No parts along k.
 // Thread (x, y) of 16×16 sums rows y·4 … y·4+3 (and the same 64 further down) by as many columns.
 // The next slab of operands waits in registers while this one is multiplied.
 template <u32 tile, u32 slab, class T>
@@ -83,109 +83,60 @@ DEVICE void tile_f32(const T* a, const T* b, float* c, u32 m, u32 n, u32 k) {
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-matmul_f32_128(const float* a, const float* b, float* c, u32 m, u32 n, u32 k) {
+matmul_f32_128(const float* a, const float* b, float* c, u32 m, u32 n, u32 k, u32) {
     tile_f32<128, 8>(a, b, c, m, n, k);
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-matmul_f32_64(const float* a, const float* b, float* c, u32 m, u32 n, u32 k) {
+matmul_f32_64(const float* a, const float* b, float* c, u32 m, u32 n, u32 k, u32) {
     tile_f32<64, 16>(a, b, c, m, n, k);
 }
 
 // bf16 where there are no tensor cores for it: widened as it is read.
 extern "C" __global__ void __launch_bounds__(256)
-matmul_bf16_plain(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
+matmul_bf16_plain(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k, u32) {
     tile_f32<64, 16>(a, b, c, m, n, k);
 }
 
-// ---- few rows -----------------------------------------------------------------------------
-// Up to 8 rows of C: B is read once, 64 columns by a block, its rows dealt to the 4 groups of 64
-// threads and to gridDim.y parts, whose sums stand one after the other in `partial` (a part is
-// `batch` whole C); `matmul_sum_parts` adds them in order.
-template <class T>
-DEVICE void few_rows(const T* a, const T* b, float* partial, u32 m, u32 n, u32 k, u32 depth) {
-    __shared__ float sums[4][8][64];
-    const u32 lane = threadIdx.x % 64, group = threadIdx.x / 64;
-    const u32 column = blockIdx.x * 64 + lane;
-    a += static_cast<u64>(blockIdx.z) * m * k;
-    b += static_cast<u64>(blockIdx.z) * k * n;
-    const u32 k0 = blockIdx.y * depth, k1 = min(k, k0 + depth);
-    float sum[8] = {};
-    if (column < n) {
-#pragma unroll 4
-        for (u32 kk = k0 + group; kk < k1; kk += 4) {
-            const float value = widen(b[static_cast<u64>(kk) * n + column]);
-#pragma unroll
-            for (u32 i = 0; i < 8; i++) {
-                if (i < m) sum[i] = fmaf(widen(a[static_cast<u64>(i) * k + kk]), value, sum[i]);
-            }
-        }
-    }
-#pragma unroll
-    for (u32 i = 0; i < 8; i++) sums[group][i][lane] = sum[i];
-    __syncthreads();
-    if (column >= n) return;
-    partial += (static_cast<u64>(blockIdx.y) * gridDim.z + blockIdx.z) * m * n;
-    for (u32 i = group; i < m; i += 4) {
-        partial[static_cast<u64>(i) * n + column] =
-            (sums[0][i][lane] + sums[1][i][lane]) + (sums[2][i][lane] + sums[3][i][lane]);
-    }
-}
-
-extern "C" __global__ void __launch_bounds__(256)
-matmul_f32_rows(const float* a, const float* b, float* partial, u32 m, u32 n, u32 k, u32 depth) {
-    few_rows(a, b, partial, m, n, k, depth);
-}
-
-extern "C" __global__ void __launch_bounds__(256)
-matmul_bf16_rows(const u16* a, const u16* b, float* partial, u32 m, u32 n, u32 k, u32 depth) {
-    few_rows(a, b, partial, m, n, k, depth);
-}
-
-extern "C" __global__ void __launch_bounds__(256)
-matmul_sum_parts(const float* partial, float* c, u32 values, u32 parts) {
-    const u32 index = blockIdx.x * 256 + threadIdx.x;
-    if (index >= values) return;
-    float sum = 0.0f;
-    for (u32 p = 0; p < parts; p++) sum += partial[static_cast<u64>(p) * values + index];
-    c[index] = sum;
-}
-
 // ---- bf16 on tensor cores -----------------------------------------------------------------
-// A block makes 128×128 of C: 2×4 warps, each 64×32 (4×4 fragments of 16×8). Two slabs of 32
-// along k: one is multiplied while the other arrives. `vectors`: k and n are multiples of 8, so
-// that 16 bytes move at a time; otherwise each value is read by itself. Chips that have no such
-// instruction use matmul_bf16_plain.
+// A block makes 128×128 of C: 2×4 warps, each 64×32 (4×4 fragments of 16×8). Slabs of 32 along k
+// pass through a ring in shared memory. `vectors`: k, n and depth are multiples of 8, so that 16 bytes
+// move at a time; otherwise each value is read by itself. Where `depth` is less than k, that many
+// values along k are a part of their own: see staged.cu. Chips that have no such instruction use
+// matmul_bf16_plain.
 #if DEVICE_ARCH == 0 || DEVICE_ARCH >= 80
+const u32 ring = 3;
 const u32 slab_k = 32;
 const u32 a_stride = slab_k + 8;  // padded so that the rows of a fragment lie in distinct banks
 const u32 b_stride = 128 + 8;
+const u32 a_values = 128 * a_stride, stage_values = a_values + slab_k * b_stride;
 
 template <bool vectors>
-DEVICE void fetch_bf16(u16* a_tile, u16* b_tile, const u16* a, const u16* b, u32 row0,
-                       u32 column0, u32 k0, u32 m, u32 n, u32 k) {
+DEVICE void fetch_bf16(u16* stage, const u16* a, const u16* b, u32 row0, u32 column0, u32 k0, u32 m,
+                       u32 n, u32 k, u32 k_end) {
     const u32 thread = threadIdx.x;
+    u16 *a_tile = stage, *b_tile = stage + a_values;
     if (vectors) {
 #pragma unroll
         for (u32 i = 0; i < 2; i++) {
             const u32 index = thread + i * 256;  // 512 pieces of 8 values in each operand
             const u32 row = index / 4, ak = index % 4 * 8;
-            const bool a_valid = row0 + row < m && k0 + ak < k;
+            const bool a_valid = row0 + row < m && k0 + ak < k_end;
             const u64 a_from = a_valid ? static_cast<u64>(row0 + row) * k + k0 + ak : 0;
             copy_async_16_or_zero(a_tile + row * a_stride + ak, a + a_from, a_valid);
             const u32 bk = index / 16, column = index % 16 * 8;
-            const bool b_valid = k0 + bk < k && column0 + column < n;
+            const bool b_valid = k0 + bk < k_end && column0 + column < n;
             const u64 b_from = b_valid ? static_cast<u64>(k0 + bk) * n + column0 + column : 0;
             copy_async_16_or_zero(b_tile + bk * b_stride + column, b + b_from, b_valid);
         }
     } else {
         for (u32 index = thread; index < 128 * slab_k; index += 256) {
             const u32 row = index / slab_k, ak = index % slab_k;
-            const bool a_valid = row0 + row < m && k0 + ak < k;
+            const bool a_valid = row0 + row < m && k0 + ak < k_end;
             a_tile[row * a_stride + ak] =
                 a_valid ? a[static_cast<u64>(row0 + row) * k + k0 + ak] : static_cast<u16>(0);
             const u32 bk = index / 128, column = index % 128;
-            const bool b_valid = k0 + bk < k && column0 + column < n;
+            const bool b_valid = k0 + bk < k_end && column0 + column < n;
             b_tile[bk * b_stride + column] =
                 b_valid ? b[static_cast<u64>(k0 + bk) * n + column0 + column] : static_cast<u16>(0);
         }
@@ -194,38 +145,42 @@ DEVICE void fetch_bf16(u16* a_tile, u16* b_tile, const u16* a, const u16* b, u32
 }
 
 template <bool vectors>
-DEVICE void tile_bf16(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
-    __shared__ __align__(16) u16 a_tile[2][128 * a_stride];
-    __shared__ __align__(16) u16 b_tile[2][slab_k * b_stride];
+DEVICE void tile_bf16(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k, u32 depth) {
+    u16* shared = dynamic_shared<u16>();
     const u32 thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
     const u32 warp_row = warp / 4 * 64, warp_column = warp % 4 * 32;
     const u32 row0 = blockIdx.y * 128, column0 = blockIdx.x * 128;
-    a += static_cast<u64>(blockIdx.z) * m * k;
-    b += static_cast<u64>(blockIdx.z) * k * n;
+    const u32 batch = gridDim.z / ((k + depth - 1) / depth), product = blockIdx.z % batch;
+    a += static_cast<u64>(product) * m * k;
+    b += static_cast<u64>(product) * k * n;
     c += static_cast<u64>(blockIdx.z) * m * n;
+    const u32 k_first = blockIdx.z / batch * depth, k_end = min(k, k_first + depth);
 
     float sum[4][4][4] = {};
-    fetch_bf16<vectors>(a_tile[0], b_tile[0], a, b, row0, column0, 0, m, n, k);
-    for (u32 k0 = 0, at = 0; k0 < k; k0 += slab_k, at ^= 1) {
-        copy_async_wait<0>();
+    for (u32 s = 0; s < ring - 1; s++) {
+        fetch_bf16<vectors>(shared + s * stage_values, a, b, row0, column0, k_first + s * slab_k, m, n,
+                            k, k_end);
+    }
+    u32 at = 0, next = ring - 1;
+    for (u32 k0 = k_first; k0 < k_end; k0 += slab_k) {
+        copy_async_wait<ring - 2>();
+        // Now the slab is there, and all have done with the one before it.
         __syncthreads();
-        if (k0 + slab_k < k) {
-            fetch_bf16<vectors>(a_tile[at ^ 1], b_tile[at ^ 1], a, b, row0, column0, k0 + slab_k,
-                                m, n, k);
-        }
+        fetch_bf16<vectors>(shared + next * stage_values, a, b, row0, column0,
+                            k0 + (ring - 1) * slab_k, m, n, k, k_end);
+        const u16 *a_tile = shared + at * stage_values, *b_tile = a_tile + a_values;
 #pragma unroll
         for (u32 kk = 0; kk < slab_k; kk += 16) {
             u32 af[4][4], bf[2][4];
 #pragma unroll
             for (u32 i = 0; i < 4; i++) {
                 const u32 row = warp_row + i * 16 + lane % 16;
-                load_matrix_x4(af[i], a_tile[at] + row * a_stride + kk + lane / 16 * 8);
+                load_matrix_x4(af[i], a_tile + row * a_stride + kk + lane / 16 * 8);
             }
 #pragma unroll
             for (u32 j = 0; j < 2; j++) {
                 const u32 column = warp_column + j * 16 + lane / 16 * 8;
-                load_matrix_x4_transposed(bf[j],
-                                          b_tile[at] + (kk + lane % 16) * b_stride + column);
+                load_matrix_x4_transposed(bf[j], b_tile + (kk + lane % 16) * b_stride + column);
             }
 #pragma unroll
             for (u32 i = 0; i < 4; i++) {
@@ -233,6 +188,8 @@ DEVICE void tile_bf16(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k)
                 for (u32 j = 0; j < 4; j++) mma_m16n8k16_bf16(sum[i][j], af[i], bf[j / 2] + j % 2 * 2);
             }
         }
+        at = at + 1 == ring ? 0 : at + 1;
+        next = next + 1 == ring ? 0 : next + 1;
     }
 
 #pragma unroll
@@ -249,13 +206,13 @@ DEVICE void tile_bf16(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k)
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256)
-matmul_bf16_mma(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
-    tile_bf16<true>(a, b, c, m, n, k);
+extern "C" __global__ void __launch_bounds__(256, 2)
+matmul_bf16_mma(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k, u32 depth) {
+    tile_bf16<true>(a, b, c, m, n, k, depth);
 }
 
-extern "C" __global__ void __launch_bounds__(256)
-matmul_bf16_mma_unaligned(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
-    tile_bf16<false>(a, b, c, m, n, k);
+extern "C" __global__ void __launch_bounds__(256, 2)
+matmul_bf16_mma_unaligned(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k, u32 depth) {
+    tile_bf16<false>(a, b, c, m, n, k, depth);
 }
 #endif

@@ -1,0 +1,92 @@
+//! The product in WGSL.
+
+use super::Shape;
+use super::device::{FEW_ROWS, MAX_GRID, Operands, kernel};
+use crate::recording::{Arg, Command, GemmType, Module, Recording, Role, WgslModule};
+use crate::work::{DeviceInfo, Tuning};
+
+static WGSL_TILED: WgslModule =
+    WgslModule { name: "matmul/tiled", source: include_str!("tiled.wgsl"), features: &[] };
+static WGSL_TILED_VEC4: WgslModule = WgslModule {
+    name: "matmul/tiled_vec4",
+    source: include_str!("tiled_vec4.wgsl"),
+    features: &[],
+};
+static WGSL_ROWS: WgslModule =
+    WgslModule { name: "matmul/rows", source: include_str!("rows.wgsl"), features: &[] };
+static WGSL_SUM_PARTS: WgslModule =
+    WgslModule { name: "matmul/sum_parts", source: include_str!("sum_parts.wgsl"), features: &[] };
+
+/// Compute units of a device that does not say.
+const COMPUTE_UNITS: usize = 128;
+
+/// Whether 128×128 tiles that move 16 bytes at a time can make `shape`.
+fn has_large_tiles(shape: &Shape) -> bool {
+    let aligned = shape.n.is_multiple_of(4) && shape.k.is_multiple_of(4);
+    shape.m > FEW_ROWS && shape.dtype == GemmType::F32 && aligned
+}
+
+/// What may be tried.
+pub(super) fn tunings(shape: &Shape) -> Vec<Tuning> {
+    if !has_large_tiles(shape) {
+        return vec![Tuning::default()];
+    }
+    let named = |(index, name): (usize, &str)| Tuning { name: name.into(), index };
+    ["64×64", "128×128"].into_iter().enumerate().map(named).collect()
+}
+
+/// The dispatches of one product.
+pub(super) fn commands(
+    operands: &Operands,
+    recording: &mut Recording,
+    device: &DeviceInfo,
+    tuning: &Tuning,
+) -> Vec<Command> {
+    if operands.shape.m <= FEW_ROWS {
+        return few_rows(operands, recording, device);
+    }
+    let Shape { m, n, batch, .. } = operands.shape;
+    let (kernel, tile) = if tuning.index == 1 && has_large_tiles(&operands.shape) {
+        (kernel(Module::Wgsl(&WGSL_TILED_VEC4), "matmul_tiled_vec4", 256, 0), 128)
+    } else {
+        let mut tiled = kernel(Module::Wgsl(&WGSL_TILED), "matmul_tiled", 64, 0);
+        tiled.overrides = vec![("is_bf16", f64::from(u8::from(operands.bf16())))];
+        (tiled, 64)
+    };
+    vec![Command::Dispatch {
+        kernel,
+        grid: [n.div_ceil(tile), m.div_ceil(tile), batch].map(|groups| groups as u32),
+        args: operands.args(operands.c),
+    }]
+}
+
+/// Streams B, in parts along k where there are fewer groups than the device could run.
+fn few_rows(operands: &Operands, recording: &mut Recording, device: &DeviceInfo) -> Vec<Command> {
+    let Shape { n, k, batch, .. } = operands.shape;
+    let values = operands.shape.c_len();
+    let units = device.compute_units.map_or(COMPUTE_UNITS, |units| units as usize);
+    let groups = n.div_ceil(64) * batch;
+    // A part of fewer than 64 rows of B would not repay writing and adding its sums.
+    let most = if values.div_ceil(256) > MAX_GRID { 1 } else { k.div_ceil(64) };
+    let depth = k.div_ceil((4 * units).div_ceil(groups).min(most));
+    let parts = k.div_ceil(depth);
+    let out = match parts {
+        1 => operands.c,
+        _ => recording.buffer("partial", Role::Scratch, (parts * values) as u64 * 4),
+    };
+    let mut rows = kernel(Module::Wgsl(&WGSL_ROWS), "matmul_rows", 256, 0);
+    rows.overrides = vec![("is_bf16", f64::from(u8::from(operands.bf16())))];
+    let mut args = operands.args(out);
+    args.push(Arg::U32(depth as u32));
+    let grid = [n.div_ceil(64), parts, batch].map(|groups| groups as u32);
+    let mut commands = vec![Command::Dispatch { kernel: rows, grid, args }];
+    if parts > 1 {
+        let counts = [values, parts].map(|count| Arg::U32(count as u32));
+        commands.push(Command::Dispatch {
+            kernel: kernel(Module::Wgsl(&WGSL_SUM_PARTS), "matmul_sum_parts", 256, 0),
+            grid: [values.div_ceil(256) as u32, 1, 1],
+            args: [Arg::Read(out), Arg::Write(operands.c)].into_iter().chain(counts).collect(),
+        });
+    }
+    commands
+}
