@@ -152,8 +152,9 @@ pub fn encoder_words(quality: u32) -> Bytes {
 ///
 /// Words of a component: 0 first word of its plane in a frame, 1 words of a row, 2 width, 3 height;
 /// of its scaled plane 4 first word, 5 words of a row, 6 width, 7 height; 8 first word of its
-/// middle rows in a frame; 9 to 11 first inputs, weights and taps of the filter down; 12 to 14
-/// of the filter across; 15 rows of the scaled plane with padding.
+/// middle rows in a frame; 9 to 11 first inputs, weights and pairs of weights of the filter down; 12 to
+/// 14 of the filter across; 15 rows of the scaled plane with padding. An output's weights down stand
+/// side by side, those across a row of outputs apart, so that neighbouring outputs' do.
 pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
     let mut words = vec![0i32; 48];
     words.extend(mcu_words(from));
@@ -165,12 +166,19 @@ pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
             (from.padded_size(c), to.padded_size(c));
         let mut entry = vec![plane, in_stride / 4, in_w, in_h];
         entry.extend([scaled, out_stride / 4, out_w, out_h, middle]);
-        for filter in [Filter::new(in_h, out_h), Filter::new(in_w, out_w)] {
+        let filters = [(Filter::new(in_h, out_h), in_rows), (Filter::new(in_w, out_w), in_stride)];
+        for (across, (filter, inputs)) in filters.into_iter().enumerate() {
+            let (first, weights) = weight_pairs(&filter, inputs);
+            let pairs = weights[0].len();
             entry.push(words.len());
-            words.extend(&filter.first);
+            words.extend(first);
             entry.push(words.len());
-            words.extend(filter.weights.iter().map(|&w| i32::from(w)));
-            entry.push(filter.taps);
+            if across == 1 {
+                words.extend((0..pairs).flat_map(|k| weights.iter().map(move |w| w[k])));
+            } else {
+                words.extend(weights.iter().flatten());
+            }
+            entry.push(pairs);
         }
         entry.push(out_rows);
         for (word, value) in words[c * 16..].iter_mut().zip(entry) {
@@ -181,6 +189,30 @@ pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
         middle += in_stride / 2 * out_h;
     }
     shared(words)
+}
+
+/// What a kernel needs to filter without a look at edges: each output's first input, an even one, and
+/// as many pairs of weights (two halves of a word) for all outputs, whose inputs are among `inputs`, an
+/// even number, padding included. Edges repeat by the sum of the weights that fall on them.
+fn weight_pairs(filter: &Filter, inputs: usize) -> (Vec<i32>, Vec<Vec<i32>>) {
+    let terms = |i| filter.terms(i).filter(|&(_, weight)| weight != 0);
+    let bounds = |i| {
+        let (least, most) = terms(i).fold((inputs, 0), |(a, b), (at, _)| (a.min(at), b.max(at)));
+        (least & !1, most)
+    };
+    let outputs = 0..filter.outputs();
+    let spans = outputs.clone().map(bounds).map(|(first, last)| (last + 1 - first).div_ceil(2));
+    let pairs = spans.max().unwrap_or(0);
+    let of = |i| {
+        let first = bounds(i).0.min(inputs - pairs * 2);
+        let mut weights = vec![0i16; pairs * 2];
+        for (at, weight) in terms(i) {
+            weights[at - first] += weight as i16;
+        }
+        let pair = |w: &[i16]| i32::from(w[0] as u16) | i32::from(w[1]) << 16;
+        (first as i32, weights.chunks(2).map(pair).collect())
+    };
+    outputs.map(of).unzip()
 }
 
 /// The blocks of an MCU in order: component (4 bits), column and row among the component's blocks

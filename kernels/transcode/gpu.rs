@@ -6,7 +6,7 @@
 //!
 //! `decode` (a thread per restart interval; or, for long ones, `synchronise`, `chain`, `scatter` and
 //! `add_up`: decode.cu says how) → `inverse` (8 threads a block of samples) → `down`,
-//! `across` (a thread per 4 samples) → `forward` → `entropy` (a workgroup per row of MCUs: bit
+//! `across` (8 samples a thread) → `forward` → `entropy` (a workgroup per row of MCUs: bit
 //! lengths, prefix sum, packing) → `place` (prefix sum over rows) → `emit` (byte stuffing).
 
 use std::ops::Range;
@@ -480,14 +480,9 @@ impl<'a> Builder<'a> {
             u(self.sizes.middle),
             u(from.components),
         ];
-        let words = from.padded_size(0).0 / 4;
-        self.dispatch(
-            "down",
-            SCALE,
-            64,
-            [words.div_ceil(64), to.height, from.components * count],
-            args,
-        );
+        let (width, planes) = (from.padded_size(0).0, from.components * count);
+        let grid = [width.div_ceil(256), to.height.div_ceil(8), planes];
+        self.dispatch("down", SCALE, 256, grid, args);
         let args = vec![
             Arg::Read(self.middle),
             Arg::Read(self.plan),
@@ -497,13 +492,7 @@ impl<'a> Builder<'a> {
             u(from.components),
         ];
         let (width, rows) = to.padded_size(0);
-        self.dispatch(
-            "across",
-            SCALE,
-            64,
-            [(width / 4).div_ceil(64), rows, from.components * count],
-            args,
-        );
+        self.dispatch("across", SCALE, 256, [width.div_ceil(256), rows / 8, planes], args);
     }
 
     fn encode(&mut self, first: usize, count: usize) {
