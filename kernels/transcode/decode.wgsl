@@ -8,6 +8,7 @@ struct Scalars {
     first_frame: u32,
     frame_blocks: u32,
     per_mcu: u32,
+    lanes: u32,
 }
 
 struct SynchroniseScalars {
@@ -69,200 +70,252 @@ const SUB = 128u;
 const INTERVAL = 7u;
 const NONE = 0xffffffffu;
 
-// Position in the file and its end; bits read but not used, left-aligned, and how many; how many of
-// those read so far stand at or behind the byte `limit`.
+// Where the byte that comes next stands, one past the last one, and the word around it, first byte
+// highest: read long before it is needed. Whether a zero byte there is stuffing.
 var<private> at: u32;
 var<private> end: u32;
-var<private> bits: u32;
+var<private> word: u32;
+var<private> stuffed: bool;
+// Bits read but not used, left-aligned in two words, and how many; how many of those read so far stand
+// at or behind the byte `limit`.
+var<private> high: u32;
+var<private> low: u32;
 var<private> filled: u32;
 var<private> limit: u32;
 var<private> over: u32;
 
-fn byte_at(i: u32) -> u32 {
-    return (scan[i >> 2u] >> (8u * (i & 3u))) & 255u;
+fn read_word() {
+    word = 0u;
+    if (at < end) {
+        let w = scan[at >> 2u];
+        word = (w << 24u) | ((w & 0xff00u) << 8u) | ((w >> 8u) & 0xff00u) | (w >> 24u);
+    }
 }
 
-// The next byte, zero after the end; a zero byte after 0xff is stuffing.
-fn take_byte() {
-    var byte = 0u;
-    if (at >= limit) {
-        over += 8u;
+// Appends a word's highest bits to the at most 32 that are there.
+fn append(fresh: u32, count: u32) {
+    if (filled < 32u) {
+        high |= fresh >> filled;
+        low = (fresh << 1u) << (31u - filled);
+    } else {
+        low |= fresh >> (filled - 32u);
     }
-    if (at < end) {
-        byte = byte_at(at);
-        at++;
-        if (byte == 255u && at < end && byte_at(at) == 0u) {
-            at++;
+    filled += count;
+}
+
+// Takes the next byte, unless all of the word are taken; a zero byte after 0xff is stuffing.
+fn take_byte(start: bool) {
+    if (!start && (at & 3u) == 0u) {
+        return;
+    }
+    let inside = at < end;
+    let byte = select(0u, (word >> (24u - 8u * (at & 3u))) & 255u, inside);
+    if (stuffed && inside && byte == 0u) {
+        stuffed = false;
+    } else {
+        over += select(0u, 8u, at >= limit);
+        append(byte << 24u, 8u);
+        stuffed = byte == 255u;
+    }
+    at++;
+}
+
+// Most words have no 0xff in them and are taken at once. No loop: software adapters (Mesa's llvmpipe)
+// end every loop of a program after 65,535 iterations of all of them together.
+fn take_word() {
+    let marks = (~word - 0x01010101u) & word & 0x80808080u;
+    let whole = at + 4u <= end && (at + 4u <= limit || at >= limit);
+    if (marks == 0u && !stuffed && (at & 3u) == 0u && whole) {
+        over += select(0u, 32u, at >= limit);
+        append(word, 32u);
+        at += 4u;
+    } else {
+        take_byte(true);
+        take_byte(false);
+        take_byte(false);
+        take_byte(false);
+    }
+    read_word();
+}
+
+// Makes at least 33 bits available, more than a code with its value has, if at least one was: of four
+// bytes two are no stuffing.
+fn refill() {
+    if (filled <= 32u) {
+        take_word();
+        if (filled <= 32u) {
+            take_word();
         }
     }
-    bits |= byte << (24u - filled);
-    filled += 8u;
 }
 
-// Makes at least 25 bits available. No loop: software adapters (Mesa's llvmpipe) end every loop of a
-// program after 65,535 iterations of all of them together.
-fn refill() {
-    if (filled <= 24u) {
-        take_byte();
-    }
-    if (filled <= 24u) {
-        take_byte();
-    }
-    if (filled <= 24u) {
-        take_byte();
-    }
-    if (filled <= 24u) {
-        take_byte();
-    }
-}
-
+// At most 31 bits.
 fn consume(count: u32) {
-    bits <<= count;
+    high = (high << count) | ((low >> 1u) >> (31u - count));
+    low <<= count;
     filled -= count;
 }
 
-// The next symbol of the code at `table`: 512 short codes, 18 limits, 18 offsets, 256 symbols. At
-// least 16 bits are available.
-fn symbol(table: u32) -> u32 {
-    let found = tables[table + (bits >> 23u)];
-    if (found != 0u) {
-        consume(found >> 8u);
-        return found & 255u;
-    }
-    let code = bits >> 16u;
-    var length = 10u;
-    while (length < 16u && code >= tables[table + 512u + length]) {
-        length++;
-    }
-    let index = (code >> (16u - length)) + tables[table + 530u + length];
-    consume(length);
-    return tables[table + 548u + (index & 255u)];
+// Makes bits available from the byte `first` on.
+fn start_at(first: u32, after: bool) {
+    at = first;
+    stuffed = after;
+    high = 0u;
+    low = 0u;
+    filled = 0u;
+    over = 0u;
+    read_word();
+    refill();
+    refill();
 }
 
-// A signed value of `size` bits (at most 15).
-fn value(size: u32) -> i32 {
-    if (size == 0u) {
-        return 0;
+// Block of the MCU, its component and that one's codes; the coefficient that comes next.
+var<private> j: u32;
+var<private> c: u32;
+var<private> dc: u32;
+var<private> ac: u32;
+var<private> k: u32;
+// The components of an MCU's blocks, two bits each; where their codes stand.
+var<private> order: u32;
+var<private> dc_codes: vec3<u32>;
+var<private> ac_codes: vec3<u32>;
+
+fn at_block(number: u32) {
+    j = number;
+    c = (order >> (2u * j)) & 3u;
+    dc = dc_codes[c];
+    ac = ac_codes[c];
+}
+
+fn read_codes(frame: u32) {
+    let entry = frame * 9u;
+    dc_codes = vec3<u32>(tables[entry + 3u], tables[entry + 4u], tables[entry + 5u]);
+    ac_codes = vec3<u32>(tables[entry + 6u], tables[entry + 7u], tables[entry + 8u]);
+    order = 0u;
+    for (var n = 0u; n < 12u; n++) {
+        order |= (plan[48u + n] & 3u) << (2u * n);
     }
-    refill();
-    let found = i32(bits >> (32u - size));
+}
+
+// Length (times 256) and symbol of a code of 10 bits or more, of which 16 are given. One past the
+// last code of each length stands left-aligned at 512, never less than that of the length before.
+fn long_code(table: u32, bits: u32) -> u32 {
+    let limits = vec4<u32>(
+        tables[table + 522u], tables[table + 523u], tables[table + 524u], tables[table + 525u]
+    );
+    let more = vec2<u32>(tables[table + 526u], tables[table + 527u]);
+    let beyond = vec4<u32>(vec4<u32>(bits) >= limits);
+    let behind = vec2<u32>(vec2<u32>(bits) >= more);
+    let length = 10u + beyond.x + beyond.y + beyond.z + beyond.w + behind.x + behind.y;
+    let index = (bits >> (16u - length)) + tables[table + 530u + length];
+    return (length << 8u) | tables[table + 548u + (index & 255u)];
+}
+
+// Decodes the next code of a block and its value, which is that of coefficient `k` - 1 afterwards; a
+// `k` of 64 or more ends the block. Refills afterwards. Tables: 512 short codes, 18 limits, 18
+// offsets, 256 symbols.
+fn next() -> i32 {
+    let first = k == 0u;
+    let table = select(ac, dc, first);
+    var found = tables[table + (high >> 23u)];
+    if (found == 0u) {
+        found = long_code(table, high >> 16u);
+    }
+    let size = found & 15u;
+    let run = (found >> 4u) & 15u;
+    let ends = !first && size == 0u && run != 15u;
+    k = select(k + select(run + 1u, 1u, first), 64u, ends);
+    consume(found >> 8u);
+    // A value that begins with 0 stands for a negative one.
+    let below = ~u32(i32(high) >> 31u) & ((1u << size) - 1u);
+    let value = i32(((high >> 1u) >> (31u - size)) - below);
     consume(size);
-    if (found < (1i << (size - 1u))) {
-        return found - (1i << size) + 1;
-    }
-    return found;
-}
-
-// One block into the words from `out`; returns its DC value.
-fn block(dc: u32, ac: u32, last: i32, out: u32) -> i32 {
     refill();
-    let first = last + value(symbol(dc) & 15u);
-    var word = 0u;
-    var pending = u32(first) & 0xffffu;
-    var k = 1u;
-    while (k < 64u) {
-        refill();
-        let s = symbol(ac);
-        let size = s & 15u;
-        if (size == 0u && s != 0xf0u) {
-            break;
-        }
-        k += s >> 4u;
-        let v = value(size);
-        if (k < 64u) {
-            if ((k >> 1u) != word) {
-                coefficients[out + word] = pending;
-                word = k >> 1u;
-                pending = 0u;
-            }
-            pending |= (u32(v) & 0xffffu) << (16u * (k & 1u));
-        }
-        k++;
-    }
-    coefficients[out + word] = pending;
-    return first;
+    return value;
 }
 
-@compute @workgroup_size(64)
-fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
-    if (id.x >= scalars.count) {
+@compute @workgroup_size(32)
+fn decode(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) t: u32,
+) {
+    let i = group.x * scalars.lanes + t;
+    if (t >= scalars.lanes || i >= scalars.count) {
         return;
     }
-    let interval = (scalars.first_interval + id.x) * INTERVAL;
-    at = intervals[interval];
-    end = at + intervals[interval + 1u];
+    let interval = (scalars.first_interval + i) * INTERVAL;
+    end = intervals[interval] + intervals[interval + 1u];
     limit = NONE;
+    start_at(intervals[interval], false);
     let frame = intervals[interval + 2u];
-    let entry = frame * 9u;
+    read_codes(frame);
     var out = (frame - scalars.first_frame) * scalars.frame_blocks;
     out = (out + intervals[interval + 3u] * scalars.per_mcu) * 32u;
+    at_block(0u);
+    k = 0u;
     var last = vec3<i32>();
-    for (var mcu = 0u; mcu < intervals[interval + 4u]; mcu++) {
-        for (var j = 0u; j < scalars.per_mcu; j++) {
-            let c = plan[48u + j] & 15u;
-            last[c] = block(tables[entry + 3u + c], tables[entry + 6u + c], last[c], out);
+    var to = 0u;
+    var pending = 0u;
+    // One loop, so that invocations wait for each other's codes, not for their blocks.
+    for (var blocks = intervals[interval + 4u] * scalars.per_mcu; blocks > 0u;) {
+        let first = k == 0u;
+        var v = next();
+        if (first) {
+            v += last[c];
+            last[c] = v;
+        }
+        let n = k - 1u;
+        if (v != 0 && n < 64u) {
+            if ((n >> 1u) != to) {
+                coefficients[out + to] = pending;
+                to = n >> 1u;
+                pending = 0u;
+            }
+            pending |= (u32(v) & 0xffffu) << (16u * (n & 1u));
+        }
+        if (k >= 64u) {
+            coefficients[out + to] = pending;
+            to = 0u;
+            pending = 0u;
             out += 32u;
+            k = 0u;
+            at_block(select(0u, j + 1u, j + 1u < scalars.per_mcu));
+            blocks--;
         }
     }
 }
 
 // The bits of sub-sequence `number` of the interval at `interval` after the first `skip`.
 fn begin(interval: u32, number: u32, skip: u32) {
-    at = intervals[interval] + number * SUB;
+    let first = intervals[interval] + number * SUB;
     end = intervals[interval] + intervals[interval + 1u];
-    limit = min(at + SUB, end);
-    bits = 0u;
-    filled = 0u;
-    over = 0u;
+    limit = min(first + SUB, end);
     // The first byte may be stuffing after the last one of the sub-sequence before.
-    if (number > 0u && at < end && byte_at(at) == 0u && byte_at(at - 1u) == 255u) {
-        at++;
+    var before = 0u;
+    if (number > 0u) {
+        before = (scan[(first - 1u) >> 2u] >> (8u * ((first - 1u) & 3u))) & 255u;
     }
+    start_at(first, before == 255u);
+    consume(skip);
     refill();
-    consume(skip / 2u);
-    refill();
-    consume(skip - skip / 2u);
-}
-
-// The coefficient that comes next.
-var<private> k: u32;
-
-// Decodes the next code of a block and its value, which is that of coefficient `k` - 1 afterwards; a
-// `k` of 64 or more ends the block. At least 16 bits are available.
-fn next(dc: u32, ac: u32) -> i32 {
-    let s = symbol(select(ac, dc, k == 0u));
-    let size = s & 15u;
-    if (k > 0u) {
-        if (size == 0u && s != 0xf0u) {
-            k = 64u;
-            return 0;
-        }
-        k += s >> 4u;
-    }
-    k++;
-    return value(size);
 }
 
 // The state at the end of sub-sequence `number` of an interval from that at its start (bits that
 // belong to a code before, block and coefficient that come next), and how many blocks end in it.
 fn count(interval: u32, number: u32, state: u32) -> vec2<u32> {
+    read_codes(intervals[interval + 2u]);
     begin(interval, number, state & 31u);
+    at_block((state >> 8u) & 15u);
     k = (state >> 16u) & 63u;
-    var j = (state >> 8u) & 15u;
-    let frame = intervals[interval + 2u] * 9u;
     let period = intervals[interval + 6u];
     var completed = 0u;
-    var c = plan[48u + j] & 15u;
-    refill();
     while (filled > over) {
-        next(tables[frame + 3u + c], tables[frame + 6u + c]);
+        next();
         if (k >= 64u) {
             k = 0u;
-            j = select(0u, j + 1u, j + 1u < period);
-            c = plan[48u + j] & 15u;
+            at_block(select(0u, j + 1u, j + 1u < period));
             completed++;
         }
-        refill();
     }
     return vec2<u32>(min(over - filled, 31u) | (j << 8u) | (k << 16u), completed);
 }
@@ -381,8 +434,8 @@ fn go_on(cut: u32, s: u32, state: u32) -> bool {
     return false;
 }
 
-// Brings the 256s of a frame into step, a thread each, then adds up the blocks before each
-// sub-sequence. Grid: frames.
+// Brings the 256s of a frame into step, a thread each, the first ones in subgroups of their own; then
+// adds up the blocks before each sub-sequence. Grid: frames.
 @compute @workgroup_size(256)
 fn chain(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -392,8 +445,9 @@ fn chain(
     let stop = cuts[chain_scalars.first_frame + group.x + 1u];
     let first_group = chain_scalars.first_group;
     for (var first = start; first < stop; first += 256u) {
-        let mine = first + t > start && first + t < stop;
-        let cut = (first + t) * 256u;
+        let number = first + (t >> 5u) + (t & 31u) * 8u;
+        let mine = number > start && number < stop;
+        let cut = number * 256u;
         let s = (cut - first_group * 256u) * 4u;
         for (var round = 0u; round < 257u; round++) {
             var state = 0u;
@@ -421,6 +475,17 @@ fn chain(
     }
 }
 
+fn flush(at_word: u32, pending: u32, both: bool) {
+    if (pending == 0u) {
+        return;
+    }
+    if (both) {
+        atomicOr(&scattered[at_word], pending);
+    } else {
+        atomicStore(&scattered[at_word], pending);
+    }
+}
+
 // Writes the coefficients of each sub-sequence, DC values as differences, into blocks that are zero
 // before; a word that two of them share gets a half from each. Grid: 64 sub-sequences.
 @compute @workgroup_size(64)
@@ -440,42 +505,39 @@ fn scatter(@builtin(global_invocation_id) id: vec3<u32>) {
     let first = (frame - scatter_scalars.first_frame) * scatter_scalars.frame_blocks;
     var out = (first + intervals[interval + 3u] * per_mcu + block) * 32u;
     let state = known[id.x * 4u];
+    read_codes(frame);
     begin(interval, cut - first_cut, state & 31u);
+    at_block(block % per_mcu);
     k = (state >> 16u) & 63u;
-    var j = block % per_mcu;
-    var c = plan[48u + j] & 15u;
-    var word = k >> 1u;
+    var to = k >> 1u;
     var pending = 0u;
-    refill();
+    // Only the first word and the last may be shared with others.
+    var both = true;
     while (filled > over && block < blocks) {
-        let v = next(tables[frame * 9u + 3u + c], tables[frame * 9u + 6u + c]);
-        if (k <= 64u) {
-            if (((k - 1u) >> 1u) != word) {
-                if (pending != 0u) {
-                    atomicOr(&scattered[out + word], pending);
-                }
-                word = (k - 1u) >> 1u;
+        let v = next();
+        let n = k - 1u;
+        let ends = k >= 64u;
+        if (v != 0 && n < 64u) {
+            if ((n >> 1u) != to) {
+                flush(out + to, pending, both);
+                to = n >> 1u;
                 pending = 0u;
+                both = false;
             }
-            pending |= (u32(v) & 0xffffu) << (16u * ((k - 1u) & 1u));
+            pending |= (u32(v) & 0xffffu) << (16u * (n & 1u));
         }
-        if (k >= 64u) {
-            if (pending != 0u) {
-                atomicOr(&scattered[out + word], pending);
-            }
-            word = 0u;
+        if (ends) {
+            flush(out + to, pending, both);
+            to = 0u;
             pending = 0u;
+            both = false;
             k = 0u;
             block++;
             out += 32u;
-            j = select(0u, j + 1u, j + 1u < per_mcu);
-            c = plan[48u + j] & 15u;
+            at_block(select(0u, j + 1u, j + 1u < per_mcu));
         }
-        refill();
     }
-    if (pending != 0u) {
-        atomicOr(&scattered[out + word], pending);
-    }
+    flush(out + to, pending, true);
 }
 
 // Adds up the differences of one component's DC values in an interval, eight blocks a thread. Grid:

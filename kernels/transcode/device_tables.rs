@@ -109,8 +109,8 @@ pub fn tables(movie: &Movie) -> Bytes {
 }
 
 /// A code for the device: 512 entries `length << 8 | symbol` for codes of up to 9 bits (else 0),
-/// then for each length 0 to 17 one past its last code left-aligned in 16 bits, for each length
-/// the index of a symbol minus its code, then 256 symbols.
+/// then for each length 0 to 17 one past the last code up to it left-aligned in 16 bits, for each
+/// length the index of a symbol minus its code, then 256 symbols.
 fn decode_table(spec: &HuffmanSpec) -> Vec<u32> {
     let (fast, limits, offsets, symbols) = (0, 512, 530, 548);
     let mut table = vec![0u32; 804];
@@ -127,11 +127,16 @@ fn decode_table(spec: &HuffmanSpec) -> Vec<u32> {
             table[from..from + (1 << free)].fill(length << 8 | u32::from(symbol));
         }
     }
+    for n in 1..18 {
+        table[limits + n] = table[limits + n].max(table[limits + n - 1]);
+    }
     table
 }
 
 /// What the encoder needs: zigzag order, divisors times 8 in that order (luma, chroma), DC codes
-/// (16 luma, 16 chroma) and AC codes (256 luma, 256 chroma) as `length << 16 | code`.
+/// (16 luma, 16 chroma) and AC codes (256 luma, 256 chroma) as `length << 16 | code`; then 2^32 over
+/// those divisors, rounded up, whose products with numbers of 16 bits are quotients times 2^32 and
+/// less than one quotient's step more; then where in zigzag order each coefficient stands.
 pub fn encoder_words(quality: u32) -> Bytes {
     let codes = standard_huffman();
     let mut words: Vec<u32> = ZIGZAG.iter().map(|&z| u32::from(z)).collect();

@@ -149,6 +149,9 @@ pub fn recording(
     let (_, most, cut) = TUNINGS.get(tuning.index).copied().unwrap_or(TUNINGS[0]);
     let batch = sizes.batch(data.len() as u64, device)?.min(movie.frames.len()).min(most);
     let mut builder = Builder::new(data, movie, &sizes, batch, quality, language);
+    if let Some(units) = device.compute_units {
+        builder.units = units as usize;
+    }
     if cut {
         builder.cut(movie, batch);
     }
@@ -237,6 +240,12 @@ impl Sizes {
     }
 }
 
+/// Threads of 32 that decode an interval each. Every thread waits for what only others do at a code, so
+/// few go together unless two such groups for each of a multiprocessor's four schedulers are full.
+fn lanes(intervals: usize, units: usize) -> usize {
+    intervals.div_ceil(units * 8).next_power_of_two().clamp(8, 32)
+}
+
 /// Whole images from the downloaded lengths and bytes.
 fn images(
     outputs: &[Vec<u8>],
@@ -285,6 +294,8 @@ struct Builder<'a> {
     lengths: BufferId,
     bytes: BufferId,
     cuts: Option<Cuts>,
+    /// Multiprocessors of the device; many where that is not known.
+    units: usize,
 }
 
 /// What decoding by sub-sequences needs.
@@ -348,6 +359,7 @@ impl<'a> Builder<'a> {
             lengths,
             bytes,
             cuts: None,
+            units: 64,
         }
     }
 
@@ -400,6 +412,7 @@ impl<'a> Builder<'a> {
             self.decode_cut(&cuts, first..first + count, from_interval, intervals);
             self.cuts = Some(cuts);
         } else {
+            let lanes = lanes(intervals, self.units);
             let args = vec![
                 Arg::Read(self.scan),
                 Arg::Read(self.intervals),
@@ -411,8 +424,9 @@ impl<'a> Builder<'a> {
                 u(first),
                 u(from.blocks()),
                 u(per_mcu),
+                u(lanes),
             ];
-            self.dispatch("decode", DECODE, 64, [intervals.div_ceil(64), 1, 1], args);
+            self.dispatch("decode", DECODE, 32, [intervals.div_ceil(lanes), 1, 1], args);
         }
         let args = vec![
             Arg::Read(self.coefficients),
