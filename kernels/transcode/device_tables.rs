@@ -149,6 +149,14 @@ pub fn encoder_words(quality: u32) -> Bytes {
     for ac in &codes.ac {
         words.extend(encode_table(ac));
     }
+    for quant in quantisers(quality) {
+        words.extend(quant.map(|q| (1u64 << 32).div_ceil(u64::from(q) * 8) as u32));
+    }
+    let mut places = [0u32; 64];
+    for (place, &natural) in (0..).zip(&ZIGZAG) {
+        places[usize::from(natural)] = place;
+    }
+    words.extend(places);
     shared(words)
 }
 

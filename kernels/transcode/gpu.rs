@@ -30,6 +30,11 @@ use crate::work::{DeviceInfo, Language, Tuning, Unsupported};
 /// theirs (26 each).
 const RAW_WORDS_PER_BLOCK: usize = 52;
 
+/// Blocks of samples that a workgroup of the transforms takes, in six turns, and its threads: eight for
+/// each block of a turn.
+const TRANSFORM_BLOCKS: usize = 6 * 24;
+const TRANSFORM_THREADS: u32 = 24 * 8;
+
 /// Index of each pair of stages in the module tables.
 const DECODE: usize = 0;
 const TRANSFORM: usize = 1;
@@ -439,8 +444,8 @@ impl<'a> Builder<'a> {
             u(per_mcu),
             u(self.sizes.planes),
         ];
-        let across = (from.mcus_x() * per_mcu).div_ceil(8);
-        self.dispatch("inverse", TRANSFORM, 64, [across, from.mcus_y(), count], args);
+        let grid = [(from.mcus_x() * per_mcu).div_ceil(TRANSFORM_BLOCKS), from.mcus_y(), count];
+        self.dispatch("inverse", TRANSFORM, TRANSFORM_THREADS, grid, args);
     }
 
     /// Decodes `frames`, whose restart intervals are `intervals` from `from_interval` on, by
@@ -522,13 +527,8 @@ impl<'a> Builder<'a> {
             u(per_mcu),
             u(self.sizes.scaled),
         ];
-        self.dispatch(
-            "forward",
-            TRANSFORM,
-            64,
-            [(across * per_mcu).div_ceil(8), rows, count],
-            args,
-        );
+        let grid = [(across * per_mcu).div_ceil(TRANSFORM_BLOCKS), rows, count];
+        self.dispatch("forward", TRANSFORM, TRANSFORM_THREADS, grid, args);
         let args = vec![
             Arg::Read(self.spectrum),
             Arg::Read(self.encoder),
