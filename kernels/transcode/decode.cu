@@ -23,31 +23,31 @@
 
 // Bits of one restart interval, left-aligned in `bits`, `filled` of them; zeros after its end. With a
 // border, `over` of them stand at or behind the byte `limit`, those used up counted too. `word` holds
-// the bytes around `at`, which come next, first one highest: read long before they are needed.
+// the bytes around `at`, which come next, as they stand in memory: read long before anything waits for
+// them. `stuffed` says whether a zero there is stuffing.
 struct Reader {
     const u32* scan;
-    u32 at, end, limit, word;
-    bool stuffed;
+    u32 at, end, limit, word, stuffed;
     u64 bits;
     u32 filled, over;
 };
 
 DEVICE void read_word(Reader& r) {
-    r.word = r.at < r.end ? __byte_perm(__ldg(r.scan + r.at / 4), 0, 0x0123) : 0;
+    if (r.at < r.end) r.word = __ldg(r.scan + r.at / 4);
 }
 
 // Takes the rest of the word byte by byte; a zero byte after 0xff is stuffing.
 template <bool border> static __device__ void append_bytes(Reader& r) {
     do {
         bool inside = r.at < r.end;
-        u32 byte = inside ? r.word >> (24 - 8 * (r.at & 3)) & 255 : 0;
+        u32 byte = inside ? r.word >> (8 * (r.at & 3)) & 255 : 0;
         if (r.stuffed && inside && byte == 0) {
-            r.stuffed = false;
+            r.stuffed = 0;
         } else {
             if (border && r.at >= r.limit) r.over += 8;
             r.bits |= static_cast<u64>(byte) << (56 - r.filled);
             r.filled += 8;
-            r.stuffed = byte == 255;
+            r.stuffed = byte == 255 ? 1 : 0;
         }
         r.at++;
     } while (r.at & 3);
@@ -61,7 +61,8 @@ template <bool border> static __device__ void refill(Reader& r) {
         bool plain = marks == 0 && !r.stuffed && (r.at & 3) == 0 && r.at + 4 <= r.end;
         if (plain && (!border || r.at + 4 <= r.limit || r.at >= r.limit)) {
             if (border && r.at >= r.limit) r.over += 32;
-            r.bits |= static_cast<u64>(r.word) << (32 - r.filled);
+            u32 word = __byte_perm(r.word, 0, 0x0123);
+            r.bits |= static_cast<u64>(word) << (32 - r.filled);
             r.filled += 32;
             r.at += 4;
         } else {
@@ -71,9 +72,9 @@ template <bool border> static __device__ void refill(Reader& r) {
     }
 }
 
-// Starts at the byte `at`; `stuffed` says whether a zero there is stuffing.
+// Starts at the byte `at`.
 template <bool border>
-static __device__ Reader reader(const u32* scan, u32 at, u32 end, u32 limit, bool stuffed) {
+static __device__ Reader reader(const u32* scan, u32 at, u32 end, u32 limit, u32 stuffed) {
     Reader r = {scan, at, end, limit, 0, stuffed, 0, 0, 0};
     read_word(r);
     refill<border>(r);
@@ -181,7 +182,7 @@ extern "C" __global__ void __launch_bounds__(32)
     const u32* interval = intervals + (first_interval + i) * INTERVAL;
     u32 frame = interval[2], end = interval[0] + interval[1];
     Codes codes = codes_of(tables, plan, frame);
-    Reader r = reader<false>(scan, interval[0], end, end, false);
+    Reader r = reader<false>(scan, interval[0], end, end, 0);
     u64 block = (frame - first_frame) * frame_blocks + interval[3] * per_mcu;
     Writer w = {coefficients + block * 32, 0, 0, false};
     Place p = {};
@@ -215,7 +216,7 @@ static __device__ Reader begin(const u32* scan, const u32* interval, u32 number,
     u32 start = interval[0] + number * SUB, end = interval[0] + interval[1];
     // The first byte may be stuffing after the last one of the sub-sequence before.
     u32 before = number > 0 ? scan[(start - 1) / 4] >> (8 * ((start - 1) & 3)) & 255 : 0;
-    Reader r = reader<true>(scan, start, end, min(start + SUB, end), before == 255);
+    Reader r = reader<true>(scan, start, end, min(start + SUB, end), before == 255 ? 1 : 0);
     r.bits <<= skip;
     r.filled -= skip;
     refill<true>(r);
@@ -289,20 +290,23 @@ extern "C" __global__ void __launch_bounds__(256)
     mine[2] = completed;
 }
 
-// Sum of `mine` over the threads before this one; `total` over all 256. `sums` is shared; its
-// contents are free for reuse after the next barrier.
+// Sum of `mine` over the threads before this one; `total` over all 256. `sums` is shared, eight words;
+// its contents are free for reuse after the next barrier.
 DEVICE u32 prefix_sum(u32 mine, u32* sums, u32& total) {
-    u32 t = threadIdx.x;
-    sums[t] = mine;
-    __syncthreads();
-    for (u32 step = 1; step < 256; step *= 2) {
-        u32 before = t >= step ? sums[t - step] : 0;
-        __syncthreads();
-        sums[t] += before;
-        __syncthreads();
+    u32 lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    u32 sum = mine;
+    for (u32 step = 1; step < 32; step *= 2) {
+        u32 before = __shfl_up_sync(0xffffffffu, sum, step);
+        if (lane >= step) sum += before;
     }
-    total = sums[255];
-    return sums[t] - mine;
+    if (lane == 31) sums[warp] = sum;
+    __syncthreads();
+    total = 0;
+    for (u32 w = 0; w < 8; w++) {
+        if (w == warp) sum += total;
+        total += sums[w];
+    }
+    return sum - mine;
 }
 
 // Brings the 256s of a frame into step, a thread each, the first ones in warps of their own, where
@@ -310,7 +314,7 @@ DEVICE u32 prefix_sum(u32 mine, u32* sums, u32& total) {
 extern "C" __global__ void __launch_bounds__(256)
     chain(const u32* scan, const u32* intervals, const u32* tables, const u32* plan,
           const u32* cuts, u32* states, u32 frames, u32 first_group, u32 first_frame) {
-    __shared__ u32 sums[256];
+    __shared__ u32 sums[8];
     __shared__ u32 changed;
     u32 t = threadIdx.x;
     u32 from = cuts[first_frame + blockIdx.x], to = cuts[first_frame + blockIdx.x + 1];
@@ -387,12 +391,12 @@ extern "C" __global__ void __launch_bounds__(64)
     flush(w, true);
 }
 
-// Adds up the differences of one component's DC values in an interval, eight blocks a thread. Grid:
+// Adds up the differences of one component's DC values in an interval, 16 blocks a thread. Grid:
 // components, then intervals in two dimensions.
 extern "C" __global__ void __launch_bounds__(256)
     add_up(const u32* intervals, u32* coefficients, u32 first_interval, u32 interval_count,
            u32 first_frame, u32 frame_blocks, u32 per_mcu, u32 luma_blocks) {
-    __shared__ u32 sums[256];
+    __shared__ u32 sums[8];
     u32 number = blockIdx.z * gridDim.y + blockIdx.y;
     if (number >= interval_count) return;
     const u32* interval = intervals + (first_interval + number) * INTERVAL;
@@ -403,22 +407,26 @@ extern "C" __global__ void __launch_bounds__(256)
     u32* blocks = coefficients + static_cast<u64>(block) * 32;
     u32 count = interval[4] * each;
     u32 done = 0;
-    for (u32 first = 0; first < count; first += 2048) {
-        u32 mine = first + threadIdx.x * 8;
-        u32 words[8];
+    for (u32 first = 0; first < count; first += 4096) {
+        u32 mine = first + threadIdx.x * 16;
+        // Block of the MCU, and where it stands.
+        u32 within = mine % each, at = (mine / each * per_mcu + within) * 32;
+        u32 words[16], places[16];
         u32 sum = 0;
-        for (u32 i = 0; i < 8; i++) {
-            u32 n = mine + i;
-            words[i] = n < count ? blocks[(n / each * per_mcu + n % each) * 32] : 0;
+        for (u32 i = 0; i < 16; i++) {
+            words[i] = mine + i < count ? blocks[at] : 0;
+            places[i] = at;
             sum += words[i];
+            within++;
+            at += within < each ? 32 : (per_mcu - each + 1) * 32;
+            within = within < each ? within : 0;
         }
         u32 total;
         sum = done + prefix_sum(sum, sums, total);
-        for (u32 i = 0; i < 8; i++) {
-            u32 n = mine + i;
+        for (u32 i = 0; i < 16; i++) {
             sum += words[i];
             u32 word = (words[i] & 0xffff0000u) | (sum & 0xffff);
-            if (n < count) blocks[(n / each * per_mcu + n % each) * 32] = word;
+            if (mine + i < count) blocks[places[i]] = word;
         }
         done += total;
         __syncthreads();

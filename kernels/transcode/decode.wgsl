@@ -70,8 +70,8 @@ const SUB = 128u;
 const INTERVAL = 7u;
 const NONE = 0xffffffffu;
 
-// Where the byte that comes next stands, one past the last one, and the word around it, first byte
-// highest: read long before it is needed. Whether a zero byte there is stuffing.
+// Where the byte that comes next stands, one past the last one, and the word around it, as it stands
+// in memory: read long before anything waits for it. Whether a zero byte there is stuffing.
 var<private> at: u32;
 var<private> end: u32;
 var<private> word: u32;
@@ -85,10 +85,8 @@ var<private> limit: u32;
 var<private> over: u32;
 
 fn read_word() {
-    word = 0u;
     if (at < end) {
-        let w = scan[at >> 2u];
-        word = (w << 24u) | ((w & 0xff00u) << 8u) | ((w >> 8u) & 0xff00u) | (w >> 24u);
+        word = scan[at >> 2u];
     }
 }
 
@@ -109,7 +107,7 @@ fn take_byte(start: bool) {
         return;
     }
     let inside = at < end;
-    let byte = select(0u, (word >> (24u - 8u * (at & 3u))) & 255u, inside);
+    let byte = select(0u, (word >> (8u * (at & 3u))) & 255u, inside);
     if (stuffed && inside && byte == 0u) {
         stuffed = false;
     } else {
@@ -127,7 +125,8 @@ fn take_word() {
     let whole = at + 4u <= end && (at + 4u <= limit || at >= limit);
     if (marks == 0u && !stuffed && (at & 3u) == 0u && whole) {
         over += select(0u, 32u, at >= limit);
-        append(word, 32u);
+        let w = word;
+        append((w << 24u) | ((w & 0xff00u) << 8u) | ((w >> 8u) & 0xff00u) | (w >> 24u), 32u);
         at += 4u;
     } else {
         take_byte(true);
@@ -388,20 +387,22 @@ fn synchronise(
     states[mine + 2u] = found.y;
 }
 
-var<workgroup> sums: array<u32, 256>;
+var<workgroup> sums: array<u32, 512>;
 
 // Sum of `mine` over the threads before this one (x) and over all 256 (y). The next barrier
 // frees the sums for reuse.
 fn prefix_sum(t: u32, mine: u32) -> vec2<u32> {
     sums[t] = mine;
     workgroupBarrier();
+    // From one half to the other and back, so that a step needs one barrier.
+    var half = 0u;
     for (var step = 1u; step < 256u; step *= 2u) {
-        var before = 0u;
+        var sum = sums[half + t];
         if (t >= step) {
-            before = sums[t - step];
+            sum += sums[half + t - step];
         }
-        workgroupBarrier();
-        sums[t] += before;
+        half = 256u - half;
+        sums[half + t] = sum;
         workgroupBarrier();
     }
     return vec2<u32>(sums[t] - mine, sums[255]);
@@ -540,7 +541,7 @@ fn scatter(@builtin(global_invocation_id) id: vec3<u32>) {
     flush(out + to, pending, true);
 }
 
-// Adds up the differences of one component's DC values in an interval, eight blocks a thread. Grid:
+// Adds up the differences of one component's DC values in an interval, 16 blocks a thread. Grid:
 // components, then intervals in two dimensions.
 @compute @workgroup_size(256)
 fn add_up(
@@ -564,11 +565,11 @@ fn add_up(
     let blocks = frame * add_scalars.frame_blocks + add_intervals[interval + 3u] * per_mcu + j;
     let count = add_intervals[interval + 4u] * each;
     var done = 0u;
-    for (var first = 0u; first < count; first += 2048u) {
-        let mine = first + t * 8u;
-        var words = array<u32, 8>();
+    for (var first = 0u; first < count; first += 4096u) {
+        let mine = first + t * 16u;
+        var words = array<u32, 16>();
         var sum = 0u;
-        for (var i = 0u; i < 8u; i++) {
+        for (var i = 0u; i < 16u; i++) {
             let n = mine + i;
             if (n < count) {
                 words[i] = added[(blocks + n / each * per_mcu + n % each) * 32u];
@@ -577,7 +578,7 @@ fn add_up(
         }
         let before = prefix_sum(t, sum);
         sum = done + before.x;
-        for (var i = 0u; i < 8u; i++) {
+        for (var i = 0u; i < 16u; i++) {
             let n = mine + i;
             sum += words[i];
             if (n < count) {
