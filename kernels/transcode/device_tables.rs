@@ -134,9 +134,9 @@ fn decode_table(spec: &HuffmanSpec) -> Vec<u32> {
 }
 
 /// What the encoder needs: zigzag order, divisors times 8 in that order (luma, chroma), DC codes
-/// (16 luma, 16 chroma) and AC codes (256 luma, 256 chroma) as `length << 16 | code`; then 2^32 over
-/// those divisors, rounded up, whose products with numbers of 16 bits are quotients times 2^32 and
-/// less than one quotient's step more; then where in zigzag order each coefficient stands.
+/// (16 luma, 16 chroma) and AC codes (256 luma, 256 chroma) as `length << 16 | code`; 2^32 over those
+/// divisors, rounded up: the upper half of a product with a number of 16 bits is its quotient; and
+/// where in zigzag order each coefficient stands.
 pub fn encoder_words(quality: u32) -> Bytes {
     let codes = standard_huffman();
     let mut words: Vec<u32> = ZIGZAG.iter().map(|&z| u32::from(z)).collect();

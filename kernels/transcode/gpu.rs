@@ -85,7 +85,11 @@ static CUDA: [CudaModule; 4] = [
 ];
 
 static WGSL: [WgslModule; 4] = [
-    WgslModule { name: "transcode/decode", source: include_str!("decode.wgsl"), features: &[] },
+    WgslModule {
+        name: "transcode/decode",
+        source: concat!(include_str!("reader.wgsl"), include_str!("decode.wgsl")),
+        features: &[],
+    },
     WgslModule {
         name: "transcode/transform",
         source: include_str!("transform.wgsl"),
