@@ -245,3 +245,31 @@ fn mcu_words(layout: &Layout) -> [i32; MOST_BLOCKS] {
         (c | (x / 8) << 4 | (y / 8) << 8 | h << 12 | v << 16 | back << 20) as i32
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights in pairs name the inputs of the filter itself, each inside the padded row, with the same
+    /// sums at the edges.
+    #[test]
+    fn pairs_of_weights_are_the_filter() {
+        for (inputs, outputs) in [(1, 1), (1, 9), (7, 3), (17, 1), (33, 40), (40, 40), (270, 135)] {
+            let filter = Filter::new(inputs, outputs);
+            let padded = inputs.next_multiple_of(8);
+            let (first, weights) = weight_pairs(&filter, padded);
+            for i in 0..outputs {
+                let mut expected = vec![0; padded];
+                filter.terms(i).for_each(|(at, weight)| expected[at] += weight);
+                let mut found = vec![0; padded];
+                assert_eq!(first[i] % 2, 0);
+                for (k, &pair) in weights[i].iter().enumerate() {
+                    let at = first[i] as usize + 2 * k;
+                    found[at] += i32::from(pair as i16);
+                    found[at + 1] += pair >> 16;
+                }
+                assert_eq!(found, expected, "output {i} of {outputs} from {inputs}");
+            }
+        }
+    }
+}

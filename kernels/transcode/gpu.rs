@@ -368,7 +368,7 @@ impl<'a> Builder<'a> {
             lengths,
             bytes,
             cuts: None,
-            units: 64,
+            units: 128,
         }
     }
 
