@@ -388,6 +388,64 @@ DEVICE u32 permute_signed(u32 a, u32 b, u32 selector) {
 #endif
 }
 
+// Both values held to 16 signed bits; the first is the lower half.
+DEVICE u32 pack_signed(i32 low, i32 high) {
+#if DEVICE_ARCH >= 75
+    u32 r;
+    asm("cvt.pack.sat.s16.s32 %0, %1, %2;" : "=r"(r) : "r"(high), "r"(low));
+    return r;
+#else
+    return (static_cast<u32>(min(max(low, -32768), 32767)) & 0xffff) |
+           static_cast<u32>(min(max(high, -32768), 32767)) << 16;
+#endif
+}
+
+// Four values held to a byte each, the first one lowest.
+DEVICE u32 pack_samples(const i32* x) {
+#if DEVICE_ARCH >= 75
+    u32 high, r;
+    asm("cvt.pack.sat.u8.s32.b32 %0, %1, %2, 0;" : "=r"(high) : "r"(x[3]), "r"(x[2]));
+    asm("cvt.pack.sat.u8.s32.b32 %0, %1, %2, %3;" : "=r"(r) : "r"(x[1]), "r"(x[0]), "r"(high));
+    return r;
+#else
+    u32 r = 0;
+    for (u32 i = 0; i < 4; i++) r |= static_cast<u32>(min(max(x[i], 0), 255)) << (8 * i);
+    return r;
+#endif
+}
+
+// c plus the products of the two signed 16-bit halves of `pair`, lower first, with the lower two of
+// four unsigned bytes, the upper two, or the upper two of signed ones.
+DEVICE i32 dot_low(u32 pair, u32 bytes, i32 c) {
+#if DEVICE_ARCH
+    i32 r;
+    asm("dp2a.lo.s32.u32 %0, %1, %2, %3;" : "=r"(r) : "r"(pair), "r"(bytes), "r"(c));
+    return r;
+#else
+    return c + static_cast<i16>(pair & 0xffff) * static_cast<i32>(bytes & 255) +
+           static_cast<i16>(pair >> 16) * static_cast<i32>(bytes >> 8 & 255);
+#endif
+}
+DEVICE i32 dot_high(u32 pair, u32 bytes, i32 c) {
+#if DEVICE_ARCH
+    i32 r;
+    asm("dp2a.hi.s32.u32 %0, %1, %2, %3;" : "=r"(r) : "r"(pair), "r"(bytes), "r"(c));
+    return r;
+#else
+    return dot_low(pair, bytes >> 16, c);
+#endif
+}
+DEVICE i32 dot_high_signed(u32 pair, u32 bytes, i32 c) {
+#if DEVICE_ARCH
+    i32 r;
+    asm("dp2a.hi.s32.s32 %0, %1, %2, %3;" : "=r"(r) : "r"(pair), "r"(bytes), "r"(c));
+    return r;
+#else
+    return c + static_cast<i16>(pair & 0xffff) * static_cast<i8>(bytes >> 16 & 255) +
+           static_cast<i16>(pair >> 16) * static_cast<i8>(bytes >> 24);
+#endif
+}
+
 // ---- half2: two f16 in a word --------------------------------------------------------------
 
 DEVICE float half_to_float(u16 x) {

@@ -21,108 +21,187 @@
 // No interval: a sub-sequence that fills up a frame's last 256.
 #define NONE 0xffffffffu
 
-// Bits of one restart interval, left-aligned in `bits`; zeros after its end. With a border, `over` of
-// those read so far stand at or behind the byte `limit`.
-template <bool border> struct Reader {
-    const u8* scan;
-    u32 at, end, bits, filled, limit, over;
+// Bits of one restart interval, left-aligned in `bits`, `filled` of them; zeros after its end. With a
+// border, `over` of them stand at or behind the byte `limit`, those used up counted too. `word` holds
+// the bytes around `at`, which come next, as they stand in memory: read long before anything waits for
+// them. `stuffed` says whether a zero there is stuffing.
+struct Reader {
+    const u32* scan;
+    u32 at, end, limit, word, stuffed;
+    u64 bits;
+    u32 filled, over;
 };
 
-// Makes at least 25 bits available; a zero byte after 0xff is stuffing.
-template <bool border> static __device__ void refill(Reader<border>& r) {
-    while (r.filled <= 24) {
-        u32 byte = 0;
-        if (border && r.at >= r.limit) r.over += 8;
-        if (r.at < r.end) {
-            byte = r.scan[r.at++];
-            if (byte == 0xff && r.at < r.end && r.scan[r.at] == 0) r.at++;
+DEVICE void read_word(Reader& r) {
+    if (r.at < r.end) r.word = __ldg(r.scan + r.at / 4);
+}
+
+// Takes the rest of the word byte by byte; a zero byte after 0xff is stuffing.
+template <bool border> static __device__ void append_bytes(Reader& r) {
+    do {
+        bool inside = r.at < r.end;
+        u32 byte = inside ? r.word >> (8 * (r.at & 3)) & 255 : 0;
+        if (r.stuffed && inside && byte == 0) {
+            r.stuffed = 0;
+        } else {
+            if (border && r.at >= r.limit) r.over += 8;
+            r.bits |= static_cast<u64>(byte) << (56 - r.filled);
+            r.filled += 8;
+            r.stuffed = byte == 255 ? 1 : 0;
         }
-        r.bits |= byte << (24 - r.filled);
-        r.filled += 8;
+        r.at++;
+    } while (r.at & 3);
+}
+
+// Makes at least 33 bits available, more than a code with its value has. Most words have no 0xff in
+// them and are taken at once.
+template <bool border> static __device__ void refill(Reader& r) {
+    while (r.filled <= 32) {
+        u32 marks = (~r.word - 0x01010101u) & r.word & 0x80808080u;
+        bool plain = marks == 0 && !r.stuffed && (r.at & 3) == 0 && r.at + 4 <= r.end;
+        if (plain && (!border || r.at + 4 <= r.limit || r.at >= r.limit)) {
+            if (border && r.at >= r.limit) r.over += 32;
+            u32 word = __byte_perm(r.word, 0, 0x0123);
+            r.bits |= static_cast<u64>(word) << (32 - r.filled);
+            r.filled += 32;
+            r.at += 4;
+        } else {
+            append_bytes<border>(r);
+        }
+        read_word(r);
     }
 }
 
-template <bool border> static __device__ void consume(Reader<border>& r, u32 count) {
-    r.bits <<= count;
-    r.filled -= count;
+// Starts at the byte `at`.
+template <bool border>
+static __device__ Reader reader(const u32* scan, u32 at, u32 end, u32 limit, u32 stuffed) {
+    Reader r = {scan, at, end, limit, 0, stuffed, 0, 0, 0};
+    read_word(r);
+    refill<border>(r);
+    return r;
 }
 
-// The next symbol of the code at `table`: 512 short codes, 18 limits, 18 offsets, 256 symbols. At
-// least 16 bits are available.
-template <bool border> static __device__ u32 symbol(Reader<border>& r, const u32* table) {
-    u32 found = table[r.bits >> 23];
-    if (found) {
-        consume(r, found >> 8);
-        return found & 255;
+// Where a frame's codes stand among the tables, and the components of an MCU's blocks, 2 bits each.
+struct Codes {
+    const u32* tables;
+    u32 order, dc[3], ac[3];
+};
+
+static __device__ Codes codes_of(const u32* tables, const u32* plan, u32 frame) {
+    Codes codes = {tables, 0, {}, {}};
+    for (u32 c = 0; c < 3; c++) {
+        codes.dc[c] = tables[frame * 9 + 3 + c];
+        codes.ac[c] = tables[frame * 9 + 6 + c];
     }
-    u32 code = r.bits >> 16;
+    for (u32 j = 0; j < 12; j++) codes.order |= (plan[48 + j] & 3) << (2 * j);
+    return codes;
+}
+
+// One of three by a component's number.
+DEVICE u32 pick(const u32 of[3], u32 c) { return c == 0 ? of[0] : c == 1 ? of[1] : of[2]; }
+
+// Where decoding stands: block of the MCU and its component and codes; coefficient that comes next.
+struct Place {
+    u32 j, k, c, dc, ac;
+};
+
+DEVICE void at_block(Place& p, const Codes& codes, u32 j) {
+    p.j = j;
+    p.c = codes.order >> (2 * j) & 3;
+    p.dc = pick(codes.dc, p.c);
+    p.ac = pick(codes.ac, p.c);
+}
+
+// Length (times 256) and symbol of a code of 10 bits or more, of which 16 are given. One past the
+// last code of each length stands left-aligned at 512, never less than that of the length before.
+static __device__ u32 long_code(const u32* table, u32 bits) {
     u32 length = 10;
-    while (length < 16 && code >= table[512 + length]) length++;
-    u32 index = (code >> (16 - length)) + table[530 + length];
-    consume(r, length);
-    return table[548 + (index & 255)];
+    for (u32 n = 10; n < 16; n++) length += bits >= __ldg(table + 512 + n);
+    u32 index = (bits >> (16 - length)) + __ldg(table + 530 + length);
+    return length << 8 | __ldg(table + 548 + (index & 255));
 }
 
-// A signed value of `size` bits (at most 15).
-template <bool border> static __device__ i32 value(Reader<border>& r, u32 size) {
-    if (size == 0) return 0;
-    refill(r);
-    i32 bits = static_cast<i32>(r.bits >> (32 - size));
-    consume(r, size);
-    return bits < (1 << (size - 1)) ? bits - (1 << size) + 1 : bits;
+// Decodes the next code of a block and its value, which is that of coefficient `k` - 1 afterwards; a
+// `k` of 64 or more ends the block. Refills afterwards. Tables: 512 short codes, 18 limits, 18
+// offsets, 256 symbols.
+template <bool border> static __device__ i32 next(Reader& r, const Codes& codes, Place& p) {
+    bool first = p.k == 0;
+    const u32* table = codes.tables + (first ? p.dc : p.ac);
+    u32 top = static_cast<u32>(r.bits >> 32);
+    u32 found = __ldg(table + (top >> 23));
+    if (!found) found = long_code(table, top >> 16);
+    u32 length = found >> 8, size = found & 15, run = found >> 4 & 15;
+    bool ends = !first && size == 0 && run != 15;
+    p.k = ends ? 64 : p.k + (first ? 1 : run + 1);
+    u32 rest = __funnelshift_l(static_cast<u32>(r.bits), top, length);
+    r.bits <<= length + size;
+    r.filled -= length + size;
+    // A value that begins with 0 stands for a negative one.
+    u32 below = ~static_cast<u32>(static_cast<i32>(rest) >> 31) & ((1u << size) - 1);
+    i32 value = static_cast<i32>(__funnelshift_l(rest, 0, size) - below);
+    refill<border>(r);
+    return value;
 }
 
-// One block into 32 words that are zero before.
-static __device__ void block_of(Reader<false>& r, const u32* dc, const u32* ac, i32& last,
-                                u32* out) {
-    refill(r);
-    u32 size = symbol(r, dc) & 15;
-    last += value(r, size);
-    u32 word = 0;
-    u32 pending = static_cast<u32>(last) & 0xffff;
-    u32 k = 1;
-    while (k < 64) {
-        refill(r);
-        u32 s = symbol(r, ac);
-        u32 bits = s & 15;
-        if (bits == 0 && s != 0xf0) break;
-        k += s >> 4;
-        i32 v = value(r, bits);
-        if (k < 64) {
-            if (k >> 1 != word) {
-                out[word] = pending;
-                word = k >> 1;
-                pending = 0;
-            }
-            pending |= (static_cast<u32>(v) & 0xffff) << (16 * (k & 1));
-        }
-        k++;
+// Coefficients on their way to memory, two a word, all words zero before. The first word and the last
+// may be shared with other threads (`shared`), which write halves of them.
+struct Writer {
+    u32* out;
+    u32 word, pending;
+    bool shared;
+};
+
+DEVICE void flush(Writer& w, bool shared) {
+    if (w.pending == 0) return;
+    if (shared) {
+        atomicOr(w.out + w.word, w.pending);
+    } else {
+        w.out[w.word] = w.pending;
     }
-    out[word] = pending;
 }
 
-// A thread per restart interval.
-extern "C" __global__ void __launch_bounds__(64)
-    decode(const u8* scan, const u32* intervals, const u32* tables, const u32* plan,
+DEVICE void go_to(Writer& w, u32* out, u32 word) {
+    flush(w, w.shared);
+    w = {out, word, 0, false};
+}
+
+// Adds coefficient `k`, which is dropped where there is no such one.
+DEVICE void add(Writer& w, u32 k, u32 v) {
+    if (v == 0 || k >= 64) return;
+    if (k >> 1 != w.word) go_to(w, w.out, k >> 1);
+    w.pending |= (v & 0xffff) << (16 * (k & 1));
+}
+
+// A thread per restart interval, `lanes` of 32: others at other codes would hold each one up.
+extern "C" __global__ void __launch_bounds__(32)
+    decode(const u32* scan, const u32* intervals, const u32* tables, const u32* plan,
            u32* coefficients, u32 first_interval, u32 count, u32 first_frame, u32 frame_blocks,
-           u32 per_mcu) {
-    u32 i = blockIdx.x * 64 + threadIdx.x;
-    if (i >= count) return;
+           u32 per_mcu, u32 lanes) {
+    u32 i = blockIdx.x * lanes + threadIdx.x;
+    if (threadIdx.x >= lanes || i >= count) return;
     const u32* interval = intervals + (first_interval + i) * INTERVAL;
-    const u32* frame = tables + interval[2] * 9;
-    Reader<false> r = {scan, interval[0], interval[0] + interval[1], 0, 0, 0, 0};
-    u32 block = (interval[2] - first_frame) * frame_blocks + interval[3] * per_mcu;
-    u32* out = coefficients + static_cast<u64>(block) * 32;
-    i32 last[3] = {0, 0, 0};
-    for (u32 mcu = 0; mcu < interval[4]; mcu++) {
-        for (u32 j = 0; j < per_mcu; j++) {
-            u32 c = plan[48 + j] & 15;
-            i32 dc = c == 0 ? last[0] : c == 1 ? last[1] : last[2];
-            block_of(r, tables + frame[3 + c], tables + frame[6 + c], dc, out);
-            if (c == 0) last[0] = dc;
-            if (c == 1) last[1] = dc;
-            if (c == 2) last[2] = dc;
-            out += 32;
+    u32 frame = interval[2], end = interval[0] + interval[1];
+    Codes codes = codes_of(tables, plan, frame);
+    Reader r = reader<false>(scan, interval[0], end, end, 0);
+    u64 block = (frame - first_frame) * frame_blocks + interval[3] * per_mcu;
+    Writer w = {coefficients + block * 32, 0, 0, false};
+    Place p = {};
+    at_block(p, codes, 0);
+    u32 last[3] = {0, 0, 0};
+    // One loop, so that threads wait for each other's codes, not for their blocks.
+    for (u32 blocks = interval[4] * per_mcu; blocks > 0;) {
+        bool first = p.k == 0;
+        u32 v = static_cast<u32>(next<false>(r, codes, p));
+        if (first) {
+            v += pick(last, p.c);
+            for (u32 c = 0; c < 3; c++) last[c] = p.c == c ? v : last[c];
+        }
+        add(w, p.k - 1, v);
+        if (p.k >= 64) {
+            go_to(w, w.out + 32, 0);
+            p.k = 0;
+            at_block(p, codes, p.j + 1 < per_mcu ? p.j + 1 : 0);
+            blocks--;
         }
     }
 }
@@ -133,57 +212,37 @@ extern "C" __global__ void __launch_bounds__(64)
 DEVICE u32 packed(u32 bits, u32 j, u32 k) { return bits | j << 8 | k << 16; }
 
 // The bits of sub-sequence `number` of an interval after the first `skip`.
-static __device__ Reader<true> begin(const u8* scan, const u32* interval, u32 number, u32 skip) {
-    u32 start = interval[0] + number * SUB;
-    u32 end = interval[0] + interval[1];
-    Reader<true> r = {scan, start, end, 0, 0, min(start + SUB, end), 0};
+static __device__ Reader begin(const u32* scan, const u32* interval, u32 number, u32 skip) {
+    u32 start = interval[0] + number * SUB, end = interval[0] + interval[1];
     // The first byte may be stuffing after the last one of the sub-sequence before.
-    if (number > 0 && start < end && scan[start] == 0 && scan[start - 1] == 0xff) r.at++;
-    refill(r);
-    consume(r, skip / 2);
-    refill(r);
-    consume(r, skip - skip / 2);
+    u32 before = number > 0 ? scan[(start - 1) / 4] >> (8 * ((start - 1) & 3)) & 255 : 0;
+    Reader r = reader<true>(scan, start, end, min(start + SUB, end), before == 255 ? 1 : 0);
+    r.bits <<= skip;
+    r.filled -= skip;
+    refill<true>(r);
     return r;
-}
-
-// Decodes the next code of a block and its value, which is that of coefficient `k` - 1 afterwards; a
-// `k` of 64 or more ends the block. At least 16 bits are available.
-static __device__ i32 next(Reader<true>& r, const u32* dc, const u32* ac, u32& k) {
-    u32 s = symbol(r, k == 0 ? dc : ac);
-    u32 size = s & 15;
-    if (k > 0) {
-        if (size == 0 && s != 0xf0) {
-            k = 64;
-            return 0;
-        }
-        k += s >> 4;
-    }
-    k++;
-    return value(r, size);
 }
 
 // The state at the end of sub-sequence `number` of an interval from that at its start, and how many
 // blocks end in it.
-static __device__ u32 count(const u8* scan, const u32* interval, const u32* tables,
+static __device__ u32 count(const u32* scan, const u32* interval, const u32* tables,
                             const u32* plan, u32 number, u32 state, u32& completed) {
-    Reader<true> r = begin(scan, interval, number, state & 31);
-    u32 j = state >> 8 & 15, k = state >> 16 & 63;
-    const u32* frame = tables + interval[2] * 9;
+    Codes codes = codes_of(tables, plan, interval[2]);
+    Reader r = begin(scan, interval, number, state & 31);
+    Place p = {};
+    at_block(p, codes, state >> 8 & 15);
+    p.k = state >> 16 & 63;
     u32 period = interval[6];
     completed = 0;
-    u32 c = plan[48 + j] & 15;
-    refill(r);
     while (r.filled > r.over) {
-        next(r, tables + frame[3 + c], tables + frame[6 + c], k);
-        if (k >= 64) {
-            k = 0;
-            j = j + 1 < period ? j + 1 : 0;
-            c = plan[48 + j] & 15;
+        next<true>(r, codes, p);
+        if (p.k >= 64) {
+            p.k = 0;
+            at_block(p, codes, p.j + 1 < period ? p.j + 1 : 0);
             completed++;
         }
-        refill(r);
     }
-    return packed(min(r.over - r.filled, 31u), j, k);
+    return packed(min(r.over - r.filled, 31u), p.j, p.k);
 }
 
 // Brings the sub-sequences of 256 into step: where each starts and ends, if the first one's guess is
@@ -191,7 +250,7 @@ static __device__ u32 count(const u8* scan, const u32* interval, const u32* tabl
 // before it. `cuts` says for each frame where its sub-sequences start, in 256s, then for each
 // sub-sequence its interval. Grid: 256 sub-sequences.
 extern "C" __global__ void __launch_bounds__(256)
-    synchronise(const u8* scan, const u32* intervals, const u32* tables, const u32* plan,
+    synchronise(const u32* scan, const u32* intervals, const u32* tables, const u32* plan,
                 const u32* cuts, u32* states, u32 frames, u32 first_group) {
     __shared__ u32 ends[256];
     __shared__ u32 changed;
@@ -231,34 +290,38 @@ extern "C" __global__ void __launch_bounds__(256)
     mine[2] = completed;
 }
 
-// Sum of `mine` over the threads before this one; `total` over all 256. `sums` is shared; its
-// contents are free for reuse after the next barrier.
+// Sum of `mine` over the threads before this one; `total` over all 256. `sums` is shared, eight words;
+// its contents are free for reuse after the next barrier.
 DEVICE u32 prefix_sum(u32 mine, u32* sums, u32& total) {
-    u32 t = threadIdx.x;
-    sums[t] = mine;
-    __syncthreads();
-    for (u32 step = 1; step < 256; step *= 2) {
-        u32 before = t >= step ? sums[t - step] : 0;
-        __syncthreads();
-        sums[t] += before;
-        __syncthreads();
+    u32 lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    u32 sum = mine;
+    for (u32 step = 1; step < 32; step *= 2) {
+        u32 before = __shfl_up_sync(0xffffffffu, sum, step);
+        if (lane >= step) sum += before;
     }
-    total = sums[255];
-    return sums[t] - mine;
+    if (lane == 31) sums[warp] = sum;
+    __syncthreads();
+    total = 0;
+    for (u32 w = 0; w < 8; w++) {
+        if (w == warp) sum += total;
+        total += sums[w];
+    }
+    return sum - mine;
 }
 
-// Brings the 256s of a frame into step, a thread each, then adds up the blocks before each
-// sub-sequence. Grid: frames.
+// Brings the 256s of a frame into step, a thread each, the first ones in warps of their own, where
+// nobody waits for another; then adds up the blocks before each sub-sequence. Grid: frames.
 extern "C" __global__ void __launch_bounds__(256)
-    chain(const u8* scan, const u32* intervals, const u32* tables, const u32* plan,
+    chain(const u32* scan, const u32* intervals, const u32* tables, const u32* plan,
           const u32* cuts, u32* states, u32 frames, u32 first_group, u32 first_frame) {
-    __shared__ u32 sums[256];
+    __shared__ u32 sums[8];
     __shared__ u32 changed;
     u32 t = threadIdx.x;
     u32 from = cuts[first_frame + blockIdx.x], to = cuts[first_frame + blockIdx.x + 1];
     for (u32 first = from; first < to; first += 256) {
-        bool mine = first + t > from && first + t < to;
-        u32 cut = (first + t) * 256;
+        u32 group = first + (t >> 5) + (t & 31) * 8;
+        bool mine = group > from && group < to;
+        u32 cut = group * 256;
         u32 at = cut - first_group * 256;
         for (u32 round = 0; round < 257; round++) {
             if (t == 0) changed = 0;
@@ -297,7 +360,7 @@ extern "C" __global__ void __launch_bounds__(256)
 // Writes the coefficients of each sub-sequence, DC values as differences, into blocks that are zero
 // before; a word that two of them share gets a half from each. Grid: 64 sub-sequences.
 extern "C" __global__ void __launch_bounds__(64)
-    scatter(const u8* scan, const u32* intervals, const u32* tables, const u32* plan,
+    scatter(const u32* scan, const u32* intervals, const u32* tables, const u32* plan,
             const u32* cuts, const u32* states, u32* coefficients, u32 frames, u32 first_group,
             u32 first_frame, u32 frame_blocks, u32 per_mcu) {
     u32 at = blockIdx.x * 64 + threadIdx.x;
@@ -305,46 +368,35 @@ extern "C" __global__ void __launch_bounds__(64)
     u32 i = cuts[frames + 1 + cut];
     if (i == NONE) return;
     const u32* interval = intervals + i * INTERVAL;
-    const u32* frame = tables + interval[2] * 9;
     u32 state = states[at * 4];
     u32 block = states[at * 4 + 3] - states[(interval[5] - first_group * 256) * 4 + 3];
     u32 blocks = interval[4] * per_mcu;
-    Reader<true> r = begin(scan, interval, cut - interval[5], state & 31);
+    Codes codes = codes_of(tables, plan, interval[2]);
+    Reader r = begin(scan, interval, cut - interval[5], state & 31);
     u32 first = (interval[2] - first_frame) * frame_blocks + interval[3] * per_mcu;
-    u32* out = coefficients + (static_cast<u64>(first) + block) * 32;
-    u32 j = block % per_mcu, k = state >> 16 & 63;
-    u32 c = plan[48 + j] & 15;
-    u32 word = k >> 1, pending = 0;
-    refill(r);
+    Place p = {};
+    at_block(p, codes, block % per_mcu);
+    p.k = state >> 16 & 63;
+    Writer w = {coefficients + (static_cast<u64>(first) + block) * 32, p.k >> 1, 0, true};
     while (r.filled > r.over && block < blocks) {
-        i32 v = next(r, tables + frame[3 + c], tables + frame[6 + c], k);
-        if (k <= 64) {
-            if ((k - 1) >> 1 != word) {
-                if (pending) atomicOr(out + word, pending);
-                word = (k - 1) >> 1;
-                pending = 0;
-            }
-            pending |= (static_cast<u32>(v) & 0xffff) << (16 * ((k - 1) & 1));
-        }
-        if (k >= 64) {
-            if (pending) atomicOr(out + word, pending);
-            word = pending = k = 0;
+        u32 v = static_cast<u32>(next<true>(r, codes, p));
+        add(w, p.k - 1, v);
+        if (p.k >= 64) {
+            go_to(w, w.out + 32, 0);
+            p.k = 0;
             block++;
-            out += 32;
-            j = j + 1 < per_mcu ? j + 1 : 0;
-            c = plan[48 + j] & 15;
+            at_block(p, codes, p.j + 1 < per_mcu ? p.j + 1 : 0);
         }
-        refill(r);
     }
-    if (pending) atomicOr(out + word, pending);
+    flush(w, true);
 }
 
-// Adds up the differences of one component's DC values in an interval, eight blocks a thread. Grid:
+// Adds up the differences of one component's DC values in an interval, 16 blocks a thread. Grid:
 // components, then intervals in two dimensions.
 extern "C" __global__ void __launch_bounds__(256)
     add_up(const u32* intervals, u32* coefficients, u32 first_interval, u32 interval_count,
            u32 first_frame, u32 frame_blocks, u32 per_mcu, u32 luma_blocks) {
-    __shared__ u32 sums[256];
+    __shared__ u32 sums[8];
     u32 number = blockIdx.z * gridDim.y + blockIdx.y;
     if (number >= interval_count) return;
     const u32* interval = intervals + (first_interval + number) * INTERVAL;
@@ -355,22 +407,26 @@ extern "C" __global__ void __launch_bounds__(256)
     u32* blocks = coefficients + static_cast<u64>(block) * 32;
     u32 count = interval[4] * each;
     u32 done = 0;
-    for (u32 first = 0; first < count; first += 2048) {
-        u32 mine = first + threadIdx.x * 8;
-        u32 words[8];
+    for (u32 first = 0; first < count; first += 4096) {
+        u32 mine = first + threadIdx.x * 16;
+        // Block of the MCU, and where it stands.
+        u32 within = mine % each, at = (mine / each * per_mcu + within) * 32;
+        u32 words[16], places[16];
         u32 sum = 0;
-        for (u32 i = 0; i < 8; i++) {
-            u32 n = mine + i;
-            words[i] = n < count ? blocks[(n / each * per_mcu + n % each) * 32] : 0;
+        for (u32 i = 0; i < 16; i++) {
+            words[i] = mine + i < count ? blocks[at] : 0;
+            places[i] = at;
             sum += words[i];
+            within++;
+            at += within < each ? 32 : (per_mcu - each + 1) * 32;
+            within = within < each ? within : 0;
         }
         u32 total;
         sum = done + prefix_sum(sum, sums, total);
-        for (u32 i = 0; i < 8; i++) {
-            u32 n = mine + i;
+        for (u32 i = 0; i < 16; i++) {
             sum += words[i];
             u32 word = (words[i] & 0xffff0000u) | (sum & 0xffff);
-            if (n < count) blocks[(n / each * per_mcu + n % each) * 32] = word;
+            if (mine + i < count) blocks[places[i]] = word;
         }
         done += total;
         __syncthreads();

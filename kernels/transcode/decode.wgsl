@@ -1,6 +1,6 @@
 // Huffman decoding: a thread per restart interval, or, where intervals are long, a thread per
 // sub-sequence of so many bytes: decode.cu says how, and why it ends and stays in bounds whatever
-// the data. Layouts of buffers and tables: gpu.rs, device_tables.rs.
+// the data. Goes on from reader.wgsl. Layouts of buffers and tables: gpu.rs, device_tables.rs.
 
 struct Scalars {
     first_interval: u32,
@@ -8,6 +8,7 @@ struct Scalars {
     first_frame: u32,
     frame_blocks: u32,
     per_mcu: u32,
+    lanes: u32,
 }
 
 struct SynchroniseScalars {
@@ -38,12 +39,6 @@ struct AddScalars {
     luma_blocks: u32,
 }
 
-// All but add_up:
-@group(0) @binding(0) var<storage, read> scan: array<u32>;
-@group(0) @binding(1) var<storage, read> intervals: array<u32>;
-@group(0) @binding(2) var<storage, read> tables: array<u32>;
-@group(0) @binding(3) var<storage, read> plan: array<u32>;
-
 // decode: coefficients (two a word, zigzag order, low half first; zero before), scalars
 @group(0) @binding(4) var<storage, read_write> coefficients: array<u32>;
 @group(0) @binding(5) var<uniform> scalars: Scalars;
@@ -69,200 +64,88 @@ const SUB = 128u;
 const INTERVAL = 7u;
 const NONE = 0xffffffffu;
 
-// Position in the file and its end; bits read but not used, left-aligned, and how many; how many of
-// those read so far stand at or behind the byte `limit`.
-var<private> at: u32;
-var<private> end: u32;
-var<private> bits: u32;
-var<private> filled: u32;
-var<private> limit: u32;
-var<private> over: u32;
-
-fn byte_at(i: u32) -> u32 {
-    return (scan[i >> 2u] >> (8u * (i & 3u))) & 255u;
-}
-
-// The next byte, zero after the end; a zero byte after 0xff is stuffing.
-fn take_byte() {
-    var byte = 0u;
-    if (at >= limit) {
-        over += 8u;
-    }
-    if (at < end) {
-        byte = byte_at(at);
-        at++;
-        if (byte == 255u && at < end && byte_at(at) == 0u) {
-            at++;
-        }
-    }
-    bits |= byte << (24u - filled);
-    filled += 8u;
-}
-
-// Makes at least 25 bits available. No loop: software adapters (Mesa's llvmpipe) end every loop of a
-// program after 65,535 iterations of all of them together.
-fn refill() {
-    if (filled <= 24u) {
-        take_byte();
-    }
-    if (filled <= 24u) {
-        take_byte();
-    }
-    if (filled <= 24u) {
-        take_byte();
-    }
-    if (filled <= 24u) {
-        take_byte();
-    }
-}
-
-fn consume(count: u32) {
-    bits <<= count;
-    filled -= count;
-}
-
-// The next symbol of the code at `table`: 512 short codes, 18 limits, 18 offsets, 256 symbols. At
-// least 16 bits are available.
-fn symbol(table: u32) -> u32 {
-    let found = tables[table + (bits >> 23u)];
-    if (found != 0u) {
-        consume(found >> 8u);
-        return found & 255u;
-    }
-    let code = bits >> 16u;
-    var length = 10u;
-    while (length < 16u && code >= tables[table + 512u + length]) {
-        length++;
-    }
-    let index = (code >> (16u - length)) + tables[table + 530u + length];
-    consume(length);
-    return tables[table + 548u + (index & 255u)];
-}
-
-// A signed value of `size` bits (at most 15).
-fn value(size: u32) -> i32 {
-    if (size == 0u) {
-        return 0;
-    }
-    refill();
-    let found = i32(bits >> (32u - size));
-    consume(size);
-    if (found < (1i << (size - 1u))) {
-        return found - (1i << size) + 1;
-    }
-    return found;
-}
-
-// One block into the words from `out`; returns its DC value.
-fn block(dc: u32, ac: u32, last: i32, out: u32) -> i32 {
-    refill();
-    let first = last + value(symbol(dc) & 15u);
-    var word = 0u;
-    var pending = u32(first) & 0xffffu;
-    var k = 1u;
-    while (k < 64u) {
-        refill();
-        let s = symbol(ac);
-        let size = s & 15u;
-        if (size == 0u && s != 0xf0u) {
-            break;
-        }
-        k += s >> 4u;
-        let v = value(size);
-        if (k < 64u) {
-            if ((k >> 1u) != word) {
-                coefficients[out + word] = pending;
-                word = k >> 1u;
-                pending = 0u;
-            }
-            pending |= (u32(v) & 0xffffu) << (16u * (k & 1u));
-        }
-        k++;
-    }
-    coefficients[out + word] = pending;
-    return first;
-}
-
-@compute @workgroup_size(64)
-fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
-    if (id.x >= scalars.count) {
+@compute @workgroup_size(32)
+fn decode(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) t: u32,
+) {
+    let i = group.x * scalars.lanes + t;
+    if (t >= scalars.lanes || i >= scalars.count) {
         return;
     }
-    let interval = (scalars.first_interval + id.x) * INTERVAL;
-    at = intervals[interval];
-    end = at + intervals[interval + 1u];
+    let interval = (scalars.first_interval + i) * INTERVAL;
+    end = intervals[interval] + intervals[interval + 1u];
     limit = NONE;
+    start_at(intervals[interval], false);
     let frame = intervals[interval + 2u];
-    let entry = frame * 9u;
+    read_codes(frame);
     var out = (frame - scalars.first_frame) * scalars.frame_blocks;
     out = (out + intervals[interval + 3u] * scalars.per_mcu) * 32u;
+    at_block(0u);
+    k = 0u;
     var last = vec3<i32>();
-    for (var mcu = 0u; mcu < intervals[interval + 4u]; mcu++) {
-        for (var j = 0u; j < scalars.per_mcu; j++) {
-            let c = plan[48u + j] & 15u;
-            last[c] = block(tables[entry + 3u + c], tables[entry + 6u + c], last[c], out);
+    var to = 0u;
+    var pending = 0u;
+    // One loop, so that invocations wait for each other's codes, not for their blocks.
+    for (var blocks = intervals[interval + 4u] * scalars.per_mcu; blocks > 0u;) {
+        let first = k == 0u;
+        var v = next();
+        if (first) {
+            v += last[c];
+            last[c] = v;
+        }
+        let n = k - 1u;
+        if (v != 0 && n < 64u) {
+            if ((n >> 1u) != to) {
+                coefficients[out + to] = pending;
+                to = n >> 1u;
+                pending = 0u;
+            }
+            pending |= (u32(v) & 0xffffu) << (16u * (n & 1u));
+        }
+        if (k >= 64u) {
+            coefficients[out + to] = pending;
+            to = 0u;
+            pending = 0u;
             out += 32u;
+            k = 0u;
+            at_block(select(0u, j + 1u, j + 1u < scalars.per_mcu));
+            blocks--;
         }
     }
 }
 
 // The bits of sub-sequence `number` of the interval at `interval` after the first `skip`.
 fn begin(interval: u32, number: u32, skip: u32) {
-    at = intervals[interval] + number * SUB;
+    let first = intervals[interval] + number * SUB;
     end = intervals[interval] + intervals[interval + 1u];
-    limit = min(at + SUB, end);
-    bits = 0u;
-    filled = 0u;
-    over = 0u;
+    limit = min(first + SUB, end);
     // The first byte may be stuffing after the last one of the sub-sequence before.
-    if (number > 0u && at < end && byte_at(at) == 0u && byte_at(at - 1u) == 255u) {
-        at++;
+    var before = 0u;
+    if (number > 0u) {
+        before = (scan[(first - 1u) >> 2u] >> (8u * ((first - 1u) & 3u))) & 255u;
     }
+    start_at(first, before == 255u);
+    consume(skip);
     refill();
-    consume(skip / 2u);
-    refill();
-    consume(skip - skip / 2u);
-}
-
-// The coefficient that comes next.
-var<private> k: u32;
-
-// Decodes the next code of a block and its value, which is that of coefficient `k` - 1 afterwards; a
-// `k` of 64 or more ends the block. At least 16 bits are available.
-fn next(dc: u32, ac: u32) -> i32 {
-    let s = symbol(select(ac, dc, k == 0u));
-    let size = s & 15u;
-    if (k > 0u) {
-        if (size == 0u && s != 0xf0u) {
-            k = 64u;
-            return 0;
-        }
-        k += s >> 4u;
-    }
-    k++;
-    return value(size);
 }
 
 // The state at the end of sub-sequence `number` of an interval from that at its start (bits that
 // belong to a code before, block and coefficient that come next), and how many blocks end in it.
 fn count(interval: u32, number: u32, state: u32) -> vec2<u32> {
+    read_codes(intervals[interval + 2u]);
     begin(interval, number, state & 31u);
+    at_block((state >> 8u) & 15u);
     k = (state >> 16u) & 63u;
-    var j = (state >> 8u) & 15u;
-    let frame = intervals[interval + 2u] * 9u;
     let period = intervals[interval + 6u];
     var completed = 0u;
-    var c = plan[48u + j] & 15u;
-    refill();
     while (filled > over) {
-        next(tables[frame + 3u + c], tables[frame + 6u + c]);
+        next();
         if (k >= 64u) {
             k = 0u;
-            j = select(0u, j + 1u, j + 1u < period);
-            c = plan[48u + j] & 15u;
+            at_block(select(0u, j + 1u, j + 1u < period));
             completed++;
         }
-        refill();
     }
     return vec2<u32>(min(over - filled, 31u) | (j << 8u) | (k << 16u), completed);
 }
@@ -335,20 +218,22 @@ fn synchronise(
     states[mine + 2u] = found.y;
 }
 
-var<workgroup> sums: array<u32, 256>;
+var<workgroup> sums: array<u32, 512>;
 
 // Sum of `mine` over the threads before this one (x) and over all 256 (y). The next barrier
 // frees the sums for reuse.
 fn prefix_sum(t: u32, mine: u32) -> vec2<u32> {
     sums[t] = mine;
     workgroupBarrier();
+    // From one half to the other and back, so that a step needs one barrier.
+    var half = 0u;
     for (var step = 1u; step < 256u; step *= 2u) {
-        var before = 0u;
+        var sum = sums[half + t];
         if (t >= step) {
-            before = sums[t - step];
+            sum += sums[half + t - step];
         }
-        workgroupBarrier();
-        sums[t] += before;
+        half = 256u - half;
+        sums[half + t] = sum;
         workgroupBarrier();
     }
     return vec2<u32>(sums[t] - mine, sums[255]);
@@ -381,8 +266,8 @@ fn go_on(cut: u32, s: u32, state: u32) -> bool {
     return false;
 }
 
-// Brings the 256s of a frame into step, a thread each, then adds up the blocks before each
-// sub-sequence. Grid: frames.
+// Brings the 256s of a frame into step, a thread each, the first ones in subgroups of their own; then
+// adds up the blocks before each sub-sequence. Grid: frames.
 @compute @workgroup_size(256)
 fn chain(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -392,8 +277,9 @@ fn chain(
     let stop = cuts[chain_scalars.first_frame + group.x + 1u];
     let first_group = chain_scalars.first_group;
     for (var first = start; first < stop; first += 256u) {
-        let mine = first + t > start && first + t < stop;
-        let cut = (first + t) * 256u;
+        let number = first + (t >> 5u) + (t & 31u) * 8u;
+        let mine = number > start && number < stop;
+        let cut = number * 256u;
         let s = (cut - first_group * 256u) * 4u;
         for (var round = 0u; round < 257u; round++) {
             var state = 0u;
@@ -421,6 +307,17 @@ fn chain(
     }
 }
 
+fn flush(at_word: u32, pending: u32, both: bool) {
+    if (pending == 0u) {
+        return;
+    }
+    if (both) {
+        atomicOr(&scattered[at_word], pending);
+    } else {
+        atomicStore(&scattered[at_word], pending);
+    }
+}
+
 // Writes the coefficients of each sub-sequence, DC values as differences, into blocks that are zero
 // before; a word that two of them share gets a half from each. Grid: 64 sub-sequences.
 @compute @workgroup_size(64)
@@ -440,45 +337,42 @@ fn scatter(@builtin(global_invocation_id) id: vec3<u32>) {
     let first = (frame - scatter_scalars.first_frame) * scatter_scalars.frame_blocks;
     var out = (first + intervals[interval + 3u] * per_mcu + block) * 32u;
     let state = known[id.x * 4u];
+    read_codes(frame);
     begin(interval, cut - first_cut, state & 31u);
+    at_block(block % per_mcu);
     k = (state >> 16u) & 63u;
-    var j = block % per_mcu;
-    var c = plan[48u + j] & 15u;
-    var word = k >> 1u;
+    var to = k >> 1u;
     var pending = 0u;
-    refill();
+    // Only the first word and the last may be shared with others.
+    var both = true;
     while (filled > over && block < blocks) {
-        let v = next(tables[frame * 9u + 3u + c], tables[frame * 9u + 6u + c]);
-        if (k <= 64u) {
-            if (((k - 1u) >> 1u) != word) {
-                if (pending != 0u) {
-                    atomicOr(&scattered[out + word], pending);
-                }
-                word = (k - 1u) >> 1u;
+        let v = next();
+        let n = k - 1u;
+        let ends = k >= 64u;
+        if (v != 0 && n < 64u) {
+            if ((n >> 1u) != to) {
+                flush(out + to, pending, both);
+                to = n >> 1u;
                 pending = 0u;
+                both = false;
             }
-            pending |= (u32(v) & 0xffffu) << (16u * ((k - 1u) & 1u));
+            pending |= (u32(v) & 0xffffu) << (16u * (n & 1u));
         }
-        if (k >= 64u) {
-            if (pending != 0u) {
-                atomicOr(&scattered[out + word], pending);
-            }
-            word = 0u;
+        if (ends) {
+            flush(out + to, pending, both);
+            to = 0u;
             pending = 0u;
+            both = false;
             k = 0u;
             block++;
             out += 32u;
-            j = select(0u, j + 1u, j + 1u < per_mcu);
-            c = plan[48u + j] & 15u;
+            at_block(select(0u, j + 1u, j + 1u < per_mcu));
         }
-        refill();
     }
-    if (pending != 0u) {
-        atomicOr(&scattered[out + word], pending);
-    }
+    flush(out + to, pending, true);
 }
 
-// Adds up the differences of one component's DC values in an interval, eight blocks a thread. Grid:
+// Adds up the differences of one component's DC values in an interval, 16 blocks a thread. Grid:
 // components, then intervals in two dimensions.
 @compute @workgroup_size(256)
 fn add_up(
@@ -502,11 +396,11 @@ fn add_up(
     let blocks = frame * add_scalars.frame_blocks + add_intervals[interval + 3u] * per_mcu + j;
     let count = add_intervals[interval + 4u] * each;
     var done = 0u;
-    for (var first = 0u; first < count; first += 2048u) {
-        let mine = first + t * 8u;
-        var words = array<u32, 8>();
+    for (var first = 0u; first < count; first += 4096u) {
+        let mine = first + t * 16u;
+        var words = array<u32, 16>();
         var sum = 0u;
-        for (var i = 0u; i < 8u; i++) {
+        for (var i = 0u; i < 16u; i++) {
             let n = mine + i;
             if (n < count) {
                 words[i] = added[(blocks + n / each * per_mcu + n % each) * 32u];
@@ -515,7 +409,7 @@ fn add_up(
         }
         let before = prefix_sum(t, sum);
         sum = done + before.x;
-        for (var i = 0u; i < 8u; i++) {
+        for (var i = 0u; i < 16u; i++) {
             let n = mine + i;
             sum += words[i];
             if (n < count) {

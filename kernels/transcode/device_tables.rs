@@ -109,8 +109,8 @@ pub fn tables(movie: &Movie) -> Bytes {
 }
 
 /// A code for the device: 512 entries `length << 8 | symbol` for codes of up to 9 bits (else 0),
-/// then for each length 0 to 17 one past its last code left-aligned in 16 bits, for each length
-/// the index of a symbol minus its code, then 256 symbols.
+/// then for each length 0 to 17 one past the last code up to it left-aligned in 16 bits, for each
+/// length the index of a symbol minus its code, then 256 symbols.
 fn decode_table(spec: &HuffmanSpec) -> Vec<u32> {
     let (fast, limits, offsets, symbols) = (0, 512, 530, 548);
     let mut table = vec![0u32; 804];
@@ -127,11 +127,16 @@ fn decode_table(spec: &HuffmanSpec) -> Vec<u32> {
             table[from..from + (1 << free)].fill(length << 8 | u32::from(symbol));
         }
     }
+    for n in 1..18 {
+        table[limits + n] = table[limits + n].max(table[limits + n - 1]);
+    }
     table
 }
 
 /// What the encoder needs: zigzag order, divisors times 8 in that order (luma, chroma), DC codes
-/// (16 luma, 16 chroma) and AC codes (256 luma, 256 chroma) as `length << 16 | code`.
+/// (16 luma, 16 chroma) and AC codes (256 luma, 256 chroma) as `length << 16 | code`; 2^32 over those
+/// divisors, rounded up: the upper half of a product with a number of 16 bits is its quotient; and
+/// where in zigzag order each coefficient stands.
 pub fn encoder_words(quality: u32) -> Bytes {
     let codes = standard_huffman();
     let mut words: Vec<u32> = ZIGZAG.iter().map(|&z| u32::from(z)).collect();
@@ -144,6 +149,14 @@ pub fn encoder_words(quality: u32) -> Bytes {
     for ac in &codes.ac {
         words.extend(encode_table(ac));
     }
+    for quant in quantisers(quality) {
+        words.extend(quant.map(|q| (1u64 << 32).div_ceil(u64::from(q) * 8) as u32));
+    }
+    let mut places = [0u32; 64];
+    for (place, &natural) in (0..).zip(&ZIGZAG) {
+        places[usize::from(natural)] = place;
+    }
+    words.extend(places);
     shared(words)
 }
 
@@ -152,8 +165,9 @@ pub fn encoder_words(quality: u32) -> Bytes {
 ///
 /// Words of a component: 0 first word of its plane in a frame, 1 words of a row, 2 width, 3 height;
 /// of its scaled plane 4 first word, 5 words of a row, 6 width, 7 height; 8 first word of its
-/// middle rows in a frame; 9 to 11 first inputs, weights and taps of the filter down; 12 to 14
-/// of the filter across; 15 rows of the scaled plane with padding.
+/// middle rows in a frame; 9 to 11 first inputs, weights and pairs of weights of the filter down; 12 to
+/// 14 of the filter across; 15 rows of the scaled plane with padding. An output's weights down stand
+/// side by side, those across a row of outputs apart, so that neighbouring outputs' do.
 pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
     let mut words = vec![0i32; 48];
     words.extend(mcu_words(from));
@@ -165,12 +179,19 @@ pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
             (from.padded_size(c), to.padded_size(c));
         let mut entry = vec![plane, in_stride / 4, in_w, in_h];
         entry.extend([scaled, out_stride / 4, out_w, out_h, middle]);
-        for filter in [Filter::new(in_h, out_h), Filter::new(in_w, out_w)] {
+        let filters = [(Filter::new(in_h, out_h), in_rows), (Filter::new(in_w, out_w), in_stride)];
+        for (across, (filter, inputs)) in filters.into_iter().enumerate() {
+            let (first, weights) = weight_pairs(&filter, inputs);
+            let pairs = weights[0].len();
             entry.push(words.len());
-            words.extend(&filter.first);
+            words.extend(first);
             entry.push(words.len());
-            words.extend(filter.weights.iter().map(|&w| i32::from(w)));
-            entry.push(filter.taps);
+            if across == 1 {
+                words.extend((0..pairs).flat_map(|k| weights.iter().map(move |w| w[k])));
+            } else {
+                words.extend(weights.iter().flatten());
+            }
+            entry.push(pairs);
         }
         entry.push(out_rows);
         for (word, value) in words[c * 16..].iter_mut().zip(entry) {
@@ -181,6 +202,30 @@ pub fn plan_words(from: &Layout, to: &Layout) -> Bytes {
         middle += in_stride / 2 * out_h;
     }
     shared(words)
+}
+
+/// What a kernel needs to filter without a look at edges: each output's first input, an even one, and
+/// as many pairs of weights (two halves of a word) for all outputs, whose inputs are among `inputs`, an
+/// even number, padding included. Edges repeat by the sum of the weights that fall on them.
+fn weight_pairs(filter: &Filter, inputs: usize) -> (Vec<i32>, Vec<Vec<i32>>) {
+    let terms = |i| filter.terms(i).filter(|&(_, weight)| weight != 0);
+    let bounds = |i| {
+        let (least, most) = terms(i).fold((inputs, 0), |(a, b), (at, _)| (a.min(at), b.max(at)));
+        (least & !1, most)
+    };
+    let outputs = 0..filter.outputs();
+    let spans = outputs.clone().map(bounds).map(|(first, last)| (last + 1 - first).div_ceil(2));
+    let pairs = spans.max().unwrap_or(0);
+    let of = |i| {
+        let first = bounds(i).0.min(inputs - pairs * 2);
+        let mut weights = vec![0i16; pairs * 2];
+        for (at, weight) in terms(i) {
+            weights[at - first] += weight as i16;
+        }
+        let pair = |w: &[i16]| i32::from(w[0] as u16) | i32::from(w[1]) << 16;
+        (first as i32, weights.chunks(2).map(pair).collect())
+    };
+    outputs.map(of).unzip()
 }
 
 /// The blocks of an MCU in order: component (4 bits), column and row among the component's blocks
@@ -199,4 +244,32 @@ fn mcu_words(layout: &Layout) -> [i32; MOST_BLOCKS] {
         let back = (1..=count).find(alike).unwrap_or(count);
         (c | (x / 8) << 4 | (y / 8) << 8 | h << 12 | v << 16 | back << 20) as i32
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights in pairs name the inputs of the filter itself, each inside the padded row, with the same
+    /// sums at the edges.
+    #[test]
+    fn pairs_of_weights_are_the_filter() {
+        for (inputs, outputs) in [(1, 1), (1, 9), (7, 3), (17, 1), (33, 40), (40, 40), (270, 135)] {
+            let filter = Filter::new(inputs, outputs);
+            let padded = inputs.next_multiple_of(8);
+            let (first, weights) = weight_pairs(&filter, padded);
+            for i in 0..outputs {
+                let mut expected = vec![0; padded];
+                filter.terms(i).for_each(|(at, weight)| expected[at] += weight);
+                let mut found = vec![0; padded];
+                assert_eq!(first[i] % 2, 0);
+                for (k, &pair) in weights[i].iter().enumerate() {
+                    let at = first[i] as usize + 2 * k;
+                    found[at] += i32::from(pair as i16);
+                    found[at + 1] += pair >> 16;
+                }
+                assert_eq!(found, expected, "output {i} of {outputs} from {inputs}");
+            }
+        }
+    }
 }

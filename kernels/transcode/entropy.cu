@@ -2,20 +2,23 @@
 // device_tables.rs.
 #include "device.h"
 
-// Sum of `mine` over the threads before this one; `total` over all 256. `sums` is shared; its
-// contents are free for reuse after the next barrier.
+// Sum of `mine` over the threads before this one; `total` over all 256. `sums` is shared, eight words;
+// its contents are free for reuse after the next barrier.
 DEVICE u32 prefix_sum(u32 mine, u32* sums, u32& total) {
-    u32 t = threadIdx.x;
-    sums[t] = mine;
-    __syncthreads();
-    for (u32 step = 1; step < 256; step *= 2) {
-        u32 before = t >= step ? sums[t - step] : 0;
-        __syncthreads();
-        sums[t] += before;
-        __syncthreads();
+    u32 lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    u32 sum = mine;
+    for (u32 step = 1; step < 32; step *= 2) {
+        u32 before = __shfl_up_sync(0xffffffffu, sum, step);
+        if (lane >= step) sum += before;
     }
-    total = sums[255];
-    return sums[t] - mine;
+    if (lane == 31) sums[warp] = sum;
+    __syncthreads();
+    total = 0;
+    for (u32 w = 0; w < 8; w++) {
+        if (w == warp) sum += total;
+        total += sums[w];
+    }
+    return sum - mine;
 }
 
 // Coefficient `k` of a block of packed pairs.
@@ -51,25 +54,46 @@ static __device__ u32 coded(Writer* w, u32 code, i32 v, u32 size) {
     return length;
 }
 
-// Length in bits of a block, which is also written where `w` is given.
-static __device__ u32 code_block(const u32* block, i32 last_dc, const u32* dc, const u32* ac,
-                                 Writer* w) {
+// A bit for each coefficient of a block, the first in bit 0, set where it is not zero. The eight reads
+// do not wait for each other.
+static __device__ u64 nonzero(const u32* block) {
+    u64 mask = 0;
+    for (u32 i = 0; i < 8; i++) {
+        uint4 four = reinterpret_cast<const uint4*>(block)[i];
+        u32 words[4] = {four.x, four.y, four.z, four.w};
+        u32 bits = 0;
+        for (u32 n = 0; n < 4; n++) {
+            bits |= (words[n] & 0xffff ? 1u : 0u) << (2 * n);
+            bits |= (words[n] >> 16 ? 2u : 0u) << (2 * n);
+        }
+        mask |= static_cast<u64>(bits) << (8 * i);
+    }
+    return mask;
+}
+
+DEVICE u32 lowest(u64 mask) {
+    u32 low = static_cast<u32>(mask);
+    return low ? __ffs(low) - 1 : 31 + __ffs(static_cast<u32>(mask >> 32));
+}
+
+// Length in bits of a block whose coefficients that are not zero `mask` names; it is also written where
+// `w` is given.
+static __device__ u32 code_block(const u32* block, u64 mask, i32 last_dc, const u32* dc,
+                                 const u32* ac, Writer* w) {
     i32 v = coefficient(block, 0) - last_dc;
     u32 size = 32 - __clz(v < 0 ? -v : v);
     u32 bits = coded(w, dc[size], v, size);
-    u32 run = 0;
-    for (u32 k = 1; k < 64; k++) {
+    u32 next = 1;
+    for (mask &= ~1ull; mask; mask &= mask - 1) {
+        u32 k = lowest(mask);
+        u32 run = k - next;
+        next = k + 1;
         v = coefficient(block, k);
-        if (v == 0) {
-            run++;
-            continue;
-        }
         for (; run > 15; run -= 16) bits += coded(w, ac[0xf0], 0, 0);
         size = 32 - __clz(v < 0 ? -v : v);
         bits += coded(w, ac[(run << 4 | size) & 255], v, size);
-        run = 0;
     }
-    if (run > 0) bits += coded(w, ac[0], 0, 0);
+    if (next < 64) bits += coded(w, ac[0], 0, 0);
     return bits;
 }
 
@@ -78,7 +102,7 @@ static __device__ u32 code_block(const u32* block, i32 last_dc, const u32* dc, c
 extern "C" __global__ void __launch_bounds__(256)
     entropy(const u32* spectrum, const u32* encoder, const u32* plan, u32* raw, u32* rows,
             u32 row_blocks, u32 per_mcu, u32 raw_words) {
-    __shared__ u32 sums[256];
+    __shared__ u32 sums[8];
     u32 t = threadIdx.x;
     u32 row = blockIdx.y * gridDim.x + blockIdx.x;
     const u32* blocks = spectrum + static_cast<u64>(row) * row_blocks * 32;
@@ -95,7 +119,8 @@ extern "C" __global__ void __launch_bounds__(256)
         const u32* dc = encoder + (luma ? 192 : 208);
         const u32* ac = encoder + (luma ? 224 : 480);
         i32 last = valid && b >= back ? coefficient(block - back * 32, 0) : 0;
-        u32 bits = valid ? code_block(block, last, dc, ac, nullptr) : 0;
+        u64 mask = valid ? nonzero(block) : 0;
+        u32 bits = valid ? code_block(block, mask, last, dc, ac, nullptr) : 0;
         u32 total;
         u32 at = done + prefix_sum(bits, sums, total);
         u32 end = done + total;
@@ -103,7 +128,7 @@ extern "C" __global__ void __launch_bounds__(256)
         __syncthreads();
         if (valid) {
             Writer writer = {out + at / 32, 0, at & 31};
-            code_block(block, last, dc, ac, &writer);
+            code_block(block, mask, last, dc, ac, &writer);
             if (writer.filled > 0) atomicOr(writer.out, writer.pending);
         }
         __syncthreads();
@@ -132,7 +157,7 @@ extern "C" __global__ void __launch_bounds__(256)
 // so far, then every row's length.
 extern "C" __global__ void __launch_bounds__(256)
     place(u32* rows, u32* lengths, u32 count, u32 first_row) {
-    __shared__ u32 sums[256];
+    __shared__ u32 sums[8];
     u32 t = threadIdx.x;
     u32 base = lengths[0] / 4;
     for (u32 first = 0; first < count; first += 256) {
@@ -153,7 +178,7 @@ extern "C" __global__ void __launch_bounds__(256)
 // Copies a row's bytes to the output with a zero after every 0xff. Grid: rows, frames.
 extern "C" __global__ void __launch_bounds__(256)
     emit(const u32* raw, const u32* rows, u32* bytes, u32 raw_words, u32 capacity) {
-    __shared__ u32 sums[256];
+    __shared__ u32 sums[8];
     // Up to 3 bytes left over and 256 words of 4 bytes, each stuffed.
     __shared__ u32 stage[516];
     u32 t = threadIdx.x;

@@ -17,7 +17,7 @@ struct EmitScalars {
 }
 
 // entropy: spectrum, encoder, plan, raw, rows, scalars
-@group(0) @binding(0) var<storage, read> spectrum: array<u32>;
+@group(0) @binding(0) var<storage, read> spectrum: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> encoder: array<u32>;
 @group(0) @binding(2) var<storage, read> plan: array<u32>;
 @group(0) @binding(3) var<storage, read_write> raw: array<atomic<u32>>;
@@ -35,20 +35,22 @@ struct EmitScalars {
 @group(0) @binding(2) var<storage, read_write> bytes: array<u32>;
 @group(0) @binding(3) var<uniform> emit_scalars: EmitScalars;
 
-var<workgroup> sums: array<u32, 256>;
+var<workgroup> sums: array<u32, 512>;
 
 // Sum of `mine` over the threads before this one (x) and over all 256 (y). The next barrier
 // frees the sums for reuse.
 fn prefix_sum(t: u32, mine: u32) -> vec2<u32> {
     sums[t] = mine;
     workgroupBarrier();
+    // From one half to the other and back, so that a step needs one barrier.
+    var half = 0u;
     for (var step = 1u; step < 256u; step *= 2u) {
-        var before = 0u;
+        var sum = sums[half + t];
         if (t >= step) {
-            before = sums[t - step];
+            sum += sums[half + t - step];
         }
-        workgroupBarrier();
-        sums[t] += before;
+        half = 256u - half;
+        sums[half + t] = sum;
         workgroupBarrier();
     }
     return vec2<u32>(sums[t] - mine, sums[255]);
@@ -88,34 +90,61 @@ fn coded(code: u32, v: i32, size: u32) -> u32 {
 }
 
 fn coefficient(block: u32, k: u32) -> i32 {
-    return i32(spectrum[block * 32u + (k >> 1u)] << (16u - 16u * (k & 1u))) >> 16u;
+    let word = spectrum[block * 8u + (k >> 3u)][(k >> 1u) & 3u];
+    return i32(word << (16u - 16u * (k & 1u))) >> 16u;
 }
 
 fn size_of(v: i32) -> u32 {
     return 32u - countLeadingZeros(u32(abs(v)));
 }
 
-// Length in bits of a block.
-fn code_block(block: u32, last_dc: i32, dc: u32, ac: u32) -> u32 {
+// A bit for each of eight coefficients, set where it is not zero.
+fn nonzero(at: u32) -> u32 {
+    let words = spectrum[at];
+    let low = select(vec4<u32>(), vec4<u32>(1u, 4u, 16u, 64u), (words & vec4<u32>(0xffffu)) != vec4<u32>());
+    let high = select(vec4<u32>(), vec4<u32>(2u, 8u, 32u, 128u), (words >> vec4<u32>(16u)) != vec4<u32>());
+    let bits = low | high;
+    return bits.x | bits.y | bits.z | bits.w;
+}
+
+// The same for a whole block: first half, second half.
+fn nonzeros(block: u32) -> vec2<u32> {
+    let at = block * 8u;
+    let first = nonzero(at) | (nonzero(at + 1u) << 8u) | (nonzero(at + 2u) << 16u)
+        | (nonzero(at + 3u) << 24u);
+    let second = nonzero(at + 4u) | (nonzero(at + 5u) << 8u) | (nonzero(at + 6u) << 16u)
+        | (nonzero(at + 7u) << 24u);
+    return vec2<u32>(first, second);
+}
+
+// Length in bits of a block whose coefficients that are not zero `mask` names.
+fn code_block(block: u32, mask: vec2<u32>, last_dc: i32, dc: u32, ac: u32) -> u32 {
     let difference = coefficient(block, 0u) - last_dc;
     let size = size_of(difference);
     var bits = coded(encoder[dc + size], difference, size);
-    var run = 0u;
-    for (var k = 1u; k < 64u; k++) {
-        let v = coefficient(block, k);
-        if (v == 0) {
-            run++;
-            continue;
+    var low = mask.x & ~1u;
+    var high = mask.y;
+    var next = 1u;
+    while ((low | high) != 0u) {
+        var k = 0u;
+        if (low != 0u) {
+            k = countTrailingZeros(low);
+            low &= low - 1u;
+        } else {
+            k = 32u + countTrailingZeros(high);
+            high &= high - 1u;
         }
+        var run = k - next;
+        next = k + 1u;
         while (run > 15u) {
             bits += coded(encoder[ac + 0xf0u], 0, 0u);
             run -= 16u;
         }
+        let v = coefficient(block, k);
         let size = size_of(v);
         bits += coded(encoder[ac + (((run << 4u) | size) & 255u)], v, size);
-        run = 0u;
     }
-    if (run > 0u) {
+    if (next < 64u) {
         bits += coded(encoder[ac], 0, 0u);
     }
     return bits;
@@ -145,12 +174,14 @@ fn entropy(
         let ac = select(480u, 224u, luma);
         var last = 0;
         var bits = 0u;
+        var mask = vec2<u32>();
         writing = false;
         if (valid) {
             if (b >= back) {
                 last = coefficient(block - back, 0u);
             }
-            bits = code_block(block, last, dc, ac);
+            mask = nonzeros(block);
+            bits = code_block(block, mask, last, dc, ac);
         }
         let sum = prefix_sum(t, bits);
         let at = done + sum.x;
@@ -165,7 +196,7 @@ fn entropy(
             word_at = out + at / 32u;
             pending = 0u;
             filled = at & 31u;
-            code_block(block, last, dc, ac);
+            code_block(block, mask, last, dc, ac);
             if (filled > 0u) {
                 atomicOr(&raw[word_at], pending);
             }

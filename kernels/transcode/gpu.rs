@@ -6,7 +6,7 @@
 //!
 //! `decode` (a thread per restart interval; or, for long ones, `synchronise`, `chain`, `scatter` and
 //! `add_up`: decode.cu says how) → `inverse` (8 threads a block of samples) → `down`,
-//! `across` (a thread per 4 samples) → `forward` → `entropy` (a workgroup per row of MCUs: bit
+//! `across` (8 samples a thread) → `forward` → `entropy` (a workgroup per row of MCUs: bit
 //! lengths, prefix sum, packing) → `place` (prefix sum over rows) → `emit` (byte stuffing).
 
 use std::ops::Range;
@@ -29,6 +29,11 @@ use crate::work::{DeviceInfo, Language, Tuning, Unsupported};
 /// Words that a block can take at most: a DC code with its bits (22) and 63 AC codes with
 /// theirs (26 each).
 const RAW_WORDS_PER_BLOCK: usize = 52;
+
+/// Blocks of samples that a workgroup of the transforms takes, in six turns, and its threads: eight for
+/// each block of a turn.
+const TRANSFORM_BLOCKS: usize = 6 * 24;
+const TRANSFORM_THREADS: u32 = 24 * 8;
 
 /// Index of each pair of stages in the module tables.
 const DECODE: usize = 0;
@@ -80,7 +85,11 @@ static CUDA: [CudaModule; 4] = [
 ];
 
 static WGSL: [WgslModule; 4] = [
-    WgslModule { name: "transcode/decode", source: include_str!("decode.wgsl"), features: &[] },
+    WgslModule {
+        name: "transcode/decode",
+        source: concat!(include_str!("reader.wgsl"), include_str!("decode.wgsl")),
+        features: &[],
+    },
     WgslModule {
         name: "transcode/transform",
         source: include_str!("transform.wgsl"),
@@ -149,6 +158,9 @@ pub fn recording(
     let (_, most, cut) = TUNINGS.get(tuning.index).copied().unwrap_or(TUNINGS[0]);
     let batch = sizes.batch(data.len() as u64, device)?.min(movie.frames.len()).min(most);
     let mut builder = Builder::new(data, movie, &sizes, batch, quality, language);
+    if let Some(units) = device.compute_units {
+        builder.units = units as usize;
+    }
     if cut {
         builder.cut(movie, batch);
     }
@@ -237,6 +249,12 @@ impl Sizes {
     }
 }
 
+/// Threads of 32 that decode an interval each. Every thread waits for what only others do at a code, so
+/// few go together unless two such groups for each of a multiprocessor's four schedulers are full.
+fn lanes(intervals: usize, units: usize) -> usize {
+    intervals.div_ceil(units * 8).next_power_of_two().clamp(8, 32)
+}
+
 /// Whole images from the downloaded lengths and bytes.
 fn images(
     outputs: &[Vec<u8>],
@@ -285,6 +303,8 @@ struct Builder<'a> {
     lengths: BufferId,
     bytes: BufferId,
     cuts: Option<Cuts>,
+    /// Multiprocessors of the device; many where that is not known.
+    units: usize,
 }
 
 /// What decoding by sub-sequences needs.
@@ -348,6 +368,7 @@ impl<'a> Builder<'a> {
             lengths,
             bytes,
             cuts: None,
+            units: 128,
         }
     }
 
@@ -400,6 +421,7 @@ impl<'a> Builder<'a> {
             self.decode_cut(&cuts, first..first + count, from_interval, intervals);
             self.cuts = Some(cuts);
         } else {
+            let lanes = lanes(intervals, self.units);
             let args = vec![
                 Arg::Read(self.scan),
                 Arg::Read(self.intervals),
@@ -411,8 +433,9 @@ impl<'a> Builder<'a> {
                 u(first),
                 u(from.blocks()),
                 u(per_mcu),
+                u(lanes),
             ];
-            self.dispatch("decode", DECODE, 64, [intervals.div_ceil(64), 1, 1], args);
+            self.dispatch("decode", DECODE, 32, [intervals.div_ceil(lanes), 1, 1], args);
         }
         let args = vec![
             Arg::Read(self.coefficients),
@@ -425,8 +448,8 @@ impl<'a> Builder<'a> {
             u(per_mcu),
             u(self.sizes.planes),
         ];
-        let across = (from.mcus_x() * per_mcu).div_ceil(8);
-        self.dispatch("inverse", TRANSFORM, 64, [across, from.mcus_y(), count], args);
+        let grid = [(from.mcus_x() * per_mcu).div_ceil(TRANSFORM_BLOCKS), from.mcus_y(), count];
+        self.dispatch("inverse", TRANSFORM, TRANSFORM_THREADS, grid, args);
     }
 
     /// Decodes `frames`, whose restart intervals are `intervals` from `from_interval` on, by
@@ -480,14 +503,9 @@ impl<'a> Builder<'a> {
             u(self.sizes.middle),
             u(from.components),
         ];
-        let words = from.padded_size(0).0 / 4;
-        self.dispatch(
-            "down",
-            SCALE,
-            64,
-            [words.div_ceil(64), to.height, from.components * count],
-            args,
-        );
+        let (width, planes) = (from.padded_size(0).0, from.components * count);
+        let grid = [width.div_ceil(256), to.height.div_ceil(8), planes];
+        self.dispatch("down", SCALE, 256, grid, args);
         let args = vec![
             Arg::Read(self.middle),
             Arg::Read(self.plan),
@@ -497,13 +515,7 @@ impl<'a> Builder<'a> {
             u(from.components),
         ];
         let (width, rows) = to.padded_size(0);
-        self.dispatch(
-            "across",
-            SCALE,
-            64,
-            [(width / 4).div_ceil(64), rows, from.components * count],
-            args,
-        );
+        self.dispatch("across", SCALE, 256, [width.div_ceil(256), rows / 8, planes], args);
     }
 
     fn encode(&mut self, first: usize, count: usize) {
@@ -519,13 +531,8 @@ impl<'a> Builder<'a> {
             u(per_mcu),
             u(self.sizes.scaled),
         ];
-        self.dispatch(
-            "forward",
-            TRANSFORM,
-            64,
-            [(across * per_mcu).div_ceil(8), rows, count],
-            args,
-        );
+        let grid = [(across * per_mcu).div_ceil(TRANSFORM_BLOCKS), rows, count];
+        self.dispatch("forward", TRANSFORM, TRANSFORM_THREADS, grid, args);
         let args = vec![
             Arg::Read(self.spectrum),
             Arg::Read(self.encoder),

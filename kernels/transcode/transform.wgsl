@@ -1,4 +1,5 @@
-// The integer transforms: eight threads a block, eight blocks a workgroup. Layouts: gpu.rs, device_tables.rs.
+// The integer transforms: eight invocations a block of samples, 24 such blocks at once, six times:
+// transform.cu says why. Layouts: gpu.rs, device_tables.rs.
 
 struct InverseScalars {
     first_frame: u32,
@@ -14,24 +15,31 @@ struct ForwardScalars {
 }
 
 // inverse: coefficients, tables, encoder, plan, planes, scalars
-@group(0) @binding(0) var<storage, read> coefficients: array<u32>;
+@group(0) @binding(0) var<storage, read> coefficients: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> tables: array<u32>;
 @group(0) @binding(2) var<storage, read> encoder: array<u32>;
 @group(0) @binding(3) var<storage, read> plan: array<u32>;
-@group(0) @binding(4) var<storage, read_write> planes: array<u32>;
+@group(0) @binding(4) var<storage, read_write> planes: array<vec2<u32>>;
 @group(0) @binding(5) var<uniform> inverse_scalars: InverseScalars;
 
 // forward: scaled, encoder, plan, spectrum, scalars
-@group(0) @binding(0) var<storage, read> scaled: array<u32>;
+@group(0) @binding(0) var<storage, read> scaled: array<vec2<u32>>;
 @group(0) @binding(1) var<storage, read> forward_encoder: array<u32>;
 @group(0) @binding(2) var<storage, read> forward_plan: array<u32>;
-@group(0) @binding(3) var<storage, read_write> spectrum: array<u32>;
+@group(0) @binding(3) var<storage, read_write> spectrum: array<vec4<u32>>;
 @group(0) @binding(4) var<uniform> forward_scalars: ForwardScalars;
 
-// Samples of a block: rows 9 words apart, blocks 73, against bank conflicts.
+// Blocks at once, and how often, in a workgroup (as in gpu.rs).
+const BLOCKS = 24u;
+const PASSES = 6u;
+// Samples of a block: rows 9 words apart, blocks 72, against bank conflicts.
 const ROW = 9u;
-const BLOCK = 73u;
-var<workgroup> tile: array<i32, 584>;
+const BLOCK = 72u;
+var<workgroup> tile: array<i32, 1728>;
+// inverse: coefficients as they come, 8 vectors a block and 2 more against bank conflicts. forward:
+// coefficients as they go.
+var<workgroup> raw: array<vec4<u32>, 240>;
+var<workgroup> done: array<i32, 1728>;
 
 struct Eight {
     a: vec4<i32>,
@@ -85,10 +93,14 @@ fn load(at: u32, step: u32) -> Eight {
 }
 
 fn store(at: u32, step: u32, x: Eight) {
-    for (var i = 0u; i < 4u; i++) {
-        tile[at + i * step] = x.a[i];
-        tile[at + (i + 4u) * step] = x.b[i];
-    }
+    tile[at] = x.a.x;
+    tile[at + step] = x.a.y;
+    tile[at + 2u * step] = x.a.z;
+    tile[at + 3u * step] = x.a.w;
+    tile[at + 4u * step] = x.b.x;
+    tile[at + 5u * step] = x.b.y;
+    tile[at + 6u * step] = x.b.z;
+    tile[at + 7u * step] = x.b.w;
 }
 
 // Component, column and row among the component's blocks, of the block of an MCU that `entry` of
@@ -99,8 +111,19 @@ fn place_of(mcu: vec2<u32>, entry: u32) -> vec3<u32> {
     return vec3<u32>(entry & 15u, mcu * each + at);
 }
 
-fn low_half(word: u32) -> i32 {
-    return i32(word << 16u) >> 16u;
+fn low_half(words: vec4<i32>) -> vec4<i32> {
+    return (words << vec4<u32>(16u)) >> vec4<u32>(16u);
+}
+
+// Four coefficients of a block that stands from `block` in `raw`.
+fn gathered(block: u32, at: vec4<u32>) -> vec4<i32> {
+    let words = vec4<u32>(
+        raw[block + (at.x >> 3u)][(at.x >> 1u) & 3u],
+        raw[block + (at.y >> 3u)][(at.y >> 1u) & 3u],
+        raw[block + (at.z >> 3u)][(at.z >> 1u) & 3u],
+        raw[block + (at.w >> 3u)][(at.w >> 1u) & 3u],
+    );
+    return vec4<i32>(words << (vec4<u32>(16u) - 16u * (at & vec4<u32>(1u)))) >> vec4<u32>(16u);
 }
 
 fn packed(x: vec4<i32>) -> u32 {
@@ -108,47 +131,66 @@ fn packed(x: vec4<i32>) -> u32 {
     return s.x | (s.y << 8u) | (s.z << 16u) | (s.w << 24u);
 }
 
-// Grid: 8 blocks of a row of MCUs, rows of MCUs, frames.
-@compute @workgroup_size(64)
+// Grid: 6 times 24 blocks of a row of MCUs, rows of MCUs, frames.
+@compute @workgroup_size(192)
 fn inverse(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
     let t = thread & 7u;
-    let mine = (thread >> 3u) * BLOCK;
-    let row_blocks = inverse_scalars.mcus_x * inverse_scalars.per_mcu;
-    let b = group.x * 8u + (thread >> 3u);
-    let valid = b < row_blocks;
-    let mcu = vec2<u32>(b / inverse_scalars.per_mcu, group.y);
-    let p = place_of(mcu, plan[48u + b % inverse_scalars.per_mcu]);
-    if (valid) {
-        let frame = (inverse_scalars.first_frame + group.z) * 9u;
-        let quant = tables[frame + p.x] + t * 8u;
-        let block = (group.z * groups.y + group.y) * row_blocks + b;
-        for (var i = 0u; i < 8u; i++) {
-            let word = coefficients[block * 32u + t * 4u + (i >> 1u)];
-            let c = i32(word << (16u - 16u * (i & 1u))) >> 16u;
-            let natural = encoder[t * 8u + i];
-            let product = low_half(u32(c * i32(tables[quant + i])));
-            tile[mine + (natural >> 3u) * ROW + (natural & 7u)] = product;
+    let slot = thread >> 3u;
+    let mine = slot * BLOCK;
+    let per_mcu = inverse_scalars.per_mcu;
+    let row_blocks = inverse_scalars.mcus_x * per_mcu;
+    let first = group.x * (BLOCKS * PASSES);
+    let entry = plan[48u + slot % per_mcu];
+    let p = place_of(vec2<u32>((first + slot) / per_mcu, group.y), entry);
+    // Of column t: where its coefficients stand, and their quantisers.
+    let order = 864u + t;
+    let above = vec4<u32>(
+        encoder[order], encoder[order + 8u], encoder[order + 16u], encoder[order + 24u]
+    );
+    let below = vec4<u32>(
+        encoder[order + 32u], encoder[order + 40u], encoder[order + 48u], encoder[order + 56u]
+    );
+    let quant = tables[(inverse_scalars.first_frame + group.z) * 9u + p.x];
+    let a = vec4<i32>(vec4<u32>(
+        tables[quant + above.x], tables[quant + above.y],
+        tables[quant + above.z], tables[quant + above.w],
+    ));
+    let b = vec4<i32>(vec4<u32>(
+        tables[quant + below.x], tables[quant + below.y],
+        tables[quant + below.z], tables[quant + below.w],
+    ));
+    var at = ((group.z * groups.y + group.y) * row_blocks + first + slot) * 8u + t;
+    let g = p.x * 16u;
+    let row = plan[g] + (p.z * 8u + t) * plan[g + 1u];
+    var out = (group.z * inverse_scalars.frame_words + row) / 2u + p.y;
+    let step = BLOCKS / per_mcu * ((entry >> 12u) & 15u);
+    for (var turn = 0u; turn < PASSES; turn++) {
+        let start = first + turn * BLOCKS;
+        if (start >= row_blocks) {
+            break;
         }
-    }
-    workgroupBarrier();
-    if (valid) {
-        let x = inverse_pass(load(mine + t, ROW), 11u);
+        let valid = start + slot < row_blocks;
+        if (valid) {
+            raw[slot * 10u + t] = coefficients[at];
+        }
+        workgroupBarrier();
+        let upper = low_half(gathered(slot * 10u, above) * a);
+        let lower = low_half(gathered(slot * 10u, below) * b);
+        let x = inverse_pass(Eight(upper, lower), 11u);
         let least = vec4<i32>(-32768);
         let most = vec4<i32>(32767);
         store(mine + t, ROW, Eight(clamp(x.a, least, most), clamp(x.b, least, most)));
-    }
-    workgroupBarrier();
-    if (valid) {
-        let x = inverse_pass(load(mine + t * ROW, 1u), 18u);
-        let g = p.x * 16u;
-        let row = plan[g] + (p.z * 8u + t) * plan[g + 1u] + p.y * 2u;
-        let out = group.z * inverse_scalars.frame_words + row;
-        planes[out] = packed(x.a);
-        planes[out + 1u] = packed(x.b);
+        workgroupBarrier();
+        if (valid) {
+            let y = inverse_pass(load(mine + t * ROW, 1u), 18u);
+            planes[out] = vec2<u32>(packed(y.a), packed(y.b));
+        }
+        at += BLOCKS * 8u;
+        out += step;
     }
 }
 
@@ -157,49 +199,90 @@ fn unpacked(word: u32) -> vec4<i32> {
     return vec4<i32>(bytes) - vec4<i32>(128);
 }
 
-// A coefficient's quotient, rounded, halves away from zero, in 16 bits.
-fn quantised(v: i32, divisor: u32) -> u32 {
-    let q = i32((u32(abs(v)) + divisor / 2u) / divisor);
-    return u32(select(q, -q, v < 0)) & 0xffffu;
+// Quotients of coefficients, rounded, halves away from zero. A half more, before the product with
+// what is only about the divisors' inverse, keeps away from whole numbers: coefficients have 14 bits.
+fn quantised(v: vec4<i32>, halves: vec4<u32>, inverses: vec4<f32>) -> vec4<i32> {
+    let sizes = vec4<f32>(vec4<u32>(abs(v)) + halves) + vec4<f32>(0.5);
+    let q = vec4<i32>(sizes * inverses);
+    return select(q, -q, v < vec4<i32>(0));
+}
+
+fn column(at: u32) -> vec4<u32> {
+    return vec4<u32>(
+        forward_encoder[at], forward_encoder[at + 8u], forward_encoder[at + 16u],
+        forward_encoder[at + 24u]
+    );
+}
+
+fn divisors(quant: u32, at: vec4<u32>) -> vec4<u32> {
+    return vec4<u32>(
+        forward_encoder[quant + at.x], forward_encoder[quant + at.y],
+        forward_encoder[quant + at.z], forward_encoder[quant + at.w]
+    );
+}
+
+fn put(block: u32, at: vec4<u32>, v: vec4<i32>) {
+    done[block + at.x + (at.x >> 3u)] = v.x;
+    done[block + at.y + (at.y >> 3u)] = v.y;
+    done[block + at.z + (at.z >> 3u)] = v.z;
+    done[block + at.w + (at.w >> 3u)] = v.w;
+}
+
+fn pair(at: u32) -> u32 {
+    return (u32(done[at]) & 0xffffu) | (u32(done[at + 1u]) << 16u);
 }
 
 // Same grid over the scaled planes.
-@compute @workgroup_size(64)
+@compute @workgroup_size(192)
 fn forward(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
     let t = thread & 7u;
-    let mine = (thread >> 3u) * BLOCK;
-    let row_blocks = forward_scalars.mcus_x * forward_scalars.per_mcu;
-    let b = group.x * 8u + (thread >> 3u);
-    let valid = b < row_blocks;
-    let mcu = vec2<u32>(b / forward_scalars.per_mcu, group.y);
-    let p = place_of(mcu, forward_plan[60u + b % forward_scalars.per_mcu]);
-    if (valid) {
-        let g = p.x * 16u + 4u;
-        let row = forward_plan[g] + (p.z * 8u + t) * forward_plan[g + 1u] + p.y * 2u;
-        let origin = group.z * forward_scalars.frame_words + row;
-        let x = Eight(unpacked(scaled[origin]), unpacked(scaled[origin + 1u]));
-        store(mine + t * ROW, 1u, forward_pass(x, 2u, 0u, 11u));
-    }
-    workgroupBarrier();
-    if (valid) {
-        store(mine + t, ROW, forward_pass(load(mine + t, ROW), 0u, 2u, 15u));
-    }
-    workgroupBarrier();
-    if (valid) {
-        let divisors = select(128u, 64u, p.x == 0u) + t * 8u;
-        let block = (group.z * groups.y + group.y) * row_blocks + b;
-        for (var i = 0u; i < 4u; i++) {
-            let n0 = forward_encoder[t * 8u + 2u * i];
-            let n1 = forward_encoder[t * 8u + 2u * i + 1u];
-            let low = tile[mine + (n0 >> 3u) * ROW + (n0 & 7u)];
-            let high = tile[mine + (n1 >> 3u) * ROW + (n1 & 7u)];
-            let d = divisors + 2u * i;
-            spectrum[block * 32u + t * 4u + i] = quantised(low, forward_encoder[d])
-                | (quantised(high, forward_encoder[d + 1u]) << 16u);
+    let slot = thread >> 3u;
+    let mine = slot * BLOCK;
+    let per_mcu = forward_scalars.per_mcu;
+    let row_blocks = forward_scalars.mcus_x * per_mcu;
+    let first = group.x * (BLOCKS * PASSES);
+    let entry = forward_plan[60u + slot % per_mcu];
+    let p = place_of(vec2<u32>((first + slot) / per_mcu, group.y), entry);
+    // Of column t: where its coefficients go, and their divisors.
+    let above = column(864u + t);
+    let below = column(896u + t);
+    let quant = select(128u, 64u, p.x == 0u);
+    let a = divisors(quant, above);
+    let b = divisors(quant, below);
+    let over_a = vec4<f32>(1.0) / vec4<f32>(a);
+    let over_b = vec4<f32>(1.0) / vec4<f32>(b);
+    let g = p.x * 16u + 4u;
+    let row = forward_plan[g] + (p.z * 8u + t) * forward_plan[g + 1u];
+    var at = (group.z * forward_scalars.frame_words + row) / 2u + p.y;
+    let step = BLOCKS / per_mcu * ((entry >> 12u) & 15u);
+    var out = ((group.z * groups.y + group.y) * row_blocks + first + slot) * 8u + t;
+    for (var turn = 0u; turn < PASSES; turn++) {
+        let start = first + turn * BLOCKS;
+        if (start >= row_blocks) {
+            break;
         }
+        let valid = start + slot < row_blocks;
+        if (valid) {
+            let words = scaled[at];
+            let x = forward_pass(Eight(unpacked(words.x), unpacked(words.y)), 2u, 0u, 11u);
+            store(mine + t * ROW, 1u, x);
+        }
+        workgroupBarrier();
+        let y = forward_pass(load(mine + t, ROW), 0u, 2u, 15u);
+        put(mine, above, quantised(y.a, a / 2u, over_a));
+        put(mine, below, quantised(y.b, b / 2u, over_b));
+        workgroupBarrier();
+        if (valid) {
+            let origin = mine + t * 9u;
+            spectrum[out] = vec4<u32>(
+                pair(origin), pair(origin + 2u), pair(origin + 4u), pair(origin + 6u)
+            );
+        }
+        at += step;
+        out += BLOCKS * 8u;
     }
 }
