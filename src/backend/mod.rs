@@ -3,6 +3,7 @@
 use breakeven_kernels::encoder::Quality;
 use breakeven_kernels::work::{DeviceInfo, Program};
 
+mod copy;
 pub mod cpu;
 pub mod cuda;
 pub mod mock;
