@@ -64,6 +64,8 @@ fn inside() {
     runs_kernels_in_every_mode(device.as_mut());
     grows_outputs_in_every_mode(device.as_mut());
     packs_and_unpacks(device.as_mut());
+    passes_large_data_in_pieces(device.as_mut());
+    times_no_making_of_slots(device.as_mut());
     multiplies(device.as_mut());
     convolves(device.as_mut());
     refuses_bad_programs(device.as_mut());
@@ -149,16 +151,21 @@ fn runs_kernels_in_every_mode(device: &mut dyn Device) {
     assert_eq!((one_off.context_s, one_off.compile_s), (None, None));
 }
 
+/// Writes `count` numbers to an output that starts with `room` bytes.
+fn counting(count: u32, room: u64) -> Recording {
+    let mut r = Recording::default();
+    let length = r.buffer("length", Role::Scratch, 8);
+    let out = r.buffer("numbers", Role::Output, room);
+    r.buffers[out.0].used = Some(Used { buffer: length, index: 1 });
+    r.commands.push(Command::Clear(length));
+    let args = vec![Arg::Write(length), Arg::Write(out), Arg::U32(count), Arg::Capacity(out)];
+    r.commands.push(dispatch(&GOOD, "count_up", args));
+    r
+}
+
 fn grows_outputs_in_every_mode(device: &mut dyn Device) {
     for mode in MODES {
-        let mut r = Recording::default();
-        let length = r.buffer("length", Role::Scratch, 8);
-        let out = r.buffer("numbers", Role::Output, 10);
-        r.buffers[out.0].used = Some(Used { buffer: length, index: 1 });
-        r.commands.push(Command::Clear(length));
-        let args = vec![Arg::Write(length), Arg::Write(out), Arg::U32(100), Arg::Capacity(out)];
-        r.commands.push(dispatch(&GOOD, "count_up", args));
-        let mut session = device.load(Program::Recording(r)).expect("loads");
+        let mut session = device.load(Program::Recording(counting(100, 10))).expect("loads");
         session.reset().expect("resets");
         session.run(mode, 5).expect("runs");
         let numbers: Vec<u32> =
@@ -182,6 +189,65 @@ fn packs_and_unpacks(device: &mut dyn Device) {
         // 3·10 + 100, 3·20 + 99, …
         assert_eq!(f32s(&outputs[0]), [130.0, 159.0, 188.0, 217.0], "{mode:?}");
         assert_eq!(outputs[1], [7]);
+    }
+}
+
+/// Several pieces of page-locked memory, the last a short one, and small data beside them.
+fn passes_large_data_in_pieces(device: &mut dyn Device) {
+    let n = (5 << 18) + 3;
+    let expected: Vec<f32> = (0..n).map(|i| i as f32 * 3.0 + (100.0 - i as f32)).collect();
+    let mut r = scaled_sum(n);
+    let small = r.upload("small", Role::Input, shared(vec![1.0f32; 4]));
+    let copied = r.buffer("copied", Role::Output, 16);
+    r.commands.push(Command::Copy { from: small, to: copied, bytes: 16 });
+    let mut session = device.load(Program::Recording(r)).expect("loads");
+    for mode in [Mode::EndToEnd, Mode::Pipelined, Mode::EndToEnd] {
+        for iterations in [1, 7] {
+            session.reset().expect("resets");
+            let timing = session.run(mode, iterations).expect("runs");
+            let outputs = session.outputs().expect("outputs");
+            assert!(f32s(&outputs[0]) == expected, "{mode:?}");
+            assert_eq!(f32s(&outputs[1]), [1.0; 4], "{mode:?}");
+            let parts = [timing.upload_s, timing.kernel_s, timing.download_s];
+            let sum: f64 = parts.iter().flatten().sum();
+            assert!(sum <= 1.001 * timing.total_s, "{timing:?}");
+        }
+    }
+    drop(session);
+    let numbers = 700_000;
+    let mut r = counting(numbers, 4);
+    r.unpack = Some(Arc::new(Ok));
+    for mode in MODES {
+        let mut session = device.load(Program::Recording(r.clone())).expect("loads");
+        session.run(mode, 4).expect("runs");
+        let outputs = session.outputs().expect("outputs");
+        let found: Vec<u32> = bytemuck::pod_collect_to_vec(&outputs[0]);
+        assert!(found == (0..numbers).collect::<Vec<u32>>(), "{mode:?}");
+    }
+}
+
+/// The stand-in takes 0.1 s to lock memory as large as this: 0.2 s a slot.
+fn times_no_making_of_slots(device: &mut dyn Device) {
+    const LOCKING_S: f64 = 0.2;
+    let recording = scaled_sum(3 << 18);
+    for (mode, slots) in [(Mode::EndToEnd, 1.0), (Mode::Pipelined, 3.0)] {
+        for ask_first in [true, false] {
+            let mut session = device.load(Program::Recording(recording.clone())).expect("loads");
+            let loaded_s = session.one_off().allocate_s.expect("known");
+            if ask_first {
+                session.prepare(mode).expect("there is room");
+            }
+            let timing = session.run(mode, 1).expect("runs");
+            // Host seconds go by the same stretch of time as these.
+            assert!(timing.total_s <= timing.wall_s && timing.wall_s < LOCKING_S, "{timing:?}");
+            let made_s = session.one_off().allocate_s.expect("known") - loaded_s;
+            assert!(made_s >= slots * LOCKING_S, "{mode:?}: {made_s}");
+            // It is made once.
+            session.run(mode, 4).expect("runs");
+            session.prepare(mode).expect("there is room");
+            let once_s = session.one_off().allocate_s.expect("known") - loaded_s;
+            assert!(once_s < made_s + LOCKING_S / 2.0, "{mode:?}: {made_s}, {once_s}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use breakeven_kernels::encoder::Quality;
 use breakeven_kernels::work::{DeviceInfo, Program};
 
+mod copy;
 pub mod cpu;
 pub mod cuda;
 pub mod mock;
@@ -69,6 +70,15 @@ pub trait Session {
     /// # Errors
     /// A lost device.
     fn reset(&mut self) -> Result<(), BackendError>;
+    /// Makes what `mode` needs once and keeps (memory for executions in flight), if it is missing.
+    /// [`Session::run`] does so by itself, outside of the time it returns; whoever watches the clock
+    /// meanwhile calls this before.
+    ///
+    /// # Errors
+    /// Not enough memory; a lost device.
+    fn prepare(&mut self, _mode: Mode) -> Result<(), BackendError> {
+        Ok(())
+    }
     /// Runs the program `iterations` times in `mode` and times it.
     ///
     /// # Errors
@@ -93,7 +103,7 @@ pub trait Session {
     fn outputs(&mut self) -> Result<Vec<Vec<u8>>, BackendError>;
     /// The modes this session can tell apart, the one most needed first: time may run out.
     fn modes(&self) -> &'static [Mode];
-    /// Costs paid once, at load.
+    /// Costs paid once, at load or when a mode was prepared.
     fn one_off(&self) -> &OneOff;
     /// Kernel launches and library calls of one execution (0 for native programs).
     fn launches(&self) -> u32;
@@ -192,7 +202,7 @@ pub struct OneOff {
     pub compile_s: Option<f64>,
     /// Library plans and heuristics.
     pub plan_s: Option<f64>,
-    /// Allocation of device memory.
+    /// Allocation of device memory, and of host memory that transfers pass through.
     pub allocate_s: Option<f64>,
     /// Upload of constant buffers.
     pub constants_s: Option<f64>,

@@ -42,6 +42,7 @@ pub(super) fn sample(
         settled: true,
         ..Sampled::default()
     };
+    session.prepare(mode)?;
     if counts.warmup_runs > 0 {
         session.run(mode, counts.warmup_runs)?;
     }

@@ -176,6 +176,7 @@ impl<E> Steps<'_, E> {
         let whole = modes.iter().find(|m| **m == Mode::EndToEnd).or(modes.first());
         let whole = whole.copied().unwrap_or(Mode::EndToEnd);
         self.tell(Event::Stage(Stage::Verify))?;
+        session.prepare(whole)?;
         let start = Instant::now();
         session.reset()?;
         let first = session.run(whole, 1)?;
@@ -188,6 +189,8 @@ impl<E> Steps<'_, E> {
         // The reference may have taken long; that is not to be paid with samples.
         self.deadline = (self.context.deadline)();
         self.sample_modes(&mut *session, &info, first_s)?;
+        // Modes have one-off costs too.
+        self.row.one_off = row::one_off(session.one_off(), trials_s);
         self.tell(Event::Stage(Stage::Verify))?;
         session.reset()?;
         // Where executions overlap, the output that is checked comes from the last one in flight.

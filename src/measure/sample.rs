@@ -96,6 +96,9 @@ pub(super) fn sample(
     mode: Mode,
     limits: &Limits<'_>,
 ) -> Result<Sampled, Stop> {
+    // What the mode needs once is made before the clock starts, or calibration would take it for a
+    // part of the executions and make the samples too short.
+    session.prepare(mode)?;
     let mut sampler = Sampler { session, mode, limits, start: Instant::now(), runs: 0 };
     let (iterations, seen) = sampler.calibrate()?;
     // Where one sample takes the time of many, none is run only to be thrown away.
@@ -135,24 +138,34 @@ impl Sampler<'_> {
             Mode::KernelCold => MAX_COLD_ITERATIONS,
             _ => MAX_ITERATIONS,
         };
-        let mut iterations = match self.mode {
-            // As many as overlap, unless a third of the time would be gone.
-            Mode::Pipelined => {
-                let fit = self.limits.wall_s / 3.0 / self.limits.first_s.max(1e-9);
-                (fit as u32).clamp(2, MIN_PIPELINED)
-            }
-            _ => 1,
-        };
+        let mut iterations = self.overlapping(self.limits.first_s);
         loop {
             let timing = self.run(iterations, 1)?.pop().unwrap_or_default();
             let target = self.sample_s(timing.timer);
-            if timing.total_s >= target || iterations >= max || self.spent(0.25) {
+            // The first execution may have been slow: then more of them fit than was thought.
+            let overlapping = self.overlapping(timing.total_s / f64::from(iterations));
+            let long = timing.total_s >= target;
+            if long && iterations >= overlapping || iterations >= max || self.spent(0.25) {
                 return Ok((iterations, timing));
+            }
+            if long {
+                iterations = overlapping;
+                continue;
             }
             // First runs are slow, so a step is bounded; the next look corrects it.
             let growth = (1.2 * target / timing.total_s.max(1e-9)).clamp(1.5, 16.0);
             iterations = ((f64::from(iterations) * growth).ceil() as u32).min(max);
         }
+    }
+
+    /// Executions of a sample at least, where one takes `each_s`: of a pipelined one as many as
+    /// overlap, unless a third of the time would be gone.
+    fn overlapping(&self, each_s: f64) -> u32 {
+        if self.mode != Mode::Pipelined {
+            return 1;
+        }
+        let fit = self.limits.wall_s / 3.0 / each_s.max(1e-9);
+        (fit as u32).clamp(2, MIN_PIPELINED)
     }
 
     /// Samples to take before the next look at clock and Ctrl-C, where one took `last`.
@@ -275,3 +288,6 @@ fn wall_precision_s() -> f64 {
     };
     (0..16).map(step).fold(f64::INFINITY, f64::min)
 }
+
+#[cfg(test)]
+mod tests;

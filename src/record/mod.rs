@@ -363,7 +363,7 @@ pub struct OneOffCosts {
     pub compile_s: Option<f64>,
     /// Library planning.
     pub plan_s: Option<f64>,
-    /// Device allocation.
+    /// Allocation: of the device, and of the host for transfers.
     pub allocate_s: Option<f64>,
     /// Constant upload.
     pub constants_s: Option<f64>,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <deque>
 #include <functional>
@@ -25,6 +26,7 @@ struct Stream {
 };
 struct Event {
     double at_ms = -1;
+    Stream* stream = nullptr;  // where it was recorded and not reached yet
 };
 struct Module {
     std::string ptx;
@@ -159,7 +161,10 @@ int cuMemFree_v2(uint64_t address) {
     memory.erase(found);
     return OK;
 }
-int cuMemHostAlloc(void** start, size_t bytes, unsigned) {
+// Locking pages takes long; so does this where there are many, for a test to see when it is done.
+int cuMemHostAlloc(void** start, size_t bytes, unsigned flags) {
+    if (flags & 4) complain("results would be read from write-combined memory");
+    if (bytes > 2 << 20) usleep(100 * 1000);
     return *start = keep(malloc(bytes)), OK;
 }
 int cuMemFreeHost(void* start) { return others.erase(start), free(start), OK; }
@@ -178,8 +183,22 @@ int cuStreamSynchronize(void* stream) {
 int cuEventCreate(void** event, unsigned) { return *event = keep(new Event), OK; }
 int cuEventDestroy_v2(void* event) { return others.erase(event), delete (Event*)event, OK; }
 int cuEventRecord(void* event, void* stream) {
-    ((Stream*)stream)->work.push_back([=] { ((Event*)event)->at_ms = now_ms(); });
+    ((Event*)event)->stream = (Stream*)stream;
+    ((Stream*)stream)->work.push_back([=] {
+        ((Event*)event)->at_ms = now_ms();
+        ((Event*)event)->stream = nullptr;
+    });
     return OK;
+}
+int cuEventSynchronize(void* event) {
+    // Only what stands before it.
+    while (Stream* stream = ((Event*)event)->stream) {
+        auto next = stream->work.front();
+        stream->work.pop_front();
+        if (sticky) return sticky;
+        next();
+    }
+    return sticky;
 }
 int cuEventElapsedTime(float* ms, void* start, void* end) {
     if (((Event*)start)->at_ms < 0 || ((Event*)end)->at_ms < 0) complain("an event was not reached");

@@ -157,23 +157,23 @@ impl Stream {
         self.context.check("copy between buffers", copied)
     }
 
-    /// Enqueues an upload to the start of `to`.
+    /// Enqueues an upload to byte `offset` of `to`.
     ///
     /// # Errors
     /// Data that do not fit; a lost device.
     ///
     /// # Safety
     /// `data` stays valid and unchanged until the stream has been waited for.
-    pub(super) unsafe fn upload(&self, to: &Buffer, data: &[u8]) -> Result<()> {
-        if data.len() as u64 > to.bytes {
-            let message = format!("{} bytes of data for a buffer of {}", data.len(), to.bytes);
+    pub(super) unsafe fn upload(&self, to: &Buffer, offset: u64, data: &[u8]) -> Result<()> {
+        if offset + data.len() as u64 > to.bytes {
+            let message = format!("{} bytes at {offset} for a buffer of {}", data.len(), to.bytes);
             return Err(BackendError::Run(message));
         }
         if data.is_empty() {
             return Ok(());
         }
         // SAFETY: it fits (above); the caller keeps `data`.
-        let copied = unsafe { result::memcpy_htod_async(to.address, data, self.raw) };
+        let copied = unsafe { result::memcpy_htod_async(to.address + offset, data, self.raw) };
         self.context.check("upload", copied)
     }
 
@@ -253,10 +253,31 @@ impl Event {
     /// # Errors
     /// What the driver said.
     pub(super) fn new(context: &Rc<Context>) -> Result<Self> {
+        Self::with(context, sys::CUevent_flags::CU_EVENT_DEFAULT)
+    }
+
+    /// An event to wait for, which costs less.
+    ///
+    /// # Errors
+    /// What the driver said.
+    pub(super) fn untimed(context: &Rc<Context>) -> Result<Self> {
+        Self::with(context, sys::CUevent_flags::CU_EVENT_DISABLE_TIMING)
+    }
+
+    fn with(context: &Rc<Context>, flags: sys::CUevent_flags) -> Result<Self> {
         context.bind()?;
-        let raw = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT);
-        let raw = context.check("create an event", raw)?;
+        let raw = context.check("create an event", result::event::create(flags))?;
         Ok(Self { raw, context: Rc::clone(context) })
+    }
+
+    /// Waits until the place that was marked last has been reached.
+    ///
+    /// # Errors
+    /// A failure of anything enqueued before it.
+    pub(super) fn wait(&self) -> Result<()> {
+        // SAFETY: the event lives until drop.
+        let reached = unsafe { result::event::synchronize(self.raw) };
+        self.context.check("finish the work", reached)
     }
 
     /// Marks the present end of `stream`.
@@ -338,7 +359,8 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    /// Allocates `bytes`, zeroed.
+    /// Allocates `bytes`, zeroed. Not write-combined: the host reads results from it, and reading
+    /// such memory is slower by far.
     ///
     /// # Errors
     /// No page-locked memory left.
@@ -352,6 +374,14 @@ impl Pinned {
         // SAFETY: just allocated with this size.
         unsafe { std::ptr::write_bytes(start, 0, bytes) };
         Ok(Self { start, bytes, context: Rc::clone(context) })
+    }
+
+    /// The bytes of `range`; the caller has waited for copies into it.
+    pub(super) fn piece(&self, range: std::ops::Range<usize>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= self.bytes, "{range:?}");
+        // SAFETY: allocated and zeroed in `new`, owned until drop; the range is inside. Copies into
+        // other ranges may be under way: the slice does not reach them.
+        unsafe { std::slice::from_raw_parts(self.start.add(range.start), range.len()) }
     }
 
     /// Its contents; the caller has waited for copies into or out of it.

@@ -5,6 +5,7 @@
 //! - `args` decides what needs no driver: arguments, sizes, PTX choice,
 //! - `cublaslt` and `cudnn` plan library calls,
 //! - `slot` holds the buffers of one execution and enqueues its commands,
+//! - `staging` is the page-locked memory that large inputs and outputs pass through,
 //! - `session` loads a recording and runs its kernels, timed,
 //! - `flight` runs whole executions, host memory to host memory.
 
@@ -27,6 +28,7 @@ mod nvml;
 mod probe;
 mod session;
 mod slot;
+mod staging;
 
 use driver::{Context, Module, Result};
 use nvml::Sensors;

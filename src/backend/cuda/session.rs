@@ -12,6 +12,7 @@ use super::cudnn::Conv;
 use super::driver::{Buffer, Context, Event, Module, Result};
 use super::slot::{Prepared, Slot, in_role, memory_bytes, variable};
 use super::{Shared, process_cpu_s};
+use crate::backend::copy::POISON_BYTE;
 use crate::backend::{BackendError, Mode, OneOff, Session, Timer, Timing};
 
 /// Cold executions that are timed before the host waits.
@@ -35,6 +36,10 @@ pub(super) struct CudaSession {
     pub(super) resident: bool,
     /// Outputs of the last run, where it brought them to the host.
     pub(super) outputs: Option<Vec<Vec<u8>>>,
+    /// Memory of earlier outputs, for the next.
+    pub(super) spare: Vec<Vec<u8>>,
+    /// There are as many slots as will ever be.
+    pub(super) slots_added: bool,
 }
 
 impl CudaSession {
@@ -71,7 +76,7 @@ impl CudaSession {
         for (b, buffer) in recording.buffers.iter().zip(&constants) {
             if let Some(buffer) = buffer {
                 // SAFETY: `recording` keeps the data; the slot waits below and in its drop.
-                unsafe { slot.stream.upload(buffer, &b.data) }?;
+                unsafe { slot.stream.upload(buffer, 0, &b.data) }?;
             }
         }
         slot.stream.wait()?;
@@ -89,7 +94,14 @@ impl CudaSession {
             one_off,
             resident: false,
             outputs: None,
+            spare: Vec::new(),
+            slots_added: false,
         })
+    }
+
+    /// Adds to the one-off cost of memory.
+    pub(super) fn add_allocation(&mut self, seconds: f64) {
+        *self.one_off.allocate_s.get_or_insert_default() += seconds;
     }
 
     /// Contents of the input buffers, in their order.
@@ -120,7 +132,7 @@ impl CudaSession {
         let uploaded =
             in_role(&self.recording, Role::Input).zip(&packed).try_for_each(|(i, data)| {
                 // SAFETY: `packed` lives until the wait below.
-                unsafe { slot.stream.upload(slot.buffer(i), data) }
+                unsafe { slot.stream.upload(slot.buffer(i), 0, data) }
             });
         slot.stream.wait()?;
         uploaded?;
@@ -189,20 +201,22 @@ impl CudaSession {
 impl Session for CudaSession {
     fn reset(&mut self) -> Result<()> {
         self.context.bind()?;
-        self.outputs = None;
-        for slot in &self.slots {
-            slot.poison(&self.recording)?;
-            slot.stream.wait()?;
-        }
-        Ok(())
+        self.forget_outputs();
+        self.spare.iter_mut().for_each(|data| data.fill(POISON_BYTE));
+        self.slots.iter_mut().try_for_each(|slot| slot.poison(&self.recording))
+    }
+
+    fn prepare(&mut self, mode: Mode) -> Result<()> {
+        self.context.bind()?;
+        self.make_room(mode)
     }
 
     fn run(&mut self, mode: Mode, iterations: u32) -> Result<Timing> {
-        self.context.bind()?;
+        self.prepare(mode)?;
         let (cpu, start) = (process_cpu_s(), Instant::now());
         let timing = match mode {
             Mode::KernelCold | Mode::KernelWarm => {
-                self.outputs = None;
+                self.forget_outputs();
                 let total_s = self.run_kernels(iterations, mode == Mode::KernelCold)?;
                 Timing { total_s, timer: Timer::CudaEvent, depth: 1, ..Timing::default() }
             }
@@ -220,7 +234,8 @@ impl Session for CudaSession {
         self.context.bind()?;
         if self.outputs.is_none() {
             let used = self.slots[0].used(&self.recording)?;
-            self.download(0, &used)?;
+            // Once in a while: not worth page-locked memory.
+            self.download(0, &used, u64::MAX)?;
         }
         Ok(self.outputs.clone().unwrap_or_default())
     }

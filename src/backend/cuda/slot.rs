@@ -6,7 +6,8 @@ use breakeven_kernels::recording::{BufferId, Command, LibraryCall, Recording, Ro
 use bytes::Bytes;
 
 use super::args::{Launch, grown, rounded, slots};
-use super::driver::{Buffer, Context, Event, Function, Pinned, Result, Stream};
+use super::driver::{Buffer, Context, Event, Function, Result, Stream};
+use super::staging::Staging;
 use super::{cublaslt, cudnn};
 use crate::backend::BackendError;
 
@@ -45,19 +46,12 @@ pub(super) fn variable(recording: &Recording) -> impl Iterator<Item = usize> {
     recording.buffers.iter().enumerate().filter(|(_, b)| b.used.is_some()).map(|(i, _)| i)
 }
 
-/// Page-locked memory through which a pipelined execution's data pass, one piece per input and
-/// output, in their order.
-struct Staging {
-    upload: Vec<Pinned>,
-    download: Vec<Pinned>,
-}
-
 /// One execution's own buffers and stream.
 pub(super) struct Slot {
     pub(super) stream: Stream,
     /// Start of the call, end of the upload, end of the work.
     pub(super) events: [Event; 3],
-    staging: Option<Staging>,
+    staging: Staging,
     context: Rc<Context>,
     buffers: Vec<Rc<Buffer>>,
     workspace: Option<Buffer>,
@@ -85,7 +79,7 @@ impl Slot {
         let mut slot = Self {
             stream: Stream::new(context)?,
             events: [Event::new(context)?, Event::new(context)?, Event::new(context)?],
-            staging: None,
+            staging: Staging::default(),
             context: Rc::clone(context),
             buffers: buffers.collect::<Result<_>>()?,
             workspace: workspace.map(|bytes| Buffer::new(context, bytes)).transpose()?,
@@ -127,63 +121,64 @@ impl Slot {
             any = true;
         }
         if any {
-            self.staging = None;
+            self.staging.forget_outputs();
             self.bind(recording);
         }
         Ok(any)
     }
 
-    /// Copies `packed` (one per input) into page-locked memory, allocated on first use, and
-    /// enqueues its upload. The stream has been waited for since the last time.
+    /// Page-locked memory for what does not go past it, so that no execution has to wait for it;
+    /// whether any was missing.
     ///
     /// # Errors
-    /// No page-locked memory left; contents that do not fit.
-    pub(super) fn upload_staged(&mut self, recording: &Recording, packed: &[Bytes]) -> Result<()> {
-        let pinned = |role| {
-            in_role(recording, role)
-                .map(|i| Pinned::new(&self.context, self.buffers[i].bytes))
-                .collect::<Result<Vec<_>>>()
-        };
-        if self.staging.is_none() {
-            let upload = pinned(Role::Input)?;
-            let fixed = variable(recording).next().is_none();
-            let download = if fixed { pinned(Role::Output)? } else { Vec::new() };
-            self.staging = Some(Staging { upload, download });
-        }
-        let upload = self.staging.iter_mut().flat_map(|s| &mut s.upload);
-        for ((i, data), pinned) in in_role(recording, Role::Input).zip(packed).zip(upload) {
-            let Some(room) = pinned.bytes_mut().get_mut(..data.len()) else {
-                let (name, bytes) = (recording.buffers[i].name, data.len());
-                return Err(BackendError::Run(format!("pack made {bytes} bytes for `{name}`")));
-            };
-            room.copy_from_slice(data);
-            // SAFETY: the slot keeps the staging memory, and nobody touches it before a wait.
-            unsafe { self.stream.upload(&self.buffers[i], room) }?;
-        }
-        Ok(())
+    /// No page-locked memory left.
+    pub(super) fn stage(&mut self, recording: &Recording, past: u64) -> Result<bool> {
+        self.staging.make(&self.context, recording, &self.buffers, past)
     }
 
-    /// Enqueues the download of all outputs into page-locked memory.
+    /// Enqueues the upload of `packed`, one per input; nothing is under way on this slot.
     ///
     /// # Errors
-    /// A lost device.
-    pub(super) fn download_staged(&mut self, recording: &Recording) -> Result<()> {
-        let download = self.staging.iter_mut().flat_map(|s| &mut s.download);
-        for (i, pinned) in in_role(recording, Role::Output).zip(download) {
-            let bytes = recording.buffers[i].bytes as usize;
-            // SAFETY: the slot keeps the staging memory, and nobody touches it before a wait.
-            unsafe { self.stream.download(&mut pinned.bytes_mut()[..bytes], &self.buffers[i], 0) }?;
-        }
-        Ok(())
+    /// No page-locked memory left; contents that do not fit; a lost device.
+    ///
+    /// # Safety
+    /// `packed` stays valid and unchanged until the stream has been waited for, unless `past` is 0.
+    pub(super) unsafe fn upload(
+        &mut self,
+        recording: &Recording,
+        packed: &[Bytes],
+        past: u64,
+    ) -> Result<()> {
+        self.stage(recording, past)?;
+        // SAFETY: passed on.
+        unsafe { self.staging.upload(&self.stream, recording, &self.buffers, packed, past) }
     }
 
-    /// Copies downloaded outputs out of page-locked memory; the stream has been waited for.
-    pub(super) fn copy_staged(&mut self, host: &mut [Vec<u8>]) {
-        let download = self.staging.iter_mut().flat_map(|s| &mut s.download);
-        for (data, pinned) in host.iter_mut().zip(download) {
-            let bytes = data.len();
-            data.copy_from_slice(&pinned.bytes_mut()[..bytes]);
-        }
+    /// Enqueues the download of outputs of these `lengths`.
+    ///
+    /// # Errors
+    /// No page-locked memory left; a lost device.
+    pub(super) fn fetch(
+        &mut self,
+        recording: &Recording,
+        lengths: &[usize],
+        past: u64,
+    ) -> Result<()> {
+        self.stage(recording, past)?;
+        self.staging.fetch(&self.stream, recording, &self.buffers, lengths, past)
+    }
+
+    /// Waits for what was fetched and copies it to `host`.
+    ///
+    /// # Errors
+    /// A failure of anything enqueued before.
+    pub(super) fn collect(
+        &self,
+        recording: &Recording,
+        host: &mut [Vec<u8>],
+        past: u64,
+    ) -> Result<()> {
+        self.staging.collect(&self.stream, recording, &self.buffers, host, past)
     }
 
     /// Computes argument slots from present addresses and sizes.
@@ -233,14 +228,17 @@ impl Slot {
         Ok(())
     }
 
-    /// Enqueues a fill of outputs and scratch with [`POISON`].
+    /// Fills outputs and scratch with [`POISON`], and the memory in which outputs arrive.
     ///
     /// # Errors
     /// A lost device.
-    pub(super) fn poison(&self, recording: &Recording) -> Result<()> {
-        in_role(recording, Role::Output)
+    pub(super) fn poison(&mut self, recording: &Recording) -> Result<()> {
+        let filled = in_role(recording, Role::Output)
             .chain(in_role(recording, Role::Scratch))
-            .try_for_each(|i| self.stream.fill(&self.buffers[i], POISON))
+            .try_for_each(|i| self.stream.fill(&self.buffers[i], POISON));
+        self.stream.wait()?;
+        self.staging.poison();
+        filled
     }
 
     /// Waits for the stream and reads the count of each variable output, in bytes.

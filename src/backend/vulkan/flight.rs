@@ -7,7 +7,8 @@ use breakeven_kernels::recording::Role;
 use super::gpu::{Gpu, allocated};
 use super::session::VulkanSession;
 use super::slot::{Slot, in_role, mapped_into, variable};
-use crate::backend::{BackendError, Timer, Timing};
+use crate::backend::copy::{self, PIECE, POISON_BYTE};
+use crate::backend::{BackendError, Mode, Timer, Timing};
 
 /// Executions in flight when pipelined.
 const DEPTH: usize = 3;
@@ -141,10 +142,8 @@ impl VulkanSession<'_> {
     fn collect(&mut self, s: usize, used: Option<&[u64]>) -> Result<(), BackendError> {
         let lengths = self.lengths(s, used.unwrap_or_default());
         let unpack = self.recording.unpack.clone();
-        // Without unpacking, the memory of the last outputs serves again: a caller who repeats
-        // calls has memory for the result already.
-        let old = self.outputs.take().filter(|_| unpack.is_none()).unwrap_or_default();
-        let mut raw: Vec<Vec<u8>> = old;
+        self.forget_outputs();
+        let mut raw = std::mem::take(&mut self.spare);
         raw.resize_with(lengths.len(), Vec::new);
         let download = self.slots[s].transfer(self.gpu, &self.recording).download.clone();
         for ((buffer, bytes), out) in download.iter().zip(lengths).zip(&mut raw) {
@@ -155,6 +154,39 @@ impl VulkanSession<'_> {
             Some(unpack) => unpack(raw).map_err(BackendError::Run)?,
             None => raw,
         });
+        Ok(())
+    }
+
+    /// Outputs that were brought to the host hold no longer, but their memory serves again: a
+    /// caller who repeats calls has memory for the result already. What unpacking made has memory
+    /// of its own.
+    pub(super) fn forget_outputs(&mut self) {
+        if let (Some(old), None) = (self.outputs.take(), &self.recording.unpack) {
+            self.spare = old;
+        }
+    }
+
+    /// Makes and touches what executions in `mode` pass through, with the sizes known so far.
+    ///
+    /// # Errors
+    /// What the driver said.
+    pub(super) fn make_room(&mut self, mode: Mode) -> Result<(), BackendError> {
+        let start = Instant::now();
+        let mut made = match mode {
+            Mode::KernelCold | Mode::KernelWarm => return Ok(()),
+            Mode::EndToEnd => self.slots[0].open_transfer(self.gpu, &self.recording),
+            Mode::Pipelined => self.add_slots()?,
+        };
+        if self.outputs.is_none() && self.spare.is_empty() && self.recording.unpack.is_none() {
+            let lengths = self.lengths(0, &[]);
+            self.spare = lengths.into_iter().map(|n| vec![POISON_BYTE; n as usize]).collect();
+            made = true;
+        }
+        if made {
+            copy::threads();
+            self.gpu.check()?;
+            self.add_allocation(start.elapsed().as_secs_f64());
+        }
         Ok(())
     }
 
@@ -200,9 +232,8 @@ impl VulkanSession<'_> {
         })
     }
 
-    /// `iterations` calls with up to [`DEPTH`] in flight.
+    /// `iterations` calls with up to [`DEPTH`] in flight, in slots that [`Self::make_room`] made.
     pub(super) fn run_pipelined(&mut self, iterations: u32) -> Result<Timing, BackendError> {
-        self.add_slots()?;
         let depth = self.slots.len();
         let mut flights: Vec<Option<Flight>> = (0..depth).map(|_| None).collect();
         let start = Instant::now();
@@ -219,22 +250,28 @@ impl VulkanSession<'_> {
         Ok(Timing { total_s, timer: Timer::Wall, depth: depth as u32, ..Timing::default() })
     }
 
-    /// Slots for executions in flight: [`DEPTH`], or what fits into half of the memory.
-    fn add_slots(&mut self) -> Result<(), BackendError> {
+    /// Slots for executions in flight, with their host-visible memory: [`DEPTH`], or what fits into
+    /// half of the memory; whether anything was missing.
+    fn add_slots(&mut self) -> Result<bool, BackendError> {
         let each: u64 = self.slots[0].sizes().iter().map(|b| allocated(*b)).sum();
         let room = self.gpu.info.memory_bytes.map_or(DEPTH as u64, |m| m / 2 / each.max(1));
         let depth = (room as usize).clamp(1, DEPTH);
+        let mut made = false;
         while self.slots.len() < depth {
             let sizes = self.slots[0].sizes().to_vec();
             let slot =
                 Slot::new(self.gpu, &self.recording, sizes, &self.constants, &self.compiled)?;
             self.slots.push(slot);
+            made = true;
         }
-        Ok(())
+        for slot in &mut self.slots {
+            made |= slot.open_transfer(self.gpu, &self.recording);
+        }
+        Ok(made)
     }
 }
 
-/// Copies `data` to the start of a mapped upload buffer.
+/// Copies `data` to the start of a mapped upload buffer, in one pass: it may be write-combined.
 fn fill(gpu: &Gpu, upload: &wgpu::Buffer, data: &[u8]) -> Result<(), BackendError> {
     if data.is_empty() {
         return Ok(());
@@ -243,6 +280,10 @@ fn fill(gpu: &Gpu, upload: &wgpu::Buffer, data: &[u8]) -> Result<(), BackendErro
         upload.get_mapped_range_mut(..(data.len() as u64).next_multiple_of(4)).map_err(|e| {
             gpu.check().err().unwrap_or_else(|| BackendError::Run(format!("{}: {e}", gpu.info.id)))
         })?;
-    view.slice(..data.len()).copy_from_slice(data);
+    let (rooms, mut rest) = view.slice(..data.len()).into_chunks::<PIECE>();
+    let (whole, tail) = data.split_at(rooms.len() * PIECE);
+    let put = |(from, to)| wgpu::WriteOnly::<[u8]>::from(to).copy_from_slice(from);
+    copy::each(whole.chunks(PIECE).zip(rooms), put, |()| ());
+    rest.copy_from_slice(tail);
     Ok(())
 }

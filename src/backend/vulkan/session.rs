@@ -11,6 +11,7 @@ use super::gpu::{Gpu, allocated, process_cpu_s};
 use super::pipelines::{Compiled, Pipelines};
 use super::slot::{Slot, check_size, device_buffer, in_role, mapped, variable};
 use super::stamps::Stamps;
+use crate::backend::copy::POISON_BYTE;
 use crate::backend::{BackendError, Mode, OneOff, Session, Timer, Timing};
 
 /// Commands of one command buffer at most; longer runs are split, each part timed by itself.
@@ -35,6 +36,8 @@ pub(super) struct VulkanSession<'d> {
     resident: bool,
     /// Outputs of the last run, where it brought them to the host.
     pub(super) outputs: Option<Vec<Vec<u8>>>,
+    /// Memory of earlier outputs, for the next.
+    pub(super) spare: Vec<Vec<u8>>,
 }
 
 impl<'d> VulkanSession<'d> {
@@ -89,7 +92,13 @@ impl<'d> VulkanSession<'d> {
             one_off,
             resident: false,
             outputs: None,
+            spare: Vec::new(),
         })
+    }
+
+    /// Adds to the one-off cost of memory.
+    pub(super) fn add_allocation(&mut self, seconds: f64) {
+        *self.one_off.allocate_s.get_or_insert_default() += seconds;
     }
 
     /// Brings the inputs to the device once, for the kernel modes.
@@ -245,7 +254,8 @@ impl<'d> VulkanSession<'d> {
 
 impl Session for VulkanSession<'_> {
     fn reset(&mut self) -> Result<(), BackendError> {
-        self.outputs = None;
+        self.forget_outputs();
+        self.spare.iter_mut().for_each(|data| data.fill(POISON_BYTE));
         let mut encoder = self.gpu.encoder();
         for slot in &self.slots {
             slot.encode_poison(self.gpu, &mut encoder, &self.recording);
@@ -253,12 +263,17 @@ impl Session for VulkanSession<'_> {
         self.gpu.submit_and_wait(encoder)
     }
 
-    fn run(&mut self, mode: Mode, iterations: u32) -> Result<Timing, BackendError> {
+    fn prepare(&mut self, mode: Mode) -> Result<(), BackendError> {
         self.gpu.check()?;
+        self.make_room(mode)
+    }
+
+    fn run(&mut self, mode: Mode, iterations: u32) -> Result<Timing, BackendError> {
+        self.prepare(mode)?;
         let (cpu, start) = (process_cpu_s(), Instant::now());
         let timing = match mode {
             Mode::KernelCold | Mode::KernelWarm => {
-                self.outputs = None;
+                self.forget_outputs();
                 let (total_s, timer) = self.run_kernels(iterations, mode == Mode::KernelCold)?;
                 Timing { total_s, timer, depth: 1, ..Timing::default() }
             }

@@ -6,7 +6,7 @@ use wgpu::BufferUsages as Usage;
 use super::gpu::{Gpu, allocated};
 use super::pipelines::Compiled;
 use super::stamps::Stamps;
-use crate::backend::BackendError;
+use crate::backend::{BackendError, copy};
 
 /// Written over outputs and scratch before a run: a NaN as f32 and bf16, and no likely integer.
 const POISON: u32 = 0x7fc0_a5a5;
@@ -102,7 +102,15 @@ impl Slot {
         gpu.check()
     }
 
-    /// The host-visible side, allocated on first use with its upload buffers mapped.
+    /// Allocates the host-visible side; whether it was missing.
+    pub(super) fn open_transfer(&mut self, gpu: &Gpu, recording: &Recording) -> bool {
+        let missing = self.transfer.is_none();
+        self.transfer(gpu, recording);
+        missing
+    }
+
+    /// The host-visible side, allocated on first use with its upload buffers mapped. wgpu puts what
+    /// the host reads into cached memory.
     pub(super) fn transfer(&mut self, gpu: &Gpu, recording: &Recording) -> &Transfer {
         let sizes = &self.sizes;
         self.transfer.get_or_insert_with(|| {
@@ -300,14 +308,15 @@ pub(super) fn mapped_into(
     bytes: u64,
     out: &mut Vec<u8>,
 ) -> Result<(), BackendError> {
-    out.clear();
     if bytes == 0 {
+        out.clear();
         return Ok(());
     }
     // Mapped ranges start and end at multiples of 4.
     let view = buffer.get_mapped_range(..bytes.next_multiple_of(4)).map_err(|e| {
         gpu.check().err().unwrap_or_else(|| BackendError::Run(format!("{}: {e}", gpu.info.id)))
     })?;
-    out.extend_from_slice(&view[..bytes as usize]);
+    copy::sized(out, bytes as usize);
+    copy::copy(&view[..bytes as usize], out);
     Ok(())
 }

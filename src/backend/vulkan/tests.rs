@@ -113,6 +113,25 @@ fn every_mode_computes_the_same_and_takes_time() {
 }
 
 #[test]
+fn large_data_pass_in_pieces_through_memory_that_is_made_once() {
+    let n = (5 << 18) + 3;
+    let expected: Vec<f32> = (0..n).map(|i| 2.0 * i as f32 + 1000.5).collect();
+    let mut device = device();
+    let mut session = device.load(Program::Recording(scaled_sum(n))).unwrap();
+    for mode in [Mode::EndToEnd, Mode::Pipelined, Mode::EndToEnd] {
+        session.prepare(mode).unwrap();
+        let made = *session.one_off();
+        for iterations in [1, 7] {
+            session.reset().unwrap();
+            session.run(mode, iterations).unwrap();
+            assert!(f32s(&session.outputs().unwrap()[0]) == expected, "{mode:?}");
+        }
+        session.prepare(mode).unwrap();
+        assert_eq!(*session.one_off(), made, "{mode:?}: a run made what was missing");
+    }
+}
+
+#[test]
 fn a_reset_hides_the_last_answer() {
     let mut device = device();
     let mut session = device.load(Program::Recording(scaled_sum(100))).unwrap();
