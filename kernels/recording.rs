@@ -2,6 +2,7 @@
 //!
 //! A family writes a [`Recording`]; the backend of the device is its only interpreter.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -272,12 +273,12 @@ impl Recording {
 }
 
 /// Typed data as shared bytes without a copy (little endian hosts only, which all targets are).
-pub fn shared<T: bytemuck::NoUninit + Send + Sync>(data: impl Into<Arc<[T]>>) -> Bytes {
-    struct Owner<T>(Arc<[T]>);
-    impl<T: bytemuck::NoUninit> AsRef<[u8]> for Owner<T> {
+pub fn shared<T: bytemuck::NoUninit + Send>(data: impl AsRef<[T]> + Send + 'static) -> Bytes {
+    struct Owner<T, D>(D, PhantomData<T>);
+    impl<T: bytemuck::NoUninit, D: AsRef<[T]>> AsRef<[u8]> for Owner<T, D> {
         fn as_ref(&self) -> &[u8] {
-            bytemuck::cast_slice(&self.0)
+            bytemuck::cast_slice(self.0.as_ref())
         }
     }
-    Bytes::from_owner(Owner(data.into()))
+    Bytes::from_owner(Owner(data, PhantomData))
 }

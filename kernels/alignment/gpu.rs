@@ -9,14 +9,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rayon::prelude::*;
 
+use super::gpu_pack::{Layout, PAIR_WORDS, Pool};
 use super::input::RESULT_BYTES;
-use super::scoring::{Alphabet, CODES, Mode, N, Scoring, TARGET_N};
-use super::sequences::{Pairs, Sequences};
-use crate::recording::{
-    Arg, Command, CudaModule, Kernel, Module, Recording, Role, WgslModule, shared,
-};
+use super::scoring::{Alphabet, Mode, Scoring};
+use super::sequences::Pairs;
+use crate::recording::{Arg, Command, CudaModule, Kernel, Module, Recording, Role, WgslModule};
 use crate::work::{DeviceInfo, DeviceKind, Implementation, Language, Tuning, Unsupported};
 
 static CUDA: CudaModule = CudaModule {
@@ -72,12 +70,6 @@ static PACKED_F16: WgslModule = WgslModule {
     features: &["shader-f16"],
 };
 
-/// Pairs whose words are interleaved.
-const GROUP: usize = 32;
-/// Codes that a query is padded to: the longest strip of any kernel.
-const STRIP: usize = 16;
-/// Words that describe a pair: query length, target length, where each starts, its number.
-const PAIR_WORDS: usize = 5;
 /// Bytes that describe a pair; its result takes fewer.
 const PAIR_BYTES: u64 = 4 * PAIR_WORDS as u64;
 /// Threads of a block, and its warps.
@@ -87,111 +79,6 @@ const WARPS: usize = BLOCK / 32;
 const BOUNDARY_BYTES: usize = 8;
 /// The rows between strips take no more than this, if 64 pairs at a time fit in it.
 const BOUNDARY_LIMIT_BYTES: usize = 256 << 20;
-/// Padding code of queries; no letter matches it.
-const QUERY_PAD: u8 = 31;
-
-/// Where everything stands.
-struct Layout {
-    /// Pair numbers, sorted by length.
-    order: Vec<u32>,
-    /// For each group, the words of one query, the words of one target, the start of the group.
-    groups: Vec<(usize, usize, usize)>,
-    /// Words of all groups.
-    words: usize,
-    /// Longest target of the pairs for 16 bits, and of the others.
-    columns: [usize; 2],
-    /// Pairs for 16 bits, which stand first.
-    narrow: usize,
-}
-
-impl Layout {
-    /// `fits` says whether a pair of such lengths is one for 16 bits.
-    ///
-    /// `packed.cu` hangs on the order by queries: its keys take the lower half, the shorter query, out
-    /// of reach of the upper one, even where padded columns score.
-    fn new(pairs: &Pairs, fits: impl Fn(usize, usize) -> bool) -> Self {
-        let lengths =
-            |i: u32| (pairs.queries.get(i as usize).len(), pairs.targets.get(i as usize).len());
-        let wide = |i: u32| !fits(lengths(i).0, lengths(i).1);
-        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
-        order.sort_by_key(|&i| (wide(i), lengths(i)));
-        let narrow = order.partition_point(|&i| !wide(i));
-        let longest = |of: &[u32]| of.iter().map(|&i| lengths(i).1).max().unwrap_or(0);
-        let columns = [longest(&order[..narrow]), longest(&order[narrow..])];
-        let (mut groups, mut words) = (Vec::new(), 0);
-        for group in order.chunks(GROUP) {
-            let longest = |length: fn((usize, usize)) -> usize| {
-                group.iter().map(|&i| length(lengths(i))).max().unwrap_or(0)
-            };
-            let (query, target) = (longest(|l| l.0), longest(|l| l.1));
-            let (query, target) = (query.next_multiple_of(STRIP) / 4, target.div_ceil(4));
-            groups.push((query, target, words));
-            words += (query + target) * GROUP;
-        }
-        Self { order, groups, words, columns, narrow }
-    }
-
-    /// Contents of `letters` and `pairs`.
-    fn pack(&self, pairs: &Pairs, alphabet: Alphabet) -> Vec<Bytes> {
-        let mut letters = vec![0u32; self.words];
-        let mut descriptions = vec![0u32; pairs.len() * PAIR_WORDS];
-        let mut rest = letters.as_mut_slice();
-        let mut parts = Vec::with_capacity(self.groups.len());
-        for &(query, target, _) in &self.groups {
-            let (part, after) = rest.split_at_mut((query + target) * GROUP);
-            parts.push(part);
-            rest = after;
-        }
-        parts
-            .into_par_iter()
-            .zip(descriptions.par_chunks_mut(GROUP * PAIR_WORDS))
-            .zip(self.order.par_chunks(GROUP))
-            .zip(&self.groups)
-            .for_each(|(((letters, descriptions), order), &(query_words, _, start))| {
-                let (queries, targets) = letters.split_at_mut(query_words * GROUP);
-                for (p, &i) in order.iter().enumerate() {
-                    let pad = (QUERY_PAD, query_words);
-                    let query = interleave(queries, p, &pairs.queries, i, pad, |code| code);
-                    let target = match alphabet {
-                        Alphabet::Dna => interleave(targets, p, &pairs.targets, i, (0, 0), |c| {
-                            if c == N { TARGET_N } else { c }
-                        }),
-                        Alphabet::Protein => {
-                            interleave(targets, p, &pairs.targets, i, (0, 0), |code| code)
-                        }
-                    };
-                    let query_at = start + p;
-                    let target_at = query_at + query_words * GROUP;
-                    let words = [query, target, query_at as u32, target_at as u32, i];
-                    descriptions[p * PAIR_WORDS..][..PAIR_WORDS].copy_from_slice(&words);
-                }
-            });
-        vec![shared(letters), shared(descriptions)]
-    }
-}
-
-/// Writes sequence `i` as member `p` of a group and returns its length. `padding` is a code and
-/// the number of words that it fills up.
-fn interleave(
-    group: &mut [u32],
-    p: usize,
-    sequences: &Sequences,
-    i: u32,
-    padding: (u8, usize),
-    code: impl Fn(u8) -> u8,
-) -> u32 {
-    let sequence = sequences.get(i as usize);
-    let words = sequence.len().div_ceil(4).max(padding.1);
-    for word in 0..words {
-        let mut codes = [padding.0; 4];
-        let letters = sequence.get(word * 4..).unwrap_or(&[]);
-        for (to, &letter) in codes.iter_mut().zip(letters) {
-            *to = code(letter);
-        }
-        group[word * GROUP + p] = u32::from_le_bytes(codes);
-    }
-    sequence.len() as u32
-}
 
 /// Device memory for `pairs` pairs of `residues` residues with targets up to `columns`, in bytes.
 pub(super) fn device_bytes(pairs: f64, residues: f64, columns: usize) -> f64 {
@@ -403,9 +290,9 @@ pub(super) fn record(
     if narrow < count || count == 0 {
         dispatch(kernel(kind.wide(), kind.by_warp()), &wide_blocks, &[narrow, count]);
     }
-    let (packed, scoring) = (Arc::clone(pairs), Arc::clone(scoring));
+    let (packed, scoring, pool) = (Arc::clone(pairs), Arc::clone(scoring), Pool::default());
     recording.pack = Some(Arc::new(move || {
-        Ok(lay_out(&packed, mode, &scoring, kind).pack(&packed, scoring.alphabet))
+        Ok(lay_out(&packed, mode, &scoring, kind).pack(&packed, scoring.alphabet, &pool))
     }));
     Ok(recording)
 }
@@ -434,5 +321,3 @@ fn kernel(mode: Mode, alphabet: Alphabet, module: Module, by_warp: bool) -> Kern
     let entry = if by_warp { warp } else { thread };
     Kernel { module, entry, block, shared_bytes: 0, overrides: Vec::new() }
 }
-
-const _: () = assert!(CODES > QUERY_PAD as usize && STRIP.is_multiple_of(4));

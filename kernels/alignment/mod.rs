@@ -17,6 +17,7 @@ mod cpu_watch;
 #[cfg(target_arch = "x86_64")]
 mod cpu_x86;
 mod gpu;
+mod gpu_pack;
 mod input;
 mod matrix;
 mod path;

@@ -73,6 +73,11 @@ impl Sequences {
         &self.codes[self.spans[index].clone()]
     }
 
+    /// Residues of sequence `index`.
+    pub(super) fn length(&self, index: usize) -> usize {
+        self.spans[index].len()
+    }
+
     /// Residues of all sequences together.
     pub fn residues(&self) -> usize {
         self.spans.iter().map(Range::len).sum()
