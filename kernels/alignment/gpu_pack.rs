@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn sorting_is_stable_and_looks_at_every_digit() {
-        let key = |i: u64| ((i * 7919) % 5) << 42 | ((i * 31) % 7) << 20 | ((i * 104_729) % 4093);
+        let key = |i: u64| ((i * 7919) % 2) << 42 | ((i * 31) % 7) << 20 | ((i * 104_729) % 4093);
         let keys: Vec<u64> = (0..3000).map(key).collect();
         let mut expected: Vec<u32> = (0..3000).collect();
         expected.sort_by_key(|&i| keys[i as usize]);
