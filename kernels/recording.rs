@@ -169,7 +169,7 @@ pub enum LibraryCall {
         /// Result.
         c: BufferId,
     },
-    /// 2-D forward convolution (cross-correlation), f32, NCHW input, KCRS weights.
+    /// 2-D forward convolution (cross-correlation), f32, images in the shape's layout, KCRS weights.
     Conv2d {
         /// The geometry.
         shape: ConvShape,
@@ -216,6 +216,17 @@ pub struct ConvShape {
     pub dilation: u32,
     /// Channel groups; `c_in` and `c_out` are multiples.
     pub groups: u32,
+    /// Order of the images' values, in and out.
+    pub layout: Layout,
+}
+
+/// Order of the values of images: `n` images, `c` channels, `h` rows, `w` columns, the last fastest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Plane after plane.
+    Nchw,
+    /// Channels of a pixel together.
+    Nhwc,
 }
 
 impl ConvShape {

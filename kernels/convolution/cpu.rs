@@ -1,13 +1,13 @@
-//! The layer on the CPU: one matrix product per image and group, whose right operand (the
-//! patches) exists only as the panel that a thread is about to multiply.
+//! The layer on the CPU: which algorithm, and its outputs.
 
 use std::sync::Arc;
 
-use super::Layer;
-use super::depthwise;
+use super::direct::Direct;
 use super::geometry::under;
+use super::winograd::Winograd;
+use super::{Layer, depthwise};
 use crate::matmul::panel::{self, Left, Sizes};
-use crate::recording::ConvShape;
+use crate::recording::{ConvShape, Layout};
 use crate::work::Native;
 
 /// A layer ready to run.
@@ -22,52 +22,40 @@ pub(super) struct CpuLayer {
 enum Path {
     /// One input channel per filter: too little reuse for a matrix product.
     Depthwise,
-    /// A matrix product per image and group.
+    /// Tiles of positions by filters that fill a register.
+    Direct(Box<Direct>),
+    /// Few filters a group, or rows of a few positions: a matrix product per image and group, whose
+    /// right operand (the patches) exists only as the panel that a thread is about to multiply.
     Panels,
+    /// Transformed tiles.
+    Winograd(Box<Winograd>),
 }
 
 impl CpuLayer {
-    /// A layer over `x` with filters `w`.
+    /// A layer over `x` with filters `w`, by sums in the order of the filters.
     pub fn new(layer: Layer, x: Arc<[f32]>, w: Arc<[f32]>) -> Self {
-        let path = if layer.group_in() == 1 { Path::Depthwise } else { Path::Panels };
+        let path = match layer.0.layout {
+            _ if layer.group_in() == 1 => Path::Depthwise,
+            Layout::Nchw if !Direct::suits(&layer) => Path::Panels,
+            _ => Path::Direct(Box::new(Direct::new(layer, &w))),
+        };
+        Self { layer, x, w, y: vec![0.0; layer.y_len()], path }
+    }
+
+    /// The same by Winograd's algorithm with tiles of `side × side` outputs.
+    pub fn winograd(layer: Layer, x: Arc<[f32]>, w: Arc<[f32]>, side: usize) -> Self {
+        let path = Path::Winograd(Box::new(Winograd::new(layer, w.clone(), side)));
         Self { layer, x, w, y: vec![0.0; layer.y_len()], path }
     }
 }
 
 impl Native for CpuLayer {
     fn run(&mut self) -> Result<(), String> {
-        let shape = &self.layer.0;
-        match self.path {
+        match &self.path {
             Path::Depthwise => depthwise::run(&self.layer, &self.x, &self.w, &mut self.y),
-            Path::Panels => {
-                let (groups, channels) = (shape.groups as usize, self.layer.group_in());
-                let sizes = Sizes {
-                    products: shape.batch as usize * groups,
-                    left_operands: groups,
-                    n: self.layer.positions(),
-                    pairs: false,
-                };
-                let (rows, depth) = (self.layer.group_out(), self.layer.depth());
-                let filters = Left { words: &self.w, rows, depth };
-                let plane = (shape.height * shape.width) as usize;
-                let whole = is_pointwise(shape);
-                let x = &self.x;
-                let read = |product: usize, tap: usize, first: usize, words: &mut [f32]| {
-                    let first_channel = product * channels;
-                    if whole {
-                        let from = (first_channel + tap) * plane + first;
-                        words.copy_from_slice(&x[from..][..words.len()]);
-                    } else {
-                        let tap = tap as u32;
-                        let taps = shape.kernel_h * shape.kernel_w;
-                        let channel = first_channel + (tap / taps) as usize;
-                        let x = &x[channel * plane..][..plane];
-                        read_taps(shape, x, tap % taps, first as u32, words);
-                    }
-                };
-                // An image is near by: its channels were just read for the taps before.
-                panel::product(sizes, filters, &mut self.y, read, |_, _, _| {});
-            }
+            Path::Direct(direct) => direct.run(&self.x, &mut self.y),
+            Path::Panels => panels(&self.layer, &self.x, &self.w, &mut self.y),
+            Path::Winograd(winograd) => winograd.run(&self.x, &mut self.y),
         }
         Ok(())
     }
@@ -79,6 +67,36 @@ impl Native for CpuLayer {
     fn outputs(&self) -> Vec<Vec<u8>> {
         vec![bytemuck::cast_slice(&self.y).to_vec()]
     }
+}
+
+/// One matrix product per image and group, NCHW.
+fn panels(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
+    let shape = &layer.0;
+    let (groups, channels) = (shape.groups as usize, layer.group_in());
+    let sizes = Sizes {
+        products: shape.batch as usize * groups,
+        left_operands: groups,
+        n: layer.positions(),
+        pairs: false,
+    };
+    let filters = Left { words: w, rows: layer.group_out(), depth: layer.depth() };
+    let plane = (shape.height * shape.width) as usize;
+    let whole = is_pointwise(shape);
+    let read = |product: usize, tap: usize, first: usize, words: &mut [f32]| {
+        let first_channel = product * channels;
+        if whole {
+            let from = (first_channel + tap) * plane + first;
+            words.copy_from_slice(&x[from..][..words.len()]);
+        } else {
+            let tap = tap as u32;
+            let taps = shape.kernel_h * shape.kernel_w;
+            let channel = first_channel + (tap / taps) as usize;
+            let x = &x[channel * plane..][..plane];
+            read_taps(shape, x, tap % taps, first as u32, words);
+        }
+    };
+    // An image is near by: its channels were just read for the taps before.
+    panel::product(sizes, filters, y, read, |_, _, _| {});
 }
 
 /// Whether the patches are the image itself.

@@ -1,79 +1,242 @@
-//! Filters over a single channel: sums of shifted rows, vectorised by the compiler.
-#![expect(unsafe_code, reason = "calls code compiled for the instruction set that was detected")]
+//! Filters over a single channel: sums of shifted rows, or of shifted pixels.
+#![expect(unsafe_code, reason = "raw addresses for SIMD; threads write disjoint rows")]
+
+use std::cell::RefCell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Layer;
 use super::geometry::{inside, under};
-use crate::recording::ConvShape;
+use super::lanes::{Pixels, Row, Set};
+use crate::recording::{ConvShape, Layout};
 
-/// All planes of all images in the current rayon pool; `w` has one channel per filter.
+thread_local! {
+    /// A plane with its padding, its columns dealt out by stride.
+    static PLANE: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// All images in the current rayon pool; `w` has one channel per filter.
 pub(super) fn run(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
+    match layer.0.layout {
+        Layout::Nchw => planes(layer, x, w, y),
+        Layout::Nhwc => pixels(layer, x, w, y),
+    }
+}
+
+/// Plane by plane.
+fn planes(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
     let shape = &layer.0;
     let filters = shape.c_out as usize;
     let plane = (shape.height * shape.width) as usize;
-    let plane_of = best();
+    let view = Plane::of(shape);
+    let offsets: Vec<u32> = (0..layer.depth()).map(|tap| view.offset(shape, tap)).collect();
     y.par_chunks_mut(layer.positions()).enumerate().for_each(|(index, y)| {
         let (image, filter) = (index / filters, index % filters);
         let channel = image * shape.c_in as usize + filter / layer.group_out();
         let w = &w[filter * layer.depth()..][..layer.depth()];
-        // SAFETY: `best` chose the function for this CPU.
-        unsafe { plane_of(shape, &x[channel * plane..][..plane], w, y) }
+        PLANE.with_borrow_mut(|words| {
+            view.copy(shape, &x[channel * plane..][..plane], words);
+            view.sum(shape, words, &offsets, w, y);
+        });
     });
 }
 
-type PlaneFn = unsafe fn(&ConvShape, &[f32], &[f32], &mut [f32]);
+/// How a copied plane lies: `[row][column mod stride][column / stride]`.
+struct Plane {
+    rows: usize,
+    /// Columns of each remainder.
+    columns: usize,
+}
 
-/// The plane function of the widest instruction set there is.
-fn best() -> PlaneFn {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            return plane_avx512;
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return plane_avx2;
-        }
+impl Plane {
+    fn of(shape: &ConvShape) -> Self {
+        let stride = shape.stride as usize;
+        let span = |outputs: u32, taps: u32| {
+            (outputs as usize - 1) * stride + ((taps - 1) * shape.dilation) as usize + 1
+        };
+        let columns = span(shape.out_w(), shape.kernel_w).div_ceil(stride);
+        Self { rows: span(shape.out_h(), shape.kernel_h), columns }
     }
-    plane
-}
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn plane_avx512(shape: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32]) {
-    plane(shape, x, w, y);
-}
+    /// Where the value under a tap of position (0, 0) lies.
+    fn offset(&self, shape: &ConvShape, tap: usize) -> u32 {
+        let (stride, kernel_w) = (shape.stride as usize, shape.kernel_w as usize);
+        let [row, column] = [tap / kernel_w, tap % kernel_w].map(|t| t * shape.dilation as usize);
+        let part = row * stride + column % stride;
+        (part * self.columns + column / stride) as u32
+    }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn plane_avx2(shape: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32]) {
-    plane(shape, x, w, y);
-}
-
-/// One filter over one channel.
-#[inline(always)]
-fn plane(shape: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32]) {
-    let (width, out_w) = (shape.width as usize, shape.out_w() as usize);
-    y.fill(0.0);
-    for (tap, w) in w.iter().enumerate() {
-        let (ky, kx) = (tap as u32 / shape.kernel_w, tap as u32 % shape.kernel_w);
-        let columns = inside(shape, kx, shape.width, shape.out_w());
-        if columns.is_empty() {
-            continue;
-        }
-        let first = under(shape, columns.start as u32, kx) as usize;
-        for oy in inside(shape, ky, shape.height, shape.out_h()) {
-            let row = &x[under(shape, oy as u32, ky) as usize * width..][..width];
-            let y = &mut y[oy * out_w..][..out_w][columns.clone()];
-            if shape.stride == 1 {
-                for (y, x) in y.iter_mut().zip(&row[first..]) {
-                    *y += w * x;
-                }
-            } else {
-                for (y, x) in y.iter_mut().zip(row[first..].iter().step_by(shape.stride as usize)) {
-                    *y += w * x;
+    fn copy(&self, shape: &ConvShape, x: &[f32], words: &mut Vec<f32>) {
+        let (stride, width) = (shape.stride as usize, shape.width as usize);
+        // The sums read whole registers.
+        words.resize(self.rows * stride * self.columns + Set::get().lanes, 0.0);
+        for row in 0..self.rows {
+            let to = &mut words[row * stride * self.columns..][..stride * self.columns];
+            let at = under(shape, 0, 0) + row as i64;
+            if !(0..i64::from(shape.height)).contains(&at) {
+                to.fill(0.0);
+                continue;
+            }
+            let row = &x[at as usize * width..][..width];
+            for (remainder, to) in to.chunks_exact_mut(self.columns).enumerate() {
+                // The first column that lies in the image.
+                let at = under(shape, 0, 0) + remainder as i64;
+                let before = (-at).max(0).unsigned_abs() as usize;
+                let before = before.div_ceil(stride).min(to.len());
+                let from = (at + (before * stride) as i64) as usize;
+                let count = width.saturating_sub(from).div_ceil(stride).min(to.len() - before);
+                to[..before].fill(0.0);
+                to[before + count..].fill(0.0);
+                let to = &mut to[before..before + count];
+                if count > 0 {
+                    deal(&row[from..], stride, to);
                 }
             }
+        }
+    }
+
+    /// Sums of one filter over a copied plane.
+    fn sum(&self, shape: &ConvShape, words: &[f32], offsets: &[u32], w: &[f32], y: &mut [f32]) {
+        let (set, out_w) = (Set::get(), shape.out_w() as usize);
+        let stride = shape.stride as usize;
+        let mut last = [0f32; 64];
+        let whole = 4 * set.lanes;
+        for row in 0..shape.out_h() as usize {
+            for column in (0..out_w).step_by(whole) {
+                let columns = whole.min(out_w - column);
+                let x = &words[row * stride * stride * self.columns + column..];
+                let y = &mut y[row * out_w + column..];
+                let registers = columns.div_ceil(set.lanes);
+                // What is written beyond a row is overwritten by the next one; beyond the plane
+                // nothing may be.
+                let direct = registers * set.lanes <= y.len();
+                let to = if direct { y.as_mut_ptr() } else { last.as_mut_ptr() };
+                let part = Row { x: x.as_ptr(), offsets, w, y: to };
+                // SAFETY: the copy ends a register after the last tap's last value; `to` has room.
+                unsafe { set.row(registers, &part) };
+                if !direct {
+                    y[..columns].copy_from_slice(&last[..columns]);
+                }
+            }
+        }
+    }
+}
+
+/// Every `stride`-th value of `row`, from the first on.
+fn deal(row: &[f32], stride: usize, to: &mut [f32]) {
+    match stride {
+        1 => to.copy_from_slice(&row[..to.len()]),
+        2 => {
+            let (pairs, _) = row.as_chunks::<2>();
+            for (to, pair) in to.iter_mut().zip(pairs) {
+                *to = pair[0];
+            }
+            // The last value may have no neighbour.
+            if to.len() > pairs.len() {
+                to[pairs.len()] = row[2 * pairs.len()];
+            }
+        }
+        _ => {
+            for (to, value) in to.iter_mut().zip(row.iter().step_by(stride)) {
+                *to = *value;
+            }
+        }
+    }
+}
+
+/// Row of outputs by row, all channels of a pixel together.
+fn pixels(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
+    let shape = &layer.0;
+    let (filters, channels) = (shape.c_out as usize, shape.c_in as usize);
+    let (out_h, width) = (shape.out_h() as usize, shape.width as usize);
+    // Filters of a tap together, as the channels of a pixel are.
+    let taps = layer.depth();
+    let w: Vec<f32> = (0..taps * filters).map(|i| w[i % filters * taps + i / filters]).collect();
+    let columns = inside_all(shape);
+    let image_len = shape.height as usize * width * channels;
+    y.par_chunks_mut(shape.out_w() as usize * filters).enumerate().for_each(|(row, y)| {
+        let (image, row) = (&x[row / out_h * image_len..][..image_len], row % out_h);
+        let edges = (0..columns.start).chain(columns.end..shape.out_w() as usize);
+        for column in edges {
+            let taps = taps_under(shape, row, column..column + 1);
+            let y = &mut y[column * filters..][..filters];
+            run_pixels(layer, image, &w, &taps, column..column + 1, y);
+        }
+        if !columns.is_empty() {
+            let taps = taps_under(shape, row, columns.clone());
+            let y = &mut y[columns.start * filters..columns.end * filters];
+            run_pixels(layer, image, &w, &taps, columns.clone(), y);
+        }
+    });
+}
+
+/// The columns of outputs all of whose taps fall on the image.
+fn inside_all(shape: &ConvShape) -> Range<usize> {
+    (0..shape.kernel_w).fold(0..shape.out_w() as usize, |all, tap| {
+        let columns = inside(shape, tap, shape.width, shape.out_w());
+        let start = all.start.max(columns.start);
+        start..all.end.min(columns.end).max(start)
+    })
+}
+
+/// A tap that falls on the image, and the pixel under it.
+struct Tap {
+    tap: usize,
+    pixel: usize,
+}
+
+/// The taps that fall on the image at all of `columns`, with the pixels of the first.
+fn taps_under(shape: &ConvShape, row: usize, columns: Range<usize>) -> Vec<Tap> {
+    let mut taps = Vec::new();
+    for tap in 0..shape.kernel_h * shape.kernel_w {
+        let y = under(shape, row as u32, tap / shape.kernel_w);
+        let x = under(shape, columns.start as u32, tap % shape.kernel_w);
+        if (0..i64::from(shape.height)).contains(&y) && (0..i64::from(shape.width)).contains(&x) {
+            let pixel = y as usize * shape.width as usize + x as usize;
+            taps.push(Tap { tap: tap as usize, pixel });
+        }
+    }
+    taps
+}
+
+/// Outputs of neighbouring columns with the same taps; `w` is `[tap][filter]`.
+fn run_pixels(
+    layer: &Layer,
+    image: &[f32],
+    w: &[f32],
+    taps: &[Tap],
+    columns: Range<usize>,
+    y: &mut [f32],
+) {
+    let (set, shape) = (Set::get(), &layer.0);
+    let (filters, channels) = (shape.c_out as usize, shape.c_in as usize);
+    let step = shape.stride as usize * channels;
+    // One filter a channel: registers of channels.
+    let whole = if layer.group_out() == 1 { filters / set.lanes * set.lanes } else { 0 };
+    for first in (0..whole).step_by(set.lanes) {
+        for column in (0..columns.len()).step_by(Pixels::MOST) {
+            let count = Pixels::MOST.min(columns.len() - column);
+            let offsets = taps.iter().map(|t| {
+                let x = t.pixel * channels + column * step + first;
+                assert!(x + (count - 1) * step + set.lanes <= image.len());
+                (image[x..].as_ptr(), w[t.tap * filters + first..][..set.lanes].as_ptr())
+            });
+            let part = Pixels {
+                taps: &offsets.collect::<Vec<_>>(),
+                x_stride: step,
+                y: y[column * filters + first..][..(count - 1) * filters + set.lanes].as_mut_ptr(),
+                y_stride: filters,
+            };
+            // SAFETY: every register that is read or written was just found inside of its slice.
+            unsafe { set.pixels(count, &part) };
+        }
+    }
+    for (column, y) in y.chunks_exact_mut(filters).enumerate() {
+        for (filter, y) in y.iter_mut().enumerate().skip(whole) {
+            let channel = filter / layer.group_out();
+            let value = |t: &Tap| image[t.pixel * channels + column * step + channel];
+            *y = taps.iter().map(|t| w[t.tap * filters + filter] * value(t)).sum();
         }
     }
 }

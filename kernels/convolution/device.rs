@@ -1,11 +1,12 @@
 //! The layer as data for devices: vendor calls and our own kernels.
 
 use super::input::Images;
-use super::{Layer, staged};
+use super::winograd::{SIDES, Winograd};
+use super::{Layer, WINOGRAD, staged};
 use crate::matmul::device::kernel;
 use crate::recording::{
-    Arg, BufferId, Command, CudaModule, Kernel, LibraryCall, Module, Recording, Role, WgslModule,
-    shared,
+    Arg, BufferId, Command, CudaModule, Kernel, Layout, LibraryCall, Module, Recording, Role,
+    WgslModule, shared,
 };
 use crate::work::{DeviceInfo, Implementation, Language, Tuning, Unsupported};
 
@@ -39,6 +40,14 @@ pub(super) fn supports(
     device: &DeviceInfo,
 ) -> Result<(), Unsupported> {
     let no = |reason: String| Err(Unsupported(reason));
+    if implementation.name == WINOGRAD
+        && let Err(reason) = Winograd::suits(layer)
+    {
+        return no(reason.into());
+    }
+    if layer.0.layout == Layout::Nhwc && implementation.language != Language::Native {
+        return no("computes images in NCHW alone; write layout = \"nchw\"".into());
+    }
     let own = matches!(implementation.language, Language::Cuda | Language::Wgsl);
     if own && layer.group_in() > 1 {
         if layer.0.groups as usize > MAX_GRID {
@@ -60,8 +69,16 @@ pub(super) fn supports(
 }
 
 /// What may be tried for `layer` on `device`.
-pub(super) fn tunings(layer: &Layer, language: Language, device: &DeviceInfo) -> Vec<Tuning> {
-    match language {
+pub(super) fn tunings(
+    layer: &Layer,
+    implementation: &Implementation,
+    device: &DeviceInfo,
+) -> Vec<Tuning> {
+    match implementation.language {
+        _ if implementation.name == WINOGRAD => {
+            let tuning = |(index, side)| Tuning { name: format!("{side}x{side}"), index };
+            SIDES.iter().enumerate().map(tuning).collect()
+        }
         Language::Cuda if staged::fits(layer, device) => staged::tunings(layer, device),
         _ => vec![Tuning::default()],
     }

@@ -23,6 +23,7 @@ pub(super) fn inside(shape: &ConvShape, tap: u32, inputs: u32, outputs: u32) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::Layout;
 
     #[test]
     fn inside_is_what_counting_says() {
@@ -39,6 +40,7 @@ mod tests {
                 padding,
                 dilation,
                 groups: 1,
+                layout: Layout::Nchw,
             };
             for tap in 0..3 {
                 let counted: Vec<usize> = (0..shape.out_w())

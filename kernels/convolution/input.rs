@@ -5,10 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::cpu::CpuLayer;
 use super::reference::Reference;
-use super::{Layer, device};
+use super::winograd::SIDES;
+use super::{Layer, WINOGRAD, device};
 use crate::matmul::judge::single_f32_output;
 use crate::matmul::write_npy;
 use crate::random::Random;
+use crate::recording::Layout;
 use crate::work::{
     Case, Check, DeviceInfo, Implementation, Input, Keep, Language, Mismatch, Program, Tuning,
     Unsupported, Work,
@@ -17,7 +19,7 @@ use crate::work::{
 /// One layer with its data.
 pub(super) struct Images {
     pub layer: Layer,
-    /// Images, NCHW.
+    /// Images in the layer's layout.
     pub x: Arc<[f32]>,
     /// Filters, KCRS.
     pub w: Arc<[f32]>,
@@ -48,7 +50,7 @@ impl Input for Images {
     }
 
     fn tunings(&self, implementation: &Implementation, device: &DeviceInfo) -> Vec<Tuning> {
-        device::tunings(&self.layer, implementation.language, device)
+        device::tunings(&self.layer, implementation, device)
     }
 
     fn program(
@@ -60,7 +62,11 @@ impl Input for Images {
         device::supports(&self.layer, implementation, device)?;
         Ok(match implementation.language {
             Language::Native => {
-                Program::Native(Box::new(CpuLayer::new(self.layer, self.x.clone(), self.w.clone())))
+                let (x, w) = (self.x.clone(), self.w.clone());
+                Program::Native(Box::new(match implementation.name {
+                    WINOGRAD => CpuLayer::winograd(self.layer, x, w, SIDES[tuning.index]),
+                    _ => CpuLayer::new(self.layer, x, w),
+                }))
             }
             language => Program::Recording(device::recording(self, language, device, tuning)),
         })
@@ -69,8 +75,8 @@ impl Input for Images {
     fn check(&self, outputs: &[Vec<u8>]) -> Result<Check, Mismatch> {
         let reference = self
             .reference
-            .get_or_init(|| Reference::new(self.layer, self.x.clone(), self.w.clone(), self.seed));
-        reference.check(&single_f32_output(outputs, self.layer.y_len())?)
+            .get_or_init(|| Reference::new(self.layer, &self.x, self.w.clone(), self.seed));
+        reference.check(single_f32_output(outputs, self.layer.y_len())?)
     }
 
     fn keep(&self, outputs: &[Vec<u8>], keep: &mut dyn Keep) -> io::Result<()> {
@@ -78,9 +84,13 @@ impl Input for Images {
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         let s = &self.layer.0;
         let dims = |sizes: [u32; 4]| sizes.map(|size| size as usize);
-        let (x, w) = ([s.batch, s.c_in, s.height, s.width], [s.kernel_h, s.kernel_w]);
-        write_npy(keep, "x.npy", &dims(x), &self.x)?;
-        write_npy(keep, "w.npy", &dims([s.c_out, s.c_in / s.groups, w[0], w[1]]), &self.w)?;
-        write_npy(keep, "y.npy", &dims([s.batch, s.c_out, s.out_h(), s.out_w()]), &y)
+        let images = |channels, height, width| match s.layout {
+            Layout::Nchw => dims([s.batch, channels, height, width]),
+            Layout::Nhwc => dims([s.batch, height, width, channels]),
+        };
+        let filters = dims([s.c_out, s.c_in / s.groups, s.kernel_h, s.kernel_w]);
+        write_npy(keep, "x.npy", &images(s.c_in, s.height, s.width), &self.x)?;
+        write_npy(keep, "w.npy", &filters, &self.w)?;
+        write_npy(keep, "y.npy", &images(s.c_out, s.out_h(), s.out_w()), &y)
     }
 }

@@ -1,17 +1,24 @@
-//! convolution: 2-D forward convolution (cross-correlation, as in neural networks), f32, NCHW.
+//! convolution: 2-D forward convolution (cross-correlation, as in neural networks), f32, NCHW or
+//! NHWC.
 
 mod cpu;
 mod depthwise;
 mod device;
+mod direct;
+mod filters;
 mod geometry;
 mod input;
+mod lanes;
 mod reference;
 mod staged;
+mod strip;
 #[cfg(test)]
 mod tests;
+mod transform;
+mod winograd;
 
 use crate::params::{ParamReader, Params};
-use crate::recording::ConvShape;
+use crate::recording::{ConvShape, Layout};
 use crate::work::{
     Case, CaseError, DeviceInfo, Family, Files, Implementation, Input, Language, LibraryName,
     OpKind, Unsupported, Work,
@@ -30,11 +37,19 @@ const KNOWN: &[&str] = &[
 /// Elements of one operand; a device kernel indexes them by u32.
 const MAX_ELEMENTS: u64 = 1 << 31;
 
+/// Name of the implementation by transformed tiles.
+const WINOGRAD: &str = "cpu/winograd";
+
 static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cpu/simd",
         language: Language::Native,
-        summary: "implicit matrix product over packed patches; depthwise filters directly",
+        summary: "direct sums over tiles of positions and filters",
+    },
+    Implementation {
+        name: WINOGRAD,
+        language: Language::Native,
+        summary: "Winograd's algorithm for 3 × 3 filters, tiles of 4 × 4 or 2 × 2 outputs",
     },
     Implementation {
         name: "cuda/implicit-gemm",
@@ -59,7 +74,7 @@ impl Family for Convolution {
     }
 
     fn summary(&self) -> &'static str {
-        "2-D forward convolution, f32 NCHW (stride, padding, dilation, groups)"
+        "2-D forward convolution, f32 NCHW or NHWC (stride, padding, dilation, groups)"
     }
 
     fn implementations(&self) -> &'static [Implementation] {
@@ -69,11 +84,7 @@ impl Family for Convolution {
     fn case(&self, params: &Params, _files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
         let reader = ParamReader::new("convolution", params, KNOWN)?;
         reader.choice("dtype", &["f32"], Some(0))?;
-        if reader.text("layout")?.is_some_and(|layout| layout != "nchw") {
-            return Err(reader
-                .bad("layout", "only nchw is computed; write layout = \"nchw\"")
-                .into());
-        }
+        let layout = reader.choice("layout", &["nchw", "nhwc"], Some(0))?;
         let size = |key: &str, default: Option<u32>| {
             reader.int(key, 1..=1 << 20, default.map(i64::from)).map(|v| v as u32)
         };
@@ -98,6 +109,7 @@ impl Family for Convolution {
             padding: reader.int("padding", 0..=1 << 10, Some(0))? as u32,
             dilation: reader.int("dilation", 1..=1 << 10, Some(1))? as u32,
             groups: size("groups", Some(1))?,
+            layout: [Layout::Nchw, Layout::Nhwc][layout],
         };
         check_shape(&reader, &shape)?;
         Ok(Box::new(Layer(shape)))
@@ -196,6 +208,9 @@ impl Case for Layer {
             if value > 1 {
                 key += &format!(" {name}={value}");
             }
+        }
+        if s.layout == Layout::Nhwc {
+            key += " layout=nhwc";
         }
         key
     }

@@ -13,6 +13,7 @@ use super::geometry::{inside, under};
 use crate::matmul::judge::{Judge, Tolerance, exceeds, ratio};
 use crate::matmul::reference::{edges, sign};
 use crate::random::Random;
+use crate::recording::Layout;
 use crate::work::{Check, Mismatch};
 
 /// Up to so many multiply–adds the whole output is compared.
@@ -53,7 +54,18 @@ enum Expected {
     },
 }
 
-/// The data of a layer.
+/// Images NHWC as NCHW.
+fn planar(values: &[f32], images: u32, channels: u32) -> Vec<f32> {
+    let channels = channels as usize;
+    let image = values.len() / images as usize;
+    let plane = |image: &[f32], c: usize| -> Vec<f32> {
+        image.iter().skip(c).step_by(channels).copied().collect()
+    };
+    let planes = |image| (0..channels).flat_map(move |c| plane(image, c));
+    values.chunks(image.max(1)).flat_map(planes).collect()
+}
+
+/// The data of a layer; images NCHW.
 struct Operands {
     layer: Layer,
     x: Arc<[f32]>,
@@ -62,7 +74,11 @@ struct Operands {
 
 impl Reference {
     /// Computes what is needed to check convolutions of `x` with `w`.
-    pub fn new(layer: Layer, x: Arc<[f32]>, w: Arc<[f32]>, seed: u64) -> Self {
+    pub fn new(layer: Layer, x: &Arc<[f32]>, w: Arc<[f32]>, seed: u64) -> Self {
+        let x = match layer.0.layout {
+            Layout::Nchw => Arc::clone(x),
+            Layout::Nhwc => planar(x, layer.0.batch, layer.0.c_in).into(),
+        };
         let data = Operands { layer, x, w };
         let (batch, filters) = (layer.0.batch as usize, layer.0.c_out as usize);
         let groups = layer.0.groups as usize;
@@ -98,11 +114,14 @@ impl Reference {
         Self { layer, filter_norms, patch_norms, expected }
     }
 
-    /// Compares a computed y (NCHW) with the reference.
+    /// Compares a computed y, in the layer's layout, with the reference.
     ///
     /// # Errors
     /// The first value or norm out of bounds; NaN always is.
-    pub fn check(&self, y: &[f32]) -> Result<Check, Mismatch> {
+    pub fn check(&self, mut y: Vec<f32>) -> Result<Check, Mismatch> {
+        if self.layer.0.layout == Layout::Nhwc {
+            y = planar(&y, self.layer.0.batch, self.layer.0.c_out);
+        }
         let positions = self.layer.positions();
         let (filters, per_group) = (self.layer.0.c_out as usize, self.layer.group_out());
         let tolerance = Tolerance::f32(self.layer.depth());
@@ -135,7 +154,7 @@ impl Reference {
                     value(*index, *expected)?;
                 }
                 let mut check = judge.finish("freivalds+samples")?;
-                let estimate = self.freivalds(y, signs, sums, tolerance)?;
+                let estimate = self.freivalds(&y, signs, sums, tolerance)?;
                 check.max_rel_err = check.max_rel_err.max(estimate);
                 Ok(check)
             }

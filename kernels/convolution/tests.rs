@@ -34,11 +34,16 @@ fn layer(batch: u32, c_in: u32, size: (u32, u32), c_out: u32, kernel: (u32, u32)
         padding: 0,
         dilation: 1,
         groups: 1,
+        layout: Layout::Nchw,
     }
 }
 
 fn compute(input: &Images) -> Vec<Vec<u8>> {
-    let program = input.program(&IMPLEMENTATIONS[0], &cpu(), &Tuning::default()).unwrap();
+    compute_by(input, &IMPLEMENTATIONS[0], &Tuning::default())
+}
+
+fn compute_by(input: &Images, implementation: &Implementation, tuning: &Tuning) -> Vec<Vec<u8>> {
+    let program = input.program(implementation, &cpu(), tuning).unwrap();
     let Program::Native(mut native) = program else { panic!("cpu/simd is native") };
     native.run().unwrap();
     native.poison();
@@ -47,10 +52,59 @@ fn compute(input: &Images) -> Vec<Vec<u8>> {
     native.outputs()
 }
 
+/// Every CPU implementation that takes the layer, in both layouts.
 fn verify(shape: ConvShape) {
-    let input = Images::random(Layer(shape), 7);
-    let check = input.check(&compute(&input));
-    assert!(check.is_ok(), "{}: {check:?}", Layer(shape).key());
+    for layout in [Layout::Nchw, Layout::Nhwc] {
+        let layer = Layer(ConvShape { layout, ..shape });
+        let input = Images::random(layer, 7);
+        for implementation in &IMPLEMENTATIONS[..2] {
+            if layer.supports(implementation, &cpu()).is_err() {
+                continue;
+            }
+            for tuning in input.tunings(implementation, &cpu()) {
+                let check = input.check(&compute_by(&input, implementation, &tuning));
+                let name = (implementation.name, &tuning.name);
+                assert!(check.is_ok(), "{} {name:?}: {check:?}", layer.key());
+            }
+        }
+    }
+}
+
+#[test]
+fn right_by_transformed_tiles() {
+    // Images that tiles fit and just do not, channels and filters that registers fit and do not.
+    for (size, c_in, c_out) in [((8, 8), 16, 32), ((7, 9), 17, 40), ((1, 6), 33, 16)] {
+        for padding in [1, 2] {
+            verify(ConvShape { padding, ..layer(3, c_in, size, c_out, (3, 3)) });
+        }
+    }
+    verify(layer(1, 64, (30, 61), 48, (3, 3)));
+}
+
+#[test]
+fn infinities_spread_as_far_as_their_taps() {
+    let shape = ConvShape { padding: 1, ..layer(1, 16, (9, 9), 16, (3, 3)) };
+    for layout in [Layout::Nchw, Layout::Nhwc] {
+        let mut input = Images::random(Layer(ConvShape { layout, ..shape }), 7);
+        let mut x = input.x.to_vec();
+        let at = if layout == Layout::Nchw { 4 * 9 + 4 } else { (4 * 9 + 4) * 16 };
+        x[at] = f32::INFINITY;
+        input.x = x.into();
+        for implementation in &IMPLEMENTATIONS[..2] {
+            for tuning in input.tunings(implementation, &cpu()) {
+                let program = input.program(implementation, &cpu(), &tuning).unwrap();
+                let Program::Native(mut native) = program else { panic!("native") };
+                native.run().unwrap();
+                let y = floats(&native.outputs()[0]);
+                for (i, y) in y.iter().enumerate() {
+                    let position = if layout == Layout::Nchw { i % 81 } else { i / 16 };
+                    let near = |at: usize| (3..=5).contains(&at);
+                    let reached = near(position / 9) && near(position % 9);
+                    assert_eq!(!y.is_finite(), reached, "{} at {position}", implementation.name);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -66,6 +120,11 @@ fn right_for_the_layers_of_image_networks() {
     // Depthwise, with one and with two filters a channel.
     verify(ConvShape { padding: 1, groups: 16, c_out: 16, ..plain });
     verify(ConvShape { padding: 1, groups: 16, c_out: 32, stride: 2, ..plain });
+    let depthwise = ConvShape { padding: 1, groups: 21, ..layer(2, 21, (9, 40), 21, (3, 3)) };
+    verify(depthwise);
+    verify(ConvShape { stride: 2, ..depthwise });
+    verify(ConvShape { stride: 3, padding: 3, dilation: 2, ..depthwise });
+    verify(ConvShape { padding: 1, groups: 2, c_out: 70, ..plain });
     // Filters as large as the image, and larger than it.
     verify(layer(1, 3, (5, 7), 4, (5, 7)));
     verify(ConvShape { padding: 3, ..layer(1, 3, (2, 3), 4, (5, 1)) });
@@ -167,7 +226,7 @@ fn keys_and_bad_parameters() {
     assert!(message(&[("kernel", 3), ("groups", 3)], &[]).contains("multiple of groups = 3"));
     assert!(message(&[("kernel", 29)], &[]).contains("width = 28"));
     assert!(message(&[("kernel", 0)], &[]).contains("kernel = 0"));
-    assert!(message(&[("kernel", 3)], &[("layout", "nhwc")]).contains("only nchw"));
+    assert!(message(&[("kernel", 3)], &[("layout", "hwcn")]).contains("nchw, nhwc"));
     assert!(message(&[("kernal", 3)], &[]).contains("did you mean `kernel`"));
 }
 

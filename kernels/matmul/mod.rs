@@ -9,7 +9,7 @@ pub(crate) mod panel;
 pub(crate) mod reference;
 pub(crate) mod simd;
 #[cfg(target_arch = "x86_64")]
-mod simd_x86;
+pub(crate) mod simd_x86;
 mod skinny;
 #[cfg(test)]
 mod tests;

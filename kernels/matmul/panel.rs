@@ -18,9 +18,9 @@ const MAX_PANELS: usize = 4;
 const MIN_TASK_ROWS: usize = 8 * MR;
 
 /// Words aligned to a cache line.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "read as words")] [f32; 16]);
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+pub(crate) struct Line([f32; 16]);
 
 /// Left operands: matrices of `rows × depth` words, row-major, one after the other.
 #[derive(Clone, Copy)]
@@ -126,7 +126,7 @@ impl Part {
         target: &Target,
     ) {
         let kernels = Kernels::get();
-        let words = words_of(panels);
+        let words: &mut [f32] = bytemuck::cast_slice_mut(panels);
         let first_a = self.product % sizes.left_operands * a.rows;
         for k in (0..a.depth).step_by(DEPTH) {
             let depth = DEPTH.min(a.depth - k);
@@ -170,11 +170,4 @@ impl Part {
             }
         }
     }
-}
-
-/// The words of cache lines.
-fn words_of(lines: &mut [Line]) -> &mut [f32] {
-    let words = lines.len() * 16;
-    // SAFETY: a `Line` is sixteen f32 without padding.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), words) }
 }

@@ -127,7 +127,7 @@ impl Kernels {
 }
 
 /// A vector register of f32 (or packed pairs of bf16) and what the tiles need of it.
-pub(super) trait Lanes {
+pub(crate) trait Lanes {
     /// f32 lanes.
     const LANES: usize;
     /// The register.
@@ -297,7 +297,7 @@ macro_rules! streams {
 pub(super) use {streams, tiles};
 
 /// Four lanes that any compiler target has (NEON registers on aarch64).
-struct Portable;
+pub(crate) struct Portable;
 
 impl Lanes for Portable {
     const LANES: usize = 4;

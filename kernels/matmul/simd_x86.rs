@@ -7,9 +7,9 @@ use std::mem::transmute;
 use super::simd::*;
 
 /// AVX2 with FMA.
-struct Avx2;
+pub(crate) struct Avx2;
 /// AVX-512F.
-struct Avx512;
+pub(crate) struct Avx512;
 /// AVX512_BF16: words are pairs of bf16 along k.
 struct Avx512Bf16;
 

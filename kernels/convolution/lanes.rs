@@ -1,0 +1,476 @@
+//! What the CPU's algorithms are made of, for the widest SIMD there is: sums of products whose left
+//! operand lies anywhere, and transposed blocks.
+#![expect(unsafe_code, reason = "SIMD intrinsics and raw tile addresses")]
+
+use std::sync::OnceLock;
+
+use super::transform;
+use crate::matmul::simd::{Lanes, Portable};
+
+/// Most rows of a tile: with [`VECTORS`] sums a row, the registers of AVX-512.
+pub(super) const ROWS: usize = 14;
+/// Vectors of filters across a tile.
+pub(super) const VECTORS: usize = 2;
+
+/// A tile of sums: `y[row][filter] = Σ_k x[offsets[k] + row · x_stride] · w[k][filter]`.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// Products of a sum.
+    pub depth: usize,
+    /// Value of the first row at offset 0.
+    pub x: *const f32,
+    /// Elements between rows of x.
+    pub x_stride: usize,
+    /// Where the k-th value of a row lies; `depth` of them.
+    pub offsets: *const u32,
+    /// Filters, `[k][vectors · lanes]`.
+    pub w: *const f32,
+    /// First sum; every row gets whole vectors.
+    pub y: *mut f32,
+    /// Elements between rows of y.
+    pub y_stride: usize,
+}
+
+/// A block of a matrix to be transposed.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    /// First element.
+    pub from: *const f32,
+    /// Elements between its rows.
+    pub from_stride: usize,
+    /// Rows to read, at most `lanes`; further ones are zero.
+    pub rows: usize,
+    /// Columns to read and rows to write, at most `lanes`.
+    pub columns: usize,
+    /// Where the first column goes.
+    pub to: *mut f32,
+    /// Elements between written rows.
+    pub to_stride: usize,
+    /// Elements to write of each, at most `lanes`.
+    pub width: usize,
+}
+
+/// A part of a row of sums over one plane, some registers long:
+/// `y[j] = Σ_tap w[tap] · x[offsets[tap] + j]`.
+pub(super) struct Row<'a> {
+    /// Value of the first position at offset 0.
+    pub x: *const f32,
+    /// Where the value under each tap lies.
+    pub offsets: &'a [u32],
+    /// A weight for each.
+    pub w: &'a [f32],
+    /// First sum.
+    pub y: *mut f32,
+}
+
+/// Sums of a register of channels at some neighbouring pixels.
+pub(super) struct Pixels<'a> {
+    /// Values of the first pixel under each tap, and the tap's weights.
+    pub taps: &'a [(*const f32, *const f32)],
+    /// Elements between the values of neighbours.
+    pub x_stride: usize,
+    /// Sums of the first pixel.
+    pub y: *mut f32,
+    /// Elements between those of neighbours.
+    pub y_stride: usize,
+}
+
+impl Pixels<'_> {
+    /// Most pixels at once.
+    pub const MOST: usize = 8;
+}
+
+/// # Safety
+/// The CPU has the instruction set, and what [`Tile`] spans is valid.
+type TileFn = unsafe fn(&Tile);
+/// # Safety
+/// The CPU has the instruction set, and what [`Block`] spans is valid.
+type TransposeFn = unsafe fn(&Block);
+/// # Safety
+/// The CPU has the instruction set, and what [`Row`] spans is valid.
+type RowFn = unsafe fn(&Row<'_>);
+/// # Safety
+/// The CPU has the instruction set, and what [`Pixels`] spans is valid.
+type PixelsFn = unsafe fn(&Pixels<'_>);
+
+/// The functions of one instruction set.
+pub(super) struct Set {
+    /// f32 lanes of a register.
+    pub lanes: usize,
+    /// Rows of a tile whose sums fit the registers.
+    pub rows: usize,
+    /// `[rows − 1][vectors − 1]`.
+    tiles: [[TileFn; VECTORS]; ROWS],
+    transpose: TransposeFn,
+    /// `[registers − 1]`.
+    rows_of_planes: [RowFn; 4],
+    /// `[pixels − 1]`.
+    pixels: [PixelsFn; Pixels::MOST],
+    /// Transforms of Winograd's algorithm.
+    pub transforms: transform::Set,
+}
+
+impl Set {
+    /// The best for this CPU.
+    pub fn get() -> &'static Self {
+        static SET: OnceLock<Set> = OnceLock::new();
+        SET.get_or_init(|| available().swap_remove(0))
+    }
+
+    /// Computes `rows` (at most [`Set::rows`]) rows by `vectors` (1 or 2) vectors of filters.
+    ///
+    /// # Safety
+    /// All that [`Tile`] spans is valid, and no other thread touches its sums meanwhile.
+    pub unsafe fn tile(&self, rows: usize, vectors: usize, tile: &Tile) {
+        debug_assert!((1..=self.rows).contains(&rows));
+        // SAFETY: the set was chosen for this CPU; the caller vouches for the addresses.
+        unsafe { self.tiles[rows - 1][vectors - 1](tile) }
+    }
+
+    /// Writes the columns of `block` as rows.
+    ///
+    /// # Safety
+    /// All that [`Block`] spans is valid, and no other thread touches what is written meanwhile.
+    pub unsafe fn transpose(&self, block: &Block) {
+        debug_assert!(block.rows.max(block.columns).max(block.width) <= self.lanes);
+        // SAFETY: as above.
+        unsafe { (self.transpose)(block) }
+    }
+
+    /// Computes `registers` (at most 4) registers of a row.
+    ///
+    /// # Safety
+    /// As many registers are valid at each tap and at `y`, which no other thread touches meanwhile.
+    pub unsafe fn row(&self, registers: usize, row: &Row<'_>) {
+        debug_assert_eq!(row.offsets.len(), row.w.len());
+        // SAFETY: as above.
+        unsafe { self.rows_of_planes[registers - 1](row) }
+    }
+
+    /// Computes `count` (at most [`Pixels::MOST`]) pixels.
+    ///
+    /// # Safety
+    /// A register is valid at each tap of each pixel, at its weights and at its sums, which no other
+    /// thread touches meanwhile.
+    pub unsafe fn pixels(&self, count: usize, pixels: &Pixels<'_>) {
+        // SAFETY: as above.
+        unsafe { self.pixels[count - 1](pixels) }
+    }
+}
+
+/// # Safety
+/// As [`Set::tile`]; the CPU has the instructions of `L`.
+#[inline(always)]
+unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
+    // SAFETY: the caller vouches for the addresses that `t` spans.
+    unsafe {
+        let mut sums = [[L::zero(); V]; R];
+        let mut w = t.w;
+        for k in 0..t.depth {
+            let x = t.x.add(*t.offsets.add(k) as usize);
+            let mut filters = [L::zero(); V];
+            for (v, filter) in filters.iter_mut().enumerate() {
+                *filter = L::load(w.add(v * L::LANES));
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                // Three rows to an address register: the sums leave the address registers few.
+                let value = L::splat(x.add(r / 3 * 3 * t.x_stride).add(r % 3 * t.x_stride));
+                for (sum, filter) in sums.iter_mut().zip(filters) {
+                    *sum = L::fma(value, filter, *sum);
+                }
+            }
+            w = w.add(V * L::LANES);
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
+                L::store(t.y.add(r * t.y_stride + v * L::LANES), *sum);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`Set::row`]; the CPU has the instructions of `L`.
+#[inline(always)]
+unsafe fn row<L: Lanes, const N: usize>(r: &Row<'_>) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let mut sums = [L::zero(); N];
+        for (offset, w) in r.offsets.iter().zip(r.w) {
+            let (x, w) = (r.x.add(*offset as usize), L::splat(w));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = L::fma(w, L::load(x.add(i * L::LANES)), *sum);
+            }
+        }
+        for (i, sum) in sums.into_iter().enumerate() {
+            L::store(r.y.add(i * L::LANES), sum);
+        }
+    }
+}
+
+/// # Safety
+/// As [`Set::pixels`]; the CPU has the instructions of `L`.
+#[inline(always)]
+unsafe fn pixels<L: Lanes, const N: usize>(p: &Pixels<'_>) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let mut sums = [L::zero(); N];
+        for (x, w) in p.taps {
+            let w = L::load(*w);
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = L::fma(w, L::load(x.add(i * p.x_stride)), *sum);
+            }
+        }
+        for (i, sum) in sums.into_iter().enumerate() {
+            L::store(p.y.add(i * p.y_stride), sum);
+        }
+    }
+}
+
+/// Element by element, for sets without shuffles of their own.
+///
+/// # Safety
+/// As [`Set::transpose`].
+unsafe fn transpose_portable(b: &Block) {
+    for column in 0..b.columns {
+        for row in 0..b.width {
+            // SAFETY: the caller vouches for the addresses that `b` spans.
+            unsafe {
+                let value =
+                    if row < b.rows { *b.from.add(row * b.from_stride + column) } else { 0.0 };
+                *b.to.add(column * b.to_stride + row) = value;
+            }
+        }
+    }
+}
+
+/// Tiles of one instruction set: the generic loop, compiled with its features.
+macro_rules! set {
+    ($module:ident, $lanes:ty, $rows:expr, $transpose:expr $(, $feature:literal)?) => {
+        pub(super) mod $module {
+            use super::*;
+
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn run<const R: usize, const V: usize>(t: &Tile) {
+                // SAFETY: as the type of the table demands of its caller.
+                unsafe { tile::<$lanes, R, V>(t) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn row<const N: usize>(r: &Row<'_>) {
+                // SAFETY: as above.
+                unsafe { super::row::<$lanes, N>(r) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn pixels<const N: usize>(p: &Pixels<'_>) {
+                // SAFETY: as above.
+                unsafe { super::pixels::<$lanes, N>(p) }
+            }
+            const fn rows<const R: usize>() -> [TileFn; VECTORS] {
+                [run::<R, 1>, run::<R, 2>]
+            }
+            #[rustfmt::skip]
+            pub const SET: Set = Set {
+                lanes: <$lanes>::LANES,
+                rows: $rows,
+                tiles: [
+                    rows::<1>(), rows::<2>(), rows::<3>(), rows::<4>(), rows::<5>(), rows::<6>(), rows::<7>(),
+                    rows::<8>(), rows::<9>(), rows::<10>(), rows::<11>(), rows::<12>(), rows::<13>(), rows::<14>(),
+                ],
+                transpose: $transpose,
+                rows_of_planes: [row::<1>, row::<2>, row::<3>, row::<4>],
+                pixels: [
+                    pixels::<1>, pixels::<2>, pixels::<3>, pixels::<4>,
+                    pixels::<5>, pixels::<6>, pixels::<7>, pixels::<8>,
+                ],
+                transforms: transform::$module::SET,
+            };
+        }
+    };
+}
+
+// Sixteen registers hold the sums of six rows, two vectors of filters and a value.
+set!(portable, Portable, 6, transpose_portable);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::*;
+    use crate::matmul::simd_x86::{Avx2, Avx512};
+
+    set!(avx2, Avx2, 6, transpose_avx2, "avx2,fma");
+    set!(avx512, Avx512, ROWS, transpose_avx512, "avx512f");
+
+    /// Columns of 8 × 8 blocks.
+    ///
+    /// # Safety
+    /// As [`Set::transpose`].
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn transpose_avx2(b: &Block) {
+        let mask = |count: usize| {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes)
+        };
+        let (read, write) = (mask(b.columns), mask(b.width));
+        let mut r = [_mm256_setzero_ps(); 8];
+        for (i, r) in r.iter_mut().enumerate().take(b.rows) {
+            // SAFETY: the caller vouches for `columns` elements of each row.
+            *r = unsafe { _mm256_maskload_ps(b.from.add(i * b.from_stride), read) };
+        }
+        let mut pairs = r;
+        for i in (0..8).step_by(2) {
+            pairs[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+            pairs[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+        }
+        let pd = |v| _mm256_castps_pd(v);
+        for i in [0, 4] {
+            for half in 0..2 {
+                let (a, b) = (pd(pairs[i + half]), pd(pairs[i + half + 2]));
+                r[i + 2 * half] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+                r[i + 2 * half + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+            }
+        }
+        let mut columns = r;
+        for j in 0..4 {
+            columns[j] = _mm256_permute2f128_ps::<0x20>(r[j], r[4 + j]);
+            columns[4 + j] = _mm256_permute2f128_ps::<0x31>(r[j], r[4 + j]);
+        }
+        for (j, column) in columns.iter().enumerate().take(b.columns) {
+            // SAFETY: the caller vouches for `width` elements of each written row.
+            unsafe { _mm256_maskstore_ps(b.to.add(j * b.to_stride), write, *column) };
+        }
+    }
+
+    /// Columns of 16 × 16 blocks.
+    ///
+    /// # Safety
+    /// As [`Set::transpose`].
+    #[target_feature(enable = "avx512f")]
+    unsafe fn transpose_avx512(b: &Block) {
+        let mask = |count: usize| ((1u32 << count) - 1) as __mmask16;
+        let (read, write) = (mask(b.columns), mask(b.width));
+        let mut r = [_mm512_setzero_ps(); 16];
+        for (i, r) in r.iter_mut().enumerate().take(b.rows) {
+            // SAFETY: the caller vouches for `columns` elements of each row.
+            *r = unsafe { _mm512_maskz_loadu_ps(read, b.from.add(i * b.from_stride)) };
+        }
+        let mut pairs = r;
+        for i in (0..16).step_by(2) {
+            pairs[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+            pairs[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+        }
+        // Then, in each quarter q of r[4g + j]: column 4q + j of rows 4g to 4g + 3.
+        let pd = |v| _mm512_castps_pd(v);
+        for i in (0..16).step_by(4) {
+            for half in 0..2 {
+                let (a, b) = (pd(pairs[i + half]), pd(pairs[i + half + 2]));
+                r[i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                r[i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+            }
+        }
+        let mut columns = r;
+        for j in 0..4 {
+            let (a, b, c, d) = (r[j], r[4 + j], r[8 + j], r[12 + j]);
+            let even = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d));
+            let odd = (_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(c, d));
+            columns[j] = _mm512_shuffle_f32x4::<0x88>(even.0, even.1);
+            columns[4 + j] = _mm512_shuffle_f32x4::<0x88>(odd.0, odd.1);
+            columns[8 + j] = _mm512_shuffle_f32x4::<0xdd>(even.0, even.1);
+            columns[12 + j] = _mm512_shuffle_f32x4::<0xdd>(odd.0, odd.1);
+        }
+        for (j, column) in columns.iter().enumerate().take(b.columns) {
+            // SAFETY: the caller vouches for `width` elements of each written row.
+            unsafe { _mm512_mask_storeu_ps(b.to.add(j * b.to_stride), write, *column) };
+        }
+    }
+}
+
+/// The sets that this CPU has, the best first.
+pub(super) fn available() -> Vec<Set> {
+    let mut all = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            all.push(x86::avx512::SET);
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            all.push(x86::avx2::SET);
+        }
+    }
+    all.push(portable::SET);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_sums_what_lies_at_the_offsets() {
+        // Small whole numbers, so that every order of summation is exact.
+        let x: Vec<f32> = (0..400).map(|i| (i % 7) as f32 - 3.0).collect();
+        let offsets = [3, 0, 17, 40, 9];
+        for set in available() {
+            for rows in 1..=set.rows {
+                for vectors in 1..=VECTORS {
+                    let width = vectors * set.lanes;
+                    let w: Vec<f32> = (0..5 * width).map(|i| (i % 5) as f32 - 2.0).collect();
+                    let mut y = vec![f32::NAN; rows * (width + 3)];
+                    let tile = Tile {
+                        depth: 5,
+                        x: x.as_ptr(),
+                        x_stride: 11,
+                        offsets: offsets.as_ptr(),
+                        w: w.as_ptr(),
+                        y: y.as_mut_ptr(),
+                        y_stride: width + 3,
+                    };
+                    // SAFETY: the vectors above have the sizes that the tile spans.
+                    unsafe { set.tile(rows, vectors, &tile) };
+                    for (i, y) in y.iter().enumerate() {
+                        let (r, j) = (i / (width + 3), i % (width + 3));
+                        let of = |k: usize| x[offsets[k] as usize + r * 11] * w[k * width + j];
+                        if j < width {
+                            assert_eq!(*y, (0..5).map(of).sum::<f32>(), "{rows}x{width}: {r}, {j}");
+                        } else {
+                            assert!(y.is_nan(), "{rows}x{width}: written beyond a row");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_transposes_parts_of_blocks() {
+        let from: Vec<f32> = (0..16 * 20).map(|i| i as f32).collect();
+        for set in available() {
+            let full = set.lanes;
+            for (rows, columns, width) in
+                [(full, full, full), (3, full, full), (full, 2, full), (3, full - 1, 3), (1, 1, 2)]
+            {
+                let mut to = vec![-1.0; 16 * 18];
+                let block = Block {
+                    from: from.as_ptr(),
+                    from_stride: 20,
+                    rows,
+                    columns,
+                    to: to.as_mut_ptr(),
+                    to_stride: 18,
+                    width,
+                };
+                // SAFETY: the vectors above have the sizes that the block spans.
+                unsafe { set.transpose(&block) };
+                for (i, to) in to.iter().enumerate() {
+                    let (column, row) = (i / 18, i % 18);
+                    let expected = match () {
+                        () if column >= columns || row >= width => -1.0,
+                        () if row >= rows => 0.0,
+                        () => (row * 20 + column) as f32,
+                    };
+                    assert_eq!(*to, expected, "{rows}x{columns}, {width}: {column}, {row}");
+                }
+            }
+        }
+    }
+}
