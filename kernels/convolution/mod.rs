@@ -37,6 +37,11 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         summary: "implicit matrix product over packed patches; depthwise filters directly",
     },
     Implementation {
+        name: "cpu/onednn",
+        language: Language::Library(LibraryName::OneDnn),
+        summary: "direct or Winograd primitive of an installed oneDNN, in the fastest of its layouts",
+    },
+    Implementation {
         name: "cuda/implicit-gemm",
         language: Language::Cuda,
         summary: "matrix product whose right operand is gathered from the image into shared memory",
