@@ -42,6 +42,20 @@ install_packages() {
   done
 }
 
+# oneDNN to find at run time: a release of Debian or Ubuntu has one of the two.
+install_onednn() {
+  command -v dpkg-query >/dev/null || { missing+=(libdnnl3); return; }
+  local p
+  for p in libdnnl3 libdnnl2; do
+    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' && return
+  done
+  for p in libdnnl3 libdnnl2; do
+    as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends "$p" >/dev/null 2>&1 && return
+  done
+  missing+=(libdnnl3)
+}
+
 # Pinned: the PTX in kernels/ptx is made by exactly this NVRTC.
 wheels=(
   numpy scipy parasail==1.3.4 pyyaml selenium==4.36.0 kubernetes-validate==1.37.0
@@ -90,6 +104,7 @@ install_azurite() {
 
 command -v cargo >/dev/null || { echo "error: no cargo found; install a Rust toolchain (rustup) first" >&2; exit 2; }
 install_packages
+install_onednn
 install_wheels
 install_azurite
 if [ ${#missing[@]} != 0 ]; then

@@ -52,6 +52,11 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         summary: "Winograd's algorithm for 3 × 3 filters, tiles of 4 × 4 or 2 × 2 outputs",
     },
     Implementation {
+        name: "cpu/onednn",
+        language: Language::Library(LibraryName::OneDnn),
+        summary: "direct or Winograd primitive of an installed oneDNN, in the fastest of its layouts",
+    },
+    Implementation {
         name: "cuda/implicit-gemm",
         language: Language::Cuda,
         summary: "matrix product whose right operand is gathered from the image into shared memory",

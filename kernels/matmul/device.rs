@@ -26,9 +26,6 @@ pub(super) fn supports(
         Language::Library(LibraryName::OpenBlas) if bf16 => {
             return no("OpenBLAS as distributed has no bf16 product");
         }
-        Language::Library(LibraryName::OneDnn) if bf16 => {
-            return no("oneDNN is called through its f32 BLAS interface, which has no bf16");
-        }
         Language::Library(LibraryName::CublasLt)
             if bf16 && device.compute_capability.is_some_and(|c| c < (8, 0)) =>
         {

@@ -54,7 +54,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cpu/onednn",
         language: Language::Library(LibraryName::OneDnn),
-        summary: "sgemm of an installed oneDNN",
+        summary: "sgemm or matrix product primitive of an installed oneDNN, the faster",
     },
     Implementation {
         name: "cuda/tiled",

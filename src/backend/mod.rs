@@ -107,6 +107,16 @@ pub trait Session {
     fn one_off(&self) -> &OneOff;
     /// Kernel launches and library calls of one execution (0 for native programs).
     fn launches(&self) -> u32;
+    /// Modes that compute in another way than the one asked for first ([`Mode::EndToEnd`] where there
+    /// is one), so that their outputs are to be checked apart.
+    fn checked_alone(&self) -> &'static [Mode] {
+        &[]
+    }
+    /// What a library chose among its own ways for this program, in its words; `None` where it does
+    /// not tell.
+    fn chosen(&self) -> Option<String> {
+        None
+    }
     /// [`Device::state`] while the program is loaded; all `None` where unknown.
     fn state(&mut self) -> DeviceState {
         DeviceState::default()

@@ -167,8 +167,10 @@ impl<E> Steps<'_, E> {
         self.tell(Event::Stage(Stage::Load))?;
         self.put_state(0, device.state());
         let program = self.program(&info, &tuning)?;
-        self.row.tuning = Some(tuning).filter(|t| !t.name.is_empty());
         let mut session = device.load(program)?;
+        // A library's own choice stands where ours would.
+        let chosen = session.chosen().map(|name| Tuning { name, index: 0 });
+        self.row.tuning = Some(tuning).filter(|t| !t.name.is_empty()).or(chosen);
         self.row.one_off = row::one_off(session.one_off(), trials_s);
         self.row.launches = session.launches();
         let modes = session.modes();
@@ -186,6 +188,7 @@ impl<E> Steps<'_, E> {
         self.keep(options, &outputs)?;
         self.check(&outputs)?;
         drop(outputs);
+        self.check_alone(&mut *session)?;
         // The reference may have taken long; that is not to be paid with samples.
         self.deadline = (self.context.deadline)();
         self.sample_modes(&mut *session, &info, first_s)?;
@@ -200,6 +203,7 @@ impl<E> Steps<'_, E> {
         };
         session.run(last, depth)?;
         self.check(&session.outputs()?)?;
+        self.check_alone(&mut *session)?;
         let timed = &self.row.times;
         let any = [&timed.kernel_cold, &timed.kernel_warm, &timed.end_to_end, &timed.pipelined];
         if any.iter().any(|t| t.is_some()) {
@@ -302,6 +306,16 @@ impl<E> Steps<'_, E> {
             return self.tell(Event::Verified(digest));
         }
         self.compare(outputs)
+    }
+
+    /// Verifies the modes that compute in another way than the one verified first.
+    fn check_alone(&mut self, session: &mut dyn Session) -> Result<(), Break<E>> {
+        for mode in session.checked_alone() {
+            session.reset()?;
+            session.run(*mode, 1)?;
+            self.check(&session.outputs()?)?;
+        }
+        Ok(())
     }
 
     fn compare(&mut self, outputs: &[Vec<u8>]) -> Result<(), Break<E>> {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use breakeven::backend::cpu::CpuBackend;
-use breakeven::backend::{Backend, Device, Session};
+use breakeven::backend::{Backend, Device, Mode, Session};
 use breakeven::plan::Job;
-use breakeven_kernels::work::{DeviceInfo, Input, Program};
+use breakeven_kernels::work::{DeviceInfo, Input, Language, Program};
 use serde::Serialize;
 
 use crate::alignment;
@@ -22,8 +22,12 @@ pub struct Row {
     pub case: String,
     /// Threads.
     pub threads: u32,
+    /// The fastest of our implementations, which ran.
+    pub ours: String,
     /// The peer.
     pub peer: String,
+    /// What it chose among its own ways, in its words, where it tells.
+    pub peer_chose: Option<String>,
     /// Useful work per second of ours and of the peer.
     pub ours_per_s: f64,
     /// Of the peer.
@@ -55,58 +59,123 @@ pub fn compare(
     budget: Duration,
     roofline: &Roofline,
 ) -> Result<Vec<Row>> {
-    let input = jobs[0].case.input(1)?;
-    let is_ours = |job: &&Job| job.implementation.name == "cpu/simd";
-    let ours = jobs.iter().find(is_ours).context("no implementation of our own runs here")?;
+    let input = &*jobs[0].case.input(1)?;
+    let ours = fastest(jobs.iter().filter(|job| is_ours(job)), device, input)?;
     let mut own_device = CpuBackend.open(&device.id)?;
-    let mut own = session(&mut *own_device, &*input, ours)?;
-    checked(&mut *own, &*input).context("cpu/simd")?;
+    let mut own = session(&mut *own_device, input, ours)?;
+    let warm = Mode::KernelWarm;
+    checked(&mut *own, input, warm).context(ours.implementation.name)?;
     let expected = own.outputs()?;
-    let mut rows = Vec::new();
-    let mut add = |name: &str, peer: &mut dyn Session, own: &mut dyn Session, check: Check<'_>| {
+    let mut duel = Duel { ours, own: &mut *own, device, input, budget, roofline, rows: Vec::new() };
+    for job in jobs.iter().filter(|job| !is_ours(job)) {
+        let mut device = CpuBackend.open(&device.id)?;
+        let mut peer = session(&mut *device, input, job)?;
+        let name = job.implementation.name;
+        duel.add(name, &mut *peer, warm, &mut |peer| checked(peer, input, warm))?;
+        // Ours begins and ends with NCHW; so does this, where a library likes layouts of its own.
+        let whole = Mode::EndToEnd;
+        if job.family == "convolution" && peer.modes().contains(&whole) {
+            let name = format!("{name} from NCHW");
+            duel.add(&name, &mut *peer, whole, &mut |peer| checked(peer, input, whole))?;
+        }
+    }
+    for peer in crates::PEERS {
+        if let Some(mut session) = crates::session(peer, input, jobs[0].family, device)? {
+            duel.add(peer.name, &mut session, warm, &mut |peer| checked(peer, input, warm))?;
+        }
+    }
+    let threads = device.threads.unwrap_or(1);
+    for (name, mut peer) in alignment::sessions(&jobs[0].case_key, input, &expected, threads)? {
+        duel.add(name, &mut peer, warm, &mut |peer| alignment::checked(peer, &expected))?;
+    }
+    for (name, mut peer) in transcode::sessions(&jobs[0].case_key, input, &expected, threads)? {
+        duel.add(name, &mut *peer, warm, &mut |peer| transcode::checked(peer, &expected))?;
+    }
+    let rows = duel.rows;
+    checked(&mut *own, input, warm)
+        .with_context(|| format!("{}, after its turns", ours.implementation.name))?;
+    Ok(rows)
+}
+
+/// One case of ours, and what came of its turns with peers.
+struct Duel<'a> {
+    ours: &'a Job,
+    own: &'a mut dyn Session,
+    device: &'a DeviceInfo,
+    input: &'a dyn Input,
+    budget: Duration,
+    roofline: &'a Roofline,
+    rows: Vec<Row>,
+}
+
+impl Duel<'_> {
+    /// Turns of ours, warm, and `peer` in `mode`.
+    fn add(
+        &mut self,
+        name: &str,
+        peer: &mut dyn Session,
+        mode: Mode,
+        check: Check<'_>,
+    ) -> Result<()> {
         if let Err(error) = check(peer) {
             eprintln!("  {name}: {error:#}; left out");
             return Ok(());
         }
-        let pairs = turns::take(own, peer, budget)?;
+        let peer_chose = peer.chosen();
+        if let Some(chosen) = &peer_chose {
+            eprintln!("  {name} chose {chosen}");
+        }
+        let pairs = turns::take(self.own, peer, mode, self.budget)?;
         check(peer).with_context(|| format!("{name}, after its turns"))?;
-        let work = input.work();
-        let ours_per_s = work.useful / pairs.ours_s;
-        rows.push(Row {
-            case: jobs[0].case_key.clone(),
-            threads: device.threads.unwrap_or(1),
+        let work = self.input.work();
+        let most = self.roofline.ops_per_s(&work);
+        self.rows.push(Row {
+            case: self.ours.case_key.clone(),
+            threads: self.device.threads.unwrap_or(1),
+            ours: self.ours.implementation.name.to_owned(),
             peer: name.to_owned(),
-            ours_per_s,
+            peer_chose,
+            ours_per_s: work.useful / pairs.ours_s,
             peer_per_s: work.useful / pairs.peer_s,
             unit: work.useful_unit.clone(),
             ratio: pairs.ratio,
             ratio_lo: pairs.interval.0,
             ratio_hi: pairs.interval.1,
             pairs: pairs.pairs,
-            of_roofline: roofline.ops_per_s(&work).map(|most| work.ops / pairs.ours_s / most),
+            of_roofline: most.map(|most| work.ops / pairs.ours_s / most),
         });
-        anyhow::Ok(())
-    };
-    let whole: Check<'_> = &mut |peer| checked(peer, &*input);
-    for job in jobs.iter().filter(|job| !is_ours(job)) {
-        let mut device = CpuBackend.open(&device.id)?;
-        let mut peer = session(&mut *device, &*input, job)?;
-        add(job.implementation.name, &mut *peer, &mut *own, whole)?;
+        Ok(())
     }
-    for peer in crates::PEERS {
-        if let Some(mut session) = crates::session(peer, &*input, jobs[0].family, device)? {
-            add(peer.name, &mut session, &mut *own, whole)?;
+}
+
+/// Whether `job` is computed by Rust code of this project.
+fn is_ours(job: &Job) -> bool {
+    job.implementation.language == Language::Native
+}
+
+/// The one of `jobs` that computes its case fastest in a short trial.
+///
+/// # Errors
+/// None there, or one that fails.
+fn fastest<'j>(
+    jobs: impl Iterator<Item = &'j Job>,
+    device: &DeviceInfo,
+    input: &dyn Input,
+) -> Result<&'j Job> {
+    let jobs: Vec<&Job> = jobs.collect();
+    if let [only] = jobs[..] {
+        return Ok(only);
+    }
+    let mut best = None;
+    for job in jobs {
+        let mut device = CpuBackend.open(&device.id)?;
+        let mut session = session(&mut *device, input, job)?;
+        let time_s = turns::trial(&mut *session).context(job.implementation.name)?;
+        if best.is_none_or(|(least_s, _)| time_s < least_s) {
+            best = Some((time_s, job));
         }
     }
-    let threads = device.threads.unwrap_or(1);
-    for (name, mut peer) in alignment::sessions(&jobs[0].case_key, &*input, &expected, threads)? {
-        add(name, &mut peer, &mut *own, &mut |peer| alignment::checked(peer, &expected))?;
-    }
-    for (name, mut peer) in transcode::sessions(&jobs[0].case_key, &*input, &expected, threads)? {
-        add(name, &mut *peer, &mut *own, &mut |peer| transcode::checked(peer, &expected))?;
-    }
-    checked(&mut *own, &*input).context("cpu/simd, after its turns")?;
-    Ok(rows)
+    Ok(best.context("no implementation of our own runs here")?.1)
 }
 
 /// The program of `job` on `device`, the first of its tunings.
@@ -125,9 +194,9 @@ fn session<'d>(
 }
 
 /// Runs on poisoned outputs and holds them to the reference.
-fn checked(session: &mut dyn Session, input: &dyn Input) -> Result<()> {
+fn checked(session: &mut dyn Session, input: &dyn Input, mode: Mode) -> Result<()> {
     session.reset()?;
-    session.run(breakeven::backend::Mode::KernelWarm, 1)?;
+    session.run(mode, 1)?;
     input.check(&session.outputs()?)?;
     Ok(())
 }

@@ -23,12 +23,13 @@ pub fn table(rows: &[Row]) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
-        "case", "threads", "peer", "ours G/s", "peer G/s", "ratio", "95 %", "of peak",
+        "case", "threads", "ours", "peer", "ours G/s", "peer G/s", "ratio", "95 %", "of peak",
     ]);
     for row in rows {
         table.add_row([
             row.case.clone(),
             row.threads.to_string(),
+            row.ours.clone(),
             row.peer.clone(),
             format!("{:.1}", row.ours_per_s / 1e9),
             format!("{:.1}", row.peer_per_s / 1e9),
@@ -37,7 +38,7 @@ pub fn table(rows: &[Row]) {
             row.of_roofline.map_or_else(|| "?".into(), |share| format!("{share:.2}")),
         ]);
     }
-    for column in [1, 3, 4, 5, 6, 7] {
+    for column in [1, 4, 5, 6, 7, 8] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -27,13 +27,35 @@ pub struct Pairs {
     pub pairs: usize,
 }
 
-/// Runs ours and the peer in turns for about `budget`: ABBA, BAAB, and so on, so that neither is
+/// Executions of a trial, after a first one that warms up.
+const TRIAL_RUNS: usize = 7;
+
+/// Least seconds of a few executions.
+///
+/// # Errors
+/// A program that fails.
+pub fn trial(session: &mut dyn Session) -> Result<f64> {
+    session.run(Mode::KernelWarm, 1)?;
+    let mut least_s = f64::INFINITY;
+    for _ in 0..TRIAL_RUNS {
+        least_s = least_s.min(session.run(Mode::KernelWarm, 1)?.total_s);
+    }
+    Ok(least_s)
+}
+
+/// Runs ours, warm, and the peer in `mode` in turns for about `budget`: ABBA, BAAB, and so on, so that neither is
 /// always first.
 ///
 /// # Errors
 /// A program that fails.
-pub fn take(ours: &mut dyn Session, peer: &mut dyn Session, budget: Duration) -> Result<Pairs> {
-    let counts = [executions(ours)?, executions(peer)?];
+pub fn take(
+    ours: &mut dyn Session,
+    peer: &mut dyn Session,
+    mode: Mode,
+    budget: Duration,
+) -> Result<Pairs> {
+    let modes = [Mode::KernelWarm, mode];
+    let counts = [executions(ours, modes[0])?, executions(peer, mode)?];
     let (mut times, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
     let begin = Instant::now();
     while ratios.len() < PAIRS[0] || (begin.elapsed() < budget && ratios.len() < PAIRS[1]) {
@@ -43,7 +65,7 @@ pub fn take(ours: &mut dyn Session, peer: &mut dyn Session, budget: Duration) ->
             let session: &mut dyn Session = if arm == 0 { &mut *ours } else { &mut *peer };
             // Threads of the arm before are asleep then.
             std::thread::sleep(PAUSE);
-            let timing = session.run(Mode::KernelWarm, counts[arm])?;
+            let timing = session.run(modes[arm], counts[arm])?;
             pair[arm] = timing.total_s / f64::from(counts[arm]);
             times[arm].push(pair[arm]);
         }
@@ -63,8 +85,8 @@ pub fn take(ours: &mut dyn Session, peer: &mut dyn Session, budget: Duration) ->
 }
 
 /// Executions that make a turn, after a first one that warms up.
-fn executions(session: &mut dyn Session) -> Result<u32> {
-    session.run(Mode::KernelWarm, 1)?;
-    let one_s = session.run(Mode::KernelWarm, 1)?.total_s.max(1e-9);
+fn executions(session: &mut dyn Session, mode: Mode) -> Result<u32> {
+    session.run(mode, 1)?;
+    let one_s = session.run(mode, 1)?.total_s.max(1e-9);
     Ok((TURN.as_secs_f64() / one_s).ceil().clamp(1.0, 1e6) as u32)
 }

@@ -8,6 +8,7 @@ use breakeven_kernels::recording::GemmType;
 use breakeven_kernels::work::LibraryName;
 use libloading::Library;
 
+use super::onednn::OneDnn;
 use crate::backend::Note;
 
 /// `CblasRowMajor` and `CblasNoTrans` of every cblas header.
@@ -33,22 +34,8 @@ type Cblas<T> = unsafe extern "C" fn(
 );
 type Sgemm = Cblas<f32>;
 type Bf16Gemm = Cblas<u16>;
-type DnnlSgemm = unsafe extern "C" fn(
-    c_char,
-    c_char,
-    i64,
-    i64,
-    i64,
-    f32,
-    *const f32,
-    i64,
-    *const f32,
-    i64,
-    f32,
-    *mut f32,
-    i64,
-) -> c_int;
-type SetThreads = unsafe extern "C" fn(c_int);
+/// Takes the number of threads that calls may use.
+pub(super) type SetThreads = unsafe extern "C" fn(c_int);
 
 /// The libraries of this machine.
 pub(super) struct Libraries {
@@ -70,14 +57,6 @@ struct Mkl {
     sgemm: Sgemm,
     bf16: Option<Bf16Gemm>,
     set_threads: SetThreads,
-}
-
-struct OneDnn {
-    version: String,
-    sgemm: DnnlSgemm,
-    /// Of the OpenMP runtimes that may run its loops: the one it was built with, and Intel's, which
-    /// takes that one's place in a process where MKL has loaded it. Empty where it cannot be told.
-    set_threads: Vec<SetThreads>,
 }
 
 /// One product `c[m×n] = a[m×k] · b[k×n]`, row major; slices hold exactly that many elements.
@@ -143,9 +122,20 @@ impl Libraries {
             (LibraryName::Mkl, GemmType::Bf16) => {
                 self.mkl.as_ref().is_some_and(|l| l.bf16.is_some())
             }
-            (LibraryName::OneDnn, GemmType::F32) => self.onednn.is_some(),
+            // Whether this processor has bf16 is known when a product is planned.
+            (LibraryName::OneDnn, _) => self.onednn.is_some(),
             _ => false,
         }
+    }
+
+    /// Whether `library` is here and convolves f32.
+    pub(super) fn convolves(&self, library: LibraryName) -> bool {
+        library == LibraryName::OneDnn && self.onednn.is_some()
+    }
+
+    /// oneDNN, for what it does by its primitives.
+    pub(super) fn onednn(&self) -> Option<&OneDnn> {
+        self.onednn.as_ref()
     }
 
     /// Tells `library` how many threads the calls of this thread may use.
@@ -192,28 +182,8 @@ impl Libraries {
                 unsafe { cblas(*gemm, [mi, ni, ki], a, b, c) };
                 Ok(())
             }
-            (LibraryName::OneDnn, Operands::F32(a, b), _, _, Some(OneDnn { sgemm, .. })) => {
-                let no = b'N' as c_char;
-                let (m, n, k) = (i64::from(mi), i64::from(ni), i64::from(ki));
-                // SAFETY: as above; oneDNN's sgemm is row major.
-                let status = unsafe {
-                    sgemm(
-                        no,
-                        no,
-                        m,
-                        n,
-                        k,
-                        1.0,
-                        a.as_ptr(),
-                        k,
-                        b.as_ptr(),
-                        n,
-                        0.0,
-                        c.as_mut_ptr(),
-                        n,
-                    )
-                };
-                if status == 0 { Ok(()) } else { Err(format!("dnnl_sgemm returned {status}")) }
+            (LibraryName::OneDnn, Operands::F32(a, b), _, _, Some(onednn)) => {
+                onednn.sgemm([m, n, k], a, b, c)
             }
             (library, ..) => Err(format!("{library:?} is not here or lacks this type")),
         }
@@ -232,7 +202,7 @@ unsafe fn cblas<T>(gemm: Cblas<T>, [m, n, k]: [c_int; 3], a: &[T], b: &[T], c: &
 }
 
 /// The first of `names` that opens; kept until the process ends.
-fn open(names: &[&str]) -> Option<&'static Library> {
+pub(super) fn open(names: &[&str]) -> Option<&'static Library> {
     names.iter().find_map(|name| {
         // SAFETY: the named libraries' initialisers have no requirements of their callers.
         let library = unsafe { Library::new(*name) }.ok()?;
@@ -242,7 +212,7 @@ fn open(names: &[&str]) -> Option<&'static Library> {
 }
 
 /// The library `name` where this process has it already.
-fn loaded(name: &str) -> Option<&'static Library> {
+pub(super) fn loaded(name: &str) -> Option<&'static Library> {
     use libloading::os::unix;
     // SAFETY: with RTLD_NOLOAD nothing is loaded, so no initialiser runs.
     let library = unsafe { unix::Library::open(Some(name), unix::RTLD_LAZY | libc::RTLD_NOLOAD) };
@@ -253,7 +223,7 @@ fn loaded(name: &str) -> Option<&'static Library> {
 ///
 /// # Safety
 /// `F` must be the function's type.
-unsafe fn function<F: Copy>(library: &'static Library, name: &str) -> Option<F> {
+pub(super) unsafe fn function<F: Copy>(library: &'static Library, name: &str) -> Option<F> {
     // SAFETY: the caller vouches for the type; the library is never unloaded.
     unsafe { library.get::<F>(name.as_bytes()) }.ok().map(|symbol| *symbol)
 }
@@ -332,36 +302,5 @@ impl Mkl {
         let version = text.split(' ').find(|w| w.starts_with(|c: char| c.is_ascii_digit()));
         let version = version.unwrap_or("of unknown version").to_owned();
         Some(Self { version, sgemm, bf16, set_threads })
-    }
-}
-
-/// The head of oneDNN's `dnnl_version_t`, the same in versions 2 and 3.
-#[repr(C)]
-struct DnnlVersion {
-    major: c_int,
-    minor: c_int,
-    patch: c_int,
-}
-
-impl OneDnn {
-    fn open() -> Option<Self> {
-        let library = open(&["libdnnl.so.3", "libdnnl.so.2", "libdnnl.so"])?;
-        // SAFETY: types as in dnnl.h.
-        let (sgemm, version) = unsafe {
-            (
-                function::<DnnlSgemm>(library, "dnnl_sgemm")?,
-                function::<unsafe extern "C" fn() -> *const DnnlVersion>(library, "dnnl_version")?,
-            )
-        };
-        // SAFETY: returns a pointer to a constant that begins with these fields.
-        let DnnlVersion { major, minor, patch } = *unsafe { version().as_ref() }?;
-        // Already loaded by oneDNN itself if that is its runtime; the second by MKL, if at all.
-        let runtimes = [open(&["libgomp.so.1"]), loaded("libiomp5.so")];
-        let of = |runtime: &'static Library| {
-            // SAFETY: type as in omp.h.
-            unsafe { function::<SetThreads>(runtime, "omp_set_num_threads") }
-        };
-        let set_threads = runtimes.into_iter().flatten().filter_map(of).collect();
-        Some(Self { version: format!("{major}.{minor}.{patch}"), sgemm, set_threads })
     }
 }

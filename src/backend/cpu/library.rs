@@ -7,6 +7,7 @@ use breakeven_kernels::work::LibraryName;
 use bytes::Bytes;
 
 use super::blas::{Libraries, Operands, Product};
+use super::onednn::{self, Convolution, Matmul, NoPrimitive};
 use super::{CpuDevice, process_cpu_s};
 use crate::backend::{BackendError, Mode, OneOff, Session, Timer, Timing};
 
@@ -16,7 +17,23 @@ pub(super) struct LibrarySession<'d> {
     recording: Recording,
     library: LibraryName,
     buffers: Vec<Aligned>,
+    calls: Vec<Call>,
     one_off: OneOff,
+}
+
+/// A command, prepared, and its operands: the last is the result.
+struct Call {
+    operation: Operation,
+    operands: [BufferId; 3],
+}
+
+/// How a command is computed.
+enum Operation {
+    /// A batch of products, one call of a BLAS interface each: m, n, k and how many.
+    Gemm([usize; 4], GemmType),
+    /// The same by oneDNN's primitive.
+    Matmul(Matmul),
+    Convolution(Convolution),
 }
 
 /// Bytes that begin at a cache line, so that no library pays for a crooked buffer.
@@ -54,30 +71,7 @@ impl<'d> LibrarySession<'d> {
         device: &'d mut CpuDevice,
         recording: Recording,
     ) -> Result<Self, BackendError> {
-        let fail = |message: String| BackendError::Unsupported { device: "cpu".into(), message };
-        let mut dtypes = Vec::new();
-        for command in &recording.commands {
-            match command {
-                Command::Library(LibraryCall::Gemm { dtype, .. }) => dtypes.push(*dtype),
-                Command::Library(LibraryCall::Conv2d { .. }) => {
-                    return Err(fail("library convolutions are not offered on the CPU".into()));
-                }
-                _ => return Err(fail("only library calls run here as a recording".into())),
-            }
-        }
-        let libraries = Libraries::get();
-        let can = |library: &LibraryName| dtypes.iter().all(|d| libraries.can(*library, *d));
-        let library = match recording.library {
-            Some(library) => Some(library).filter(can),
-            None => libraries.found().find(can),
-        };
-        let library = library.ok_or_else(|| {
-            let types = if dtypes.contains(&GemmType::Bf16) { "bf16" } else { "f32" };
-            fail(match recording.library {
-                Some(name) => format!("{name} is not here or offers no {types} product"),
-                None => format!("no library that multiplies {types} was found"),
-            })
-        })?;
+        let library = choose(&recording).map_err(unsupported)?;
         let start = Instant::now();
         let mut buffers: Vec<Aligned> =
             recording.buffers.iter().map(|b| Aligned::new(b.bytes as usize)).collect();
@@ -85,8 +79,17 @@ impl<'d> LibrarySession<'d> {
         for (buffer, planned) in buffers.iter_mut().zip(&recording.buffers) {
             buffer.fill(&planned.data);
         }
-        let one_off = OneOff { allocate_s, ..OneOff::default() };
-        Ok(Self { device, recording, library, buffers, one_off })
+        // oneDNN plans for the threads that it may use.
+        Libraries::get().set_threads(library, device.info.threads.unwrap_or(1));
+        let start = Instant::now();
+        let calls = prepare(library, &recording, &mut buffers)?;
+        let spent_s = start.elapsed().as_secs_f64();
+        let mut one_off = OneOff { allocate_s, ..OneOff::default() };
+        if library == LibraryName::OneDnn {
+            one_off.constants_s = calls.iter().find_map(Call::constants_s);
+            one_off.plan_s = Some(spent_s - one_off.constants_s.unwrap_or(0.0));
+        }
+        Ok(Self { device, recording, library, buffers, calls, one_off })
     }
 
     /// Host work before the calls.
@@ -112,16 +115,185 @@ impl<'d> LibrarySession<'d> {
         }
     }
 
-    fn execute(&mut self) -> Result<(), BackendError> {
-        for command in &self.recording.commands {
-            if let Command::Library(LibraryCall::Gemm { m, n, k, batch, dtype, a, b, c }) = command
-            {
-                let sizes = [*m as usize, *n as usize, *k as usize, *batch as usize];
-                gemm(self.library, sizes, *dtype, &mut self.buffers, [*a, *b, *c])
-                    .map_err(BackendError::Run)?;
+    /// `whole`: from the inputs as they are uploaded to the outputs as they are downloaded, where a
+    /// call alone may leave them in another layout.
+    fn execute(&mut self, whole: bool) -> Result<(), BackendError> {
+        let Self { calls, buffers, library, .. } = self;
+        calls
+            .iter_mut()
+            .try_for_each(|call| call.run(*library, buffers, whole))
+            .map_err(BackendError::Run)
+    }
+
+    /// Outputs that lie in another layout into their buffers.
+    fn finish(&mut self) -> Result<(), BackendError> {
+        for call in &mut self.calls {
+            if let Operation::Convolution(convolution) = &mut call.operation {
+                let y = self.buffers[call.operands[2].0].bytes_mut();
+                convolution.finish(y).map_err(|e| BackendError::Run(e.to_string()))?;
             }
         }
         Ok(())
+    }
+
+    fn convolves(&self) -> bool {
+        self.calls.iter().any(|call| matches!(call.operation, Operation::Convolution(_)))
+    }
+}
+
+fn unsupported(message: String) -> BackendError {
+    BackendError::Unsupported { device: "cpu".into(), message }
+}
+
+/// The library that answers every call of `recording`.
+fn choose(recording: &Recording) -> Result<LibraryName, String> {
+    let (mut dtypes, mut convolutions) = (Vec::new(), 0);
+    for command in &recording.commands {
+        match command {
+            Command::Library(LibraryCall::Gemm { dtype, .. }) => dtypes.push(*dtype),
+            Command::Library(LibraryCall::Conv2d { .. }) => convolutions += 1,
+            _ => return Err("only library calls run here as a recording".into()),
+        }
+    }
+    if convolutions > 1 {
+        // The layouts of one call's outputs would have to be the next one's inputs.
+        return Err("a recording with more than one library convolution does not run here".into());
+    }
+    let libraries = Libraries::get();
+    let can = |library: &LibraryName| {
+        dtypes.iter().all(|d| libraries.can(*library, *d))
+            && (convolutions == 0 || libraries.convolves(*library))
+    };
+    let library = match recording.library {
+        Some(library) => Some(library).filter(can),
+        None => libraries.found().find(can),
+    };
+    library.ok_or_else(|| {
+        let (what, verb) = match () {
+            () if convolutions > 0 => ("f32 convolution", "convolves f32"),
+            () if dtypes.contains(&GemmType::Bf16) => ("bf16 product", "multiplies bf16"),
+            () => ("f32 product", "multiplies f32"),
+        };
+        match recording.library {
+            Some(name) => format!("{name} is not here or offers no {what}"),
+            None => format!("no library that {verb} was found"),
+        }
+    })
+}
+
+/// Prepares every command; with oneDNN the fastest of what it offers, tried on the operands.
+fn prepare(
+    library: LibraryName,
+    recording: &Recording,
+    buffers: &mut [Aligned],
+) -> Result<Vec<Call>, BackendError> {
+    let mut calls = Vec::new();
+    for command in &recording.commands {
+        let call = match command {
+            Command::Library(LibraryCall::Gemm { m, n, k, batch, dtype, a, b, c }) => {
+                let sizes = [*m, *n, *k, *batch].map(|size| size as usize);
+                let operands = [*a, *b, *c];
+                if library == LibraryName::OneDnn {
+                    prepare_product(sizes, *dtype, operands, buffers)
+                } else {
+                    Ok(Call { operation: Operation::Gemm(sizes, *dtype), operands })
+                }
+            }
+            Command::Library(LibraryCall::Conv2d { shape, x, w, y }) => {
+                onednn_context().and_then(|context| {
+                    let operands = [*x, *w, *y];
+                    let operation = with_result(buffers, operands, |[x, w], y| {
+                        Convolution::new(&context, shape, [x, w], y)
+                    })?;
+                    Ok(Call { operation: Operation::Convolution(operation), operands })
+                })
+            }
+            _ => continue,
+        };
+        calls.push(call.map_err(|error| match error {
+            NoPrimitive::Unsupported(message) => unsupported(message),
+            NoPrimitive::Failed(message) => BackendError::Run(message),
+        })?);
+    }
+    Ok(calls)
+}
+
+fn onednn_context() -> Result<std::rc::Rc<onednn::Context>, NoPrimitive> {
+    let library = Libraries::get().onednn();
+    let library = library.ok_or_else(|| NoPrimitive::Unsupported("oneDNN is not here".into()))?;
+    library.context().map_err(NoPrimitive::Failed)
+}
+
+/// The faster of oneDNN's primitive and its BLAS call, which knows f32 alone.
+fn prepare_product(
+    sizes: [usize; 4],
+    dtype: GemmType,
+    operands: [BufferId; 3],
+    buffers: &mut [Aligned],
+) -> Result<Call, NoPrimitive> {
+    let mut trial = |operation, best_s| {
+        let mut call = Call { operation, operands };
+        let once = || call.run(LibraryName::OneDnn, buffers, false);
+        onednn::on_trial(best_s, once).map(|s| (s, call)).map_err(NoPrimitive::Failed)
+    };
+    let primitive = onednn_context().and_then(|context| Matmul::new(&context, sizes, dtype));
+    if dtype == GemmType::Bf16 {
+        return Ok(Call { operation: Operation::Matmul(primitive?), operands });
+    }
+    let (blas_s, blas) = trial(Operation::Gemm(sizes, dtype), f64::INFINITY)?;
+    match primitive {
+        Ok(primitive) => {
+            let (primitive_s, primitive) = trial(Operation::Matmul(primitive), blas_s)?;
+            Ok(if primitive_s < blas_s { primitive } else { blas })
+        }
+        Err(NoPrimitive::Unsupported(_)) => Ok(blas),
+        Err(error) => Err(error),
+    }
+}
+
+/// Calls `f` with the operands' bytes and the result's, which is taken out of `buffers` meanwhile.
+fn with_result<T>(
+    buffers: &mut [Aligned],
+    [left, right, out]: [BufferId; 3],
+    f: impl FnOnce([&[u8]; 2], &mut [u8]) -> T,
+) -> T {
+    let mut result = std::mem::replace(&mut buffers[out.0], Aligned::new(0));
+    let value = f([buffers[left.0].bytes(), buffers[right.0].bytes()], result.bytes_mut());
+    buffers[out.0] = result;
+    value
+}
+
+impl Call {
+    fn run(
+        &mut self,
+        library: LibraryName,
+        buffers: &mut [Aligned],
+        whole: bool,
+    ) -> Result<(), String> {
+        with_result(buffers, self.operands, |[left, right], out| match &mut self.operation {
+            Operation::Gemm(sizes, dtype) => gemm(library, *sizes, *dtype, [left, right], out),
+            Operation::Matmul(product) => product.run(left, right, out).map_err(|e| e.to_string()),
+            Operation::Convolution(layer) => {
+                let ran = if whole { layer.whole(left, out) } else { layer.kernel(left, out) };
+                ran.map_err(|e| e.to_string())
+            }
+        })
+    }
+
+    /// What was chosen, in the library's words.
+    fn chosen(&self) -> String {
+        match &self.operation {
+            Operation::Gemm(..) => "sgemm".into(),
+            Operation::Matmul(product) => product.name.clone(),
+            Operation::Convolution(layer) => layer.name(),
+        }
+    }
+
+    fn constants_s(&self) -> Option<f64> {
+        match &self.operation {
+            Operation::Convolution(layer) => Some(layer.weights_s()),
+            _ => None,
+        }
     }
 }
 
@@ -130,33 +302,29 @@ fn gemm(
     library: LibraryName,
     [m, n, k, batch]: [usize; 4],
     dtype: GemmType,
-    buffers: &mut [Aligned],
-    [a, b, c]: [BufferId; 3],
+    [a, b]: [&[u8]; 2],
+    c: &mut [u8],
 ) -> Result<(), String> {
-    // The result is taken out while the operands are borrowed.
-    let mut result = std::mem::replace(&mut buffers[c.0], Aligned::new(0));
-    let outcome = (0..batch).try_for_each(|index| {
-        let part = |id: BufferId, length: usize, size: usize| {
-            let (start, end) = (index * length * size, (index + 1) * length * size);
-            buffers[id.0].bytes().get(start..end).ok_or("a buffer is shorter than its matrix")
-        };
+    (0..batch).try_for_each(|index| {
+        fn part(bytes: &[u8], index: usize, length: usize) -> Result<&[u8], String> {
+            let range = index * length..(index + 1) * length;
+            bytes.get(range).ok_or_else(|| "a buffer is shorter than its matrix".into())
+        }
         let operands = match dtype {
             GemmType::F32 => Operands::F32(
-                bytemuck::try_cast_slice(part(a, m * k, 4)?).map_err(|e| e.to_string())?,
-                bytemuck::try_cast_slice(part(b, k * n, 4)?).map_err(|e| e.to_string())?,
+                bytemuck::try_cast_slice(part(a, index, m * k * 4)?).map_err(|e| e.to_string())?,
+                bytemuck::try_cast_slice(part(b, index, k * n * 4)?).map_err(|e| e.to_string())?,
             ),
             GemmType::Bf16 => Operands::Bf16(
-                bytemuck::try_cast_slice(part(a, m * k, 2)?).map_err(|e| e.to_string())?,
-                bytemuck::try_cast_slice(part(b, k * n, 2)?).map_err(|e| e.to_string())?,
+                bytemuck::try_cast_slice(part(a, index, m * k * 2)?).map_err(|e| e.to_string())?,
+                bytemuck::try_cast_slice(part(b, index, k * n * 2)?).map_err(|e| e.to_string())?,
             ),
         };
-        let range = index * m * n * 4..(index + 1) * m * n * 4;
-        let out = result.bytes_mut().get_mut(range).ok_or("the result buffer is too short")?;
+        let out = c.get_mut(index * m * n * 4..(index + 1) * m * n * 4);
+        let out = out.ok_or("the result buffer is too short")?;
         let c = bytemuck::try_cast_slice_mut(out).map_err(|e| e.to_string())?;
         Libraries::get().gemm(library, Product { m, n, k, operands, c })
-    });
-    buffers[c.0] = result;
-    outcome
+    })
 }
 
 impl Session for LibrarySession<'_> {
@@ -165,6 +333,11 @@ impl Session for LibrarySession<'_> {
             if planned.role == Role::Output {
                 // All ones is a NaN as f32 and no plausible integer.
                 buffer.bytes_mut().fill(0xff);
+            }
+        }
+        for call in &mut self.calls {
+            if let Operation::Convolution(layer) = &mut call.operation {
+                layer.poison().map_err(|e| BackendError::Run(e.to_string()))?;
             }
         }
         Ok(())
@@ -184,7 +357,7 @@ impl Session for LibrarySession<'_> {
             if whole {
                 self.pack()?;
             }
-            self.execute()?;
+            self.execute(whole)?;
             if whole && self.recording.unpack.is_some() {
                 self.unpack()?;
             }
@@ -197,11 +370,13 @@ impl Session for LibrarySession<'_> {
     }
 
     fn outputs(&mut self) -> Result<Vec<Vec<u8>>, BackendError> {
+        self.finish()?;
         self.unpack()
     }
 
     fn modes(&self) -> &'static [Mode] {
-        if self.recording.pack.is_some() || self.recording.unpack.is_some() {
+        let host_work = self.recording.pack.is_some() || self.recording.unpack.is_some();
+        if host_work || self.convolves() {
             &[Mode::EndToEnd, Mode::KernelWarm, Mode::KernelCold]
         } else {
             &[Mode::KernelWarm, Mode::KernelCold]
@@ -214,5 +389,18 @@ impl Session for LibrarySession<'_> {
 
     fn launches(&self) -> u32 {
         self.recording.launches()
+    }
+
+    fn checked_alone(&self) -> &'static [Mode] {
+        // Another primitive may be the fastest in the library's own layout.
+        if self.convolves() { &[Mode::KernelWarm] } else { &[] }
+    }
+
+    fn chosen(&self) -> Option<String> {
+        if self.library != LibraryName::OneDnn {
+            return None;
+        }
+        let chosen: Vec<String> = self.calls.iter().map(Call::chosen).collect();
+        Some(chosen.join("; "))
     }
 }

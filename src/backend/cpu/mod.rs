@@ -1,4 +1,4 @@
-//! The host processor: Rust code in a rayon pool, and BLAS libraries found at run time.
+//! The host processor: Rust code in a rayon pool, and libraries found at run time.
 
 use breakeven_kernels::work::{DeviceInfo, DeviceKind, Language, Program};
 use rayon::ThreadPool;
@@ -10,6 +10,7 @@ mod blas;
 mod flush;
 mod library;
 mod native;
+mod onednn;
 
 use blas::Libraries;
 use flush::Flush;
