@@ -310,6 +310,7 @@ fn convolves(device: &mut dyn Device) {
         padding: 1,
         dilation: 2,
         groups: 2,
+        layout: breakeven_kernels::recording::Layout::Nchw,
     };
     // (7 + 2 − 4 − 1)/2 + 1 = 3 rows, (6 + 2 − 2 − 1)/2 + 1 = 3 columns
     let (rows, columns) = (3, 3);

@@ -6,16 +6,17 @@ use super::direct::Direct;
 use super::geometry::under;
 use super::winograd::Winograd;
 use super::{Layer, depthwise};
-use crate::matmul::panel::{self, Left, Sizes};
+use crate::matmul::panel::{self, Left, Line, Sizes};
 use crate::recording::{ConvShape, Layout};
 use crate::work::Native;
 
 /// A layer ready to run.
 pub(super) struct CpuLayer {
     layer: Layer,
-    x: Arc<[f32]>,
+    /// Images, from a cache line on, as programs hold them.
+    x: Vec<Line>,
     w: Arc<[f32]>,
-    y: Vec<f32>,
+    y: Vec<Line>,
     path: Path,
 }
 
@@ -33,39 +34,48 @@ enum Path {
 
 impl CpuLayer {
     /// A layer over `x` with filters `w`, by sums in the order of the filters.
-    pub fn new(layer: Layer, x: Arc<[f32]>, w: Arc<[f32]>) -> Self {
+    pub fn new(layer: Layer, x: &[f32], w: Arc<[f32]>) -> Self {
         let path = match layer.0.layout {
             _ if layer.group_in() == 1 => Path::Depthwise,
             Layout::Nchw if !Direct::suits(&layer) => Path::Panels,
             _ => Path::Direct(Box::new(Direct::new(layer, &w))),
         };
-        Self { layer, x, w, y: vec![0.0; layer.y_len()], path }
+        Self::with(layer, x, w, path)
     }
 
     /// The same by Winograd's algorithm with tiles of `side × side` outputs.
-    pub fn winograd(layer: Layer, x: Arc<[f32]>, w: Arc<[f32]>, side: usize) -> Self {
+    pub fn winograd(layer: Layer, x: &[f32], w: Arc<[f32]>, side: usize) -> Self {
         let path = Path::Winograd(Box::new(Winograd::new(layer, w.clone(), side)));
-        Self { layer, x, w, y: vec![0.0; layer.y_len()], path }
+        Self::with(layer, x, w, path)
+    }
+
+    fn with(layer: Layer, x: &[f32], w: Arc<[f32]>, path: Path) -> Self {
+        let lines = |len: usize| vec![Line::default(); len.div_ceil(16)];
+        let (mut own, y) = (lines(x.len()), lines(layer.y_len()));
+        bytemuck::cast_slice_mut(&mut own)[..x.len()].copy_from_slice(x);
+        Self { layer, x: own, w, y, path }
     }
 }
 
 impl Native for CpuLayer {
     fn run(&mut self) -> Result<(), String> {
+        let x: &[f32] = &bytemuck::cast_slice(&self.x)[..self.layer.x_len()];
+        let y: &mut [f32] = &mut bytemuck::cast_slice_mut(&mut self.y)[..self.layer.y_len()];
         match &self.path {
-            Path::Depthwise => depthwise::run(&self.layer, &self.x, &self.w, &mut self.y),
-            Path::Direct(direct) => direct.run(&self.x, &mut self.y),
-            Path::Panels => panels(&self.layer, &self.x, &self.w, &mut self.y),
-            Path::Winograd(winograd) => winograd.run(&self.x, &mut self.y),
+            Path::Depthwise => depthwise::run(&self.layer, x, &self.w, y),
+            Path::Direct(direct) => direct.run(x, y),
+            Path::Panels => panels(&self.layer, x, &self.w, y),
+            Path::Winograd(winograd) => winograd.run(x, y),
         }
         Ok(())
     }
 
     fn poison(&mut self) {
-        self.y.fill(f32::NAN);
+        bytemuck::cast_slice_mut::<_, f32>(&mut self.y).fill(f32::NAN);
     }
 
     fn outputs(&self) -> Vec<Vec<u8>> {
-        vec![bytemuck::cast_slice(&self.y).to_vec()]
+        vec![bytemuck::cast_slice(&self.y)[..self.layer.y_len() * 4].to_vec()]
     }
 }
 

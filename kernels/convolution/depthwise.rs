@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::Layer;
 use super::geometry::{inside, under};
-use super::lanes::{Pixels, Row, Set};
+use super::lanes::{Padded, Pixels, Row, Set};
 use crate::recording::{ConvShape, Layout};
 
 thread_local! {
@@ -69,8 +69,8 @@ impl Plane {
 
     fn copy(&self, shape: &ConvShape, x: &[f32], words: &mut Vec<f32>) {
         let (stride, width) = (shape.stride as usize, shape.width as usize);
-        // The sums read whole registers.
-        words.resize(self.rows * stride * self.columns + Set::get().lanes, 0.0);
+        let length = self.rows * stride * self.columns;
+        words.resize(length.max(words.len()), 0.0);
         for row in 0..self.rows {
             let to = &mut words[row * stride * self.columns..][..stride * self.columns];
             let at = under(shape, 0, 0) + row as i64;
@@ -86,6 +86,10 @@ impl Plane {
                 let before = before.div_ceil(stride).min(to.len());
                 let from = (at + (before * stride) as i64) as usize;
                 let count = width.saturating_sub(from).div_ceil(stride).min(to.len() - before);
+                if stride == 1 {
+                    copy(&row[from.min(width)..][..count], before, to);
+                    continue;
+                }
                 to[..before].fill(0.0);
                 to[before + count..].fill(0.0);
                 let to = &mut to[before..before + count];
@@ -96,31 +100,50 @@ impl Plane {
         }
     }
 
-    /// Sums of one filter over a copied plane.
-    fn sum(&self, shape: &ConvShape, words: &[f32], offsets: &[u32], w: &[f32], y: &mut [f32]) {
+    /// Sums of one filter over a copied plane: of all of it as one row, its padding and remainders too,
+    /// because a register goes over the end of most rows anyway.
+    fn sum(
+        &self,
+        shape: &ConvShape,
+        words: &mut Vec<f32>,
+        offsets: &[u32],
+        w: &[f32],
+        y: &mut [f32],
+    ) {
         let (set, out_w) = (Set::get(), shape.out_w() as usize);
-        let stride = shape.stride as usize;
-        let mut last = [0f32; 64];
-        let whole = 4 * set.lanes;
-        for row in 0..shape.out_h() as usize {
-            for column in (0..out_w).step_by(whole) {
-                let columns = whole.min(out_w - column);
-                let x = &words[row * stride * stride * self.columns + column..];
-                let y = &mut y[row * out_w + column..];
-                let registers = columns.div_ceil(set.lanes);
-                // What is written beyond a row is overwritten by the next one; beyond the plane
-                // nothing may be.
-                let direct = registers * set.lanes <= y.len();
-                let to = if direct { y.as_mut_ptr() } else { last.as_mut_ptr() };
-                let part = Row { x: x.as_ptr(), offsets, w, y: to };
-                // SAFETY: the copy ends a register after the last tap's last value; `to` has room.
-                unsafe { set.row(registers, &part) };
-                if !direct {
-                    y[..columns].copy_from_slice(&last[..columns]);
-                }
+        let pitch = shape.stride as usize * shape.stride as usize * self.columns;
+        let whole = Row::TOGETHER * set.lanes;
+        // Where rows are far apart, each is one of its own.
+        let together = if pitch < 2 * out_w { y.len() / out_w } else { 1 };
+        let length = ((together - 1) * pitch + out_w).next_multiple_of(whole);
+        let copied = self.rows * shape.stride as usize * self.columns;
+        words.resize(copied + whole + length, 0.0);
+        let (x, sums) = words.split_at_mut(copied + whole);
+        for (row, y) in y.chunks_mut(together * out_w).enumerate() {
+            let row = Row {
+                x: x[row * pitch..].as_ptr(),
+                offsets,
+                w,
+                registers: length / set.lanes,
+                y: sums.as_mut_ptr(),
+            };
+            // SAFETY: the copy goes on for `whole` words after the last tap's last value, and the sums
+            // are as long as the row.
+            unsafe { set.row(&row) };
+            for (y, sums) in y.chunks_exact_mut(out_w).zip(sums.chunks(pitch)) {
+                copy(&sums[..out_w], 0, y);
             }
         }
     }
+}
+
+/// `from` behind `before` zeros, and zeros to the end.
+pub(super) fn copy(from: &[f32], before: usize, to: &mut [f32]) {
+    let (count, columns) = (from.len(), to.len());
+    assert!(before + count <= columns, "a row is longer than its copy");
+    let row = Padded { from: from.as_ptr(), count, before, to: to.as_mut_ptr(), columns };
+    // SAFETY: both slices are as long as the row says.
+    unsafe { Set::get().pad(&row) }
 }
 
 /// Every `stride`-th value of `row`, from the first on.
@@ -214,22 +237,26 @@ fn run_pixels(
     let step = shape.stride as usize * channels;
     // One filter a channel: registers of channels.
     let whole = if layer.group_out() == 1 { filters / set.lanes * set.lanes } else { 0 };
-    for first in (0..whole).step_by(set.lanes) {
+    if whole > 0 {
+        let offsets: Vec<[usize; 2]> =
+            taps.iter().map(|t| [t.pixel * channels, t.tap * filters]).collect();
+        for [x, w_at] in &offsets {
+            assert!(x + (columns.len() - 1) * step + whole <= image.len());
+            assert!(w_at + whole <= w.len());
+        }
+        assert!((columns.len() - 1) * filters + whole <= y.len());
         for column in (0..columns.len()).step_by(Pixels::MOST) {
-            let count = Pixels::MOST.min(columns.len() - column);
-            let offsets = taps.iter().map(|t| {
-                let x = t.pixel * channels + column * step + first;
-                assert!(x + (count - 1) * step + set.lanes <= image.len());
-                (image[x..].as_ptr(), w[t.tap * filters + first..][..set.lanes].as_ptr())
-            });
             let part = Pixels {
-                taps: &offsets.collect::<Vec<_>>(),
+                x: image.as_ptr().wrapping_add(column * step),
+                w: w.as_ptr(),
+                taps: &offsets,
+                registers: whole / set.lanes,
                 x_stride: step,
-                y: y[column * filters + first..][..(count - 1) * filters + set.lanes].as_mut_ptr(),
+                y: y[column * filters..].as_mut_ptr(),
                 y_stride: filters,
             };
-            // SAFETY: every register that is read or written was just found inside of its slice.
-            unsafe { set.pixels(count, &part) };
+            // SAFETY: what the last column reads and writes was just found inside of its slice.
+            unsafe { set.pixels(Pixels::MOST.min(columns.len() - column), &part) };
         }
     }
     for (column, y) in y.chunks_exact_mut(filters).enumerate() {

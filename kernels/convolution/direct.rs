@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Layer;
 use super::filters::{Filters, Panel, Sizes};
 use super::geometry::under;
 use super::lanes::{Block, ROWS, Set, Tile, VECTORS};
+use super::{Layer, depthwise};
 use crate::matmul::panel::Line;
 use crate::recording::{ConvShape, Layout};
 
@@ -190,15 +190,15 @@ impl Direct {
                     to.fill(0.0);
                     continue;
                 }
-                to[..before * run].fill(0.0);
-                to[(before + count) * run..].fill(0.0);
-                let to = &mut to[before * run..(before + count) * run];
                 match shape.layout {
                     Layout::Nchw => {
                         let start = (channel * height + at as usize) * width + from;
-                        to.copy_from_slice(&image[start..][..count]);
+                        depthwise::copy(&image[start..][..count], before, to);
                     }
                     Layout::Nhwc => {
+                        to[..before * run].fill(0.0);
+                        to[(before + count) * run..].fill(0.0);
+                        let to = &mut to[before * run..(before + count) * run];
                         let all = shape.c_in as usize;
                         let start = (at as usize * width + from) * all + channel;
                         for (column, to) in to.chunks_exact_mut(run).enumerate() {

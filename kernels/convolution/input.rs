@@ -62,7 +62,7 @@ impl Input for Images {
         device::supports(&self.layer, implementation, device)?;
         Ok(match implementation.language {
             Language::Native => {
-                let (x, w) = (self.x.clone(), self.w.clone());
+                let (x, w) = (&self.x, self.w.clone());
                 Program::Native(Box::new(match implementation.name {
                     WINOGRAD => CpuLayer::winograd(self.layer, x, w, SIDES[tuning.index]),
                     _ => CpuLayer::new(self.layer, x, w),

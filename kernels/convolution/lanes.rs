@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 use super::transform;
 use crate::matmul::simd::{Lanes, Portable};
 
-/// Most rows of a tile: with [`VECTORS`] sums a row, the registers of AVX-512.
-pub(super) const ROWS: usize = 14;
+/// Most rows of a tile: with [`VECTORS`] sums a row, the registers of AVX-512. (Of 14 rows, which would
+/// fit, the compiler keeps some in memory.)
+pub(super) const ROWS: usize = 12;
 /// Vectors of filters across a tile.
 pub(super) const VECTORS: usize = 2;
 
@@ -50,7 +51,18 @@ pub(super) struct Block {
     pub width: usize,
 }
 
-/// A part of a row of sums over one plane, some registers long:
+/// A row to be copied: `columns` values, those from `before` on out of memory, `count` of them; zeros
+/// around them.
+#[derive(Clone, Copy)]
+pub(super) struct Padded {
+    pub from: *const f32,
+    pub count: usize,
+    pub before: usize,
+    pub to: *mut f32,
+    pub columns: usize,
+}
+
+/// A row of sums over one plane, some registers long:
 /// `y[j] = Σ_tap w[tap] · x[offsets[tap] + j]`.
 pub(super) struct Row<'a> {
     /// Value of the first position at offset 0.
@@ -59,20 +71,33 @@ pub(super) struct Row<'a> {
     pub offsets: &'a [u32],
     /// A weight for each.
     pub w: &'a [f32],
+    /// Registers; those of the last [`Row::TOGETHER`] are all computed.
+    pub registers: usize,
     /// First sum.
     pub y: *mut f32,
 }
 
-/// Sums of a register of channels at some neighbouring pixels.
+/// Sums of some registers of channels at some neighbouring pixels.
 pub(super) struct Pixels<'a> {
-    /// Values of the first pixel under each tap, and the tap's weights.
-    pub taps: &'a [(*const f32, *const f32)],
+    /// Values of the first pixel under offset 0.
+    pub x: *const f32,
+    /// Weights of the first tap.
+    pub w: *const f32,
+    /// Of each tap the offset of its values, and that of its weights.
+    pub taps: &'a [[usize; 2]],
+    /// Registers of channels.
+    pub registers: usize,
     /// Elements between the values of neighbours.
     pub x_stride: usize,
     /// Sums of the first pixel.
     pub y: *mut f32,
     /// Elements between those of neighbours.
     pub y_stride: usize,
+}
+
+impl Row<'_> {
+    /// Registers whose sums are computed together.
+    pub const TOGETHER: usize = 4;
 }
 
 impl Pixels<'_> {
@@ -86,6 +111,9 @@ type TileFn = unsafe fn(&Tile);
 /// # Safety
 /// The CPU has the instruction set, and what [`Block`] spans is valid.
 type TransposeFn = unsafe fn(&Block);
+/// # Safety
+/// The CPU has the instruction set, and what [`Padded`] spans is valid.
+type PadFn = unsafe fn(&Padded);
 /// # Safety
 /// The CPU has the instruction set, and what [`Row`] spans is valid.
 type RowFn = unsafe fn(&Row<'_>);
@@ -102,8 +130,8 @@ pub(super) struct Set {
     /// `[rows − 1][vectors − 1]`.
     tiles: [[TileFn; VECTORS]; ROWS],
     transpose: TransposeFn,
-    /// `[registers − 1]`.
-    rows_of_planes: [RowFn; 4],
+    pad: PadFn,
+    row: RowFn,
     /// `[pixels − 1]`.
     pixels: [PixelsFn; Pixels::MOST],
     /// Transforms of Winograd's algorithm.
@@ -137,25 +165,46 @@ impl Set {
         unsafe { (self.transpose)(block) }
     }
 
-    /// Computes `registers` (at most 4) registers of a row.
+    /// Copies a row. (Most are too short for calls of memmove.)
     ///
     /// # Safety
-    /// As many registers are valid at each tap and at `y`, which no other thread touches meanwhile.
-    pub unsafe fn row(&self, registers: usize, row: &Row<'_>) {
+    /// `count` values at `from` and `columns` at `to` are valid, and no other thread touches those.
+    pub unsafe fn pad(&self, row: &Padded) {
+        debug_assert!(row.before + row.count <= row.columns);
+        // SAFETY: as above.
+        unsafe { (self.pad)(row) }
+    }
+
+    /// Computes a row.
+    ///
+    /// # Safety
+    /// The next multiple of [`Row::TOGETHER`] registers is valid at each tap and at `y`, which no other
+    /// thread touches meanwhile.
+    pub unsafe fn row(&self, row: &Row<'_>) {
         debug_assert_eq!(row.offsets.len(), row.w.len());
         // SAFETY: as above.
-        unsafe { self.rows_of_planes[registers - 1](row) }
+        unsafe { (self.row)(row) }
     }
 
     /// Computes `count` (at most [`Pixels::MOST`]) pixels.
     ///
     /// # Safety
-    /// A register is valid at each tap of each pixel, at its weights and at its sums, which no other
-    /// thread touches meanwhile.
+    /// As many registers are valid at each tap of each pixel, at its weights and at its sums, which no
+    /// other thread touches meanwhile.
     pub unsafe fn pixels(&self, count: usize, pixels: &Pixels<'_>) {
         // SAFETY: as above.
         unsafe { self.pixels[count - 1](pixels) }
     }
+}
+
+/// A body for each row below `R`: a loop this long the compiler leaves a loop, its sums in memory.
+macro_rules! unrolled {
+    ($($n:literal)*; |$row:ident| $body:block) => {
+        $({
+            const $row: usize = $n;
+            if $row < R $body
+        })*
+    };
 }
 
 /// # Safety
@@ -172,20 +221,22 @@ unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
             for (v, filter) in filters.iter_mut().enumerate() {
                 *filter = L::load(w.add(v * L::LANES));
             }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                // Three rows to an address register: the sums leave the address registers few.
-                let value = L::splat(x.add(r / 3 * 3 * t.x_stride).add(r % 3 * t.x_stride));
-                for (sum, filter) in sums.iter_mut().zip(filters) {
+            // Three rows to an address: those of all rows would leave no register for anything else.
+            let at = |row: usize| x.wrapping_add(row * t.x_stride);
+            let x = [at(0), at(3), at(6), at(9)];
+            unrolled!(0 1 2 3 4 5 6 7 8 9 10 11; |ROW| {
+                let value = L::splat(x[ROW / 3].add(ROW % 3 * t.x_stride));
+                for (sum, filter) in sums[ROW].iter_mut().zip(filters) {
                     *sum = L::fma(value, filter, *sum);
                 }
-            }
+            });
             w = w.add(V * L::LANES);
         }
-        for (r, sums) in sums.iter().enumerate() {
-            for (v, sum) in sums.iter().enumerate() {
-                L::store(t.y.add(r * t.y_stride + v * L::LANES), *sum);
+        unrolled!(0 1 2 3 4 5 6 7 8 9 10 11; |ROW| {
+            for (v, sum) in sums[ROW].iter().enumerate() {
+                L::store(t.y.add(ROW * t.y_stride + v * L::LANES), *sum);
             }
-        }
+        });
     }
 }
 
@@ -195,15 +246,18 @@ unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
 unsafe fn row<L: Lanes, const N: usize>(r: &Row<'_>) {
     // SAFETY: as the caller says.
     unsafe {
-        let mut sums = [L::zero(); N];
-        for (offset, w) in r.offsets.iter().zip(r.w) {
-            let (x, w) = (r.x.add(*offset as usize), L::splat(w));
-            for (i, sum) in sums.iter_mut().enumerate() {
-                *sum = L::fma(w, L::load(x.add(i * L::LANES)), *sum);
+        for first in (0..r.registers).step_by(N) {
+            let at = first * L::LANES;
+            let mut sums = [L::zero(); N];
+            for (offset, w) in r.offsets.iter().zip(r.w) {
+                let (x, w) = (r.x.add(*offset as usize + at), L::splat(w));
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::fma(w, L::load(x.add(i * L::LANES)), *sum);
+                }
             }
-        }
-        for (i, sum) in sums.into_iter().enumerate() {
-            L::store(r.y.add(i * L::LANES), sum);
+            for (i, sum) in sums.into_iter().enumerate() {
+                L::store(r.y.add(at + i * L::LANES), sum);
+            }
         }
     }
 }
@@ -214,15 +268,17 @@ unsafe fn row<L: Lanes, const N: usize>(r: &Row<'_>) {
 unsafe fn pixels<L: Lanes, const N: usize>(p: &Pixels<'_>) {
     // SAFETY: as the caller says.
     unsafe {
-        let mut sums = [L::zero(); N];
-        for (x, w) in p.taps {
-            let w = L::load(*w);
-            for (i, sum) in sums.iter_mut().enumerate() {
-                *sum = L::fma(w, L::load(x.add(i * p.x_stride)), *sum);
+        for channel in (0..p.registers * L::LANES).step_by(L::LANES) {
+            let mut sums = [L::zero(); N];
+            for [x, w] in p.taps {
+                let w = L::load(p.w.add(w + channel));
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::fma(w, L::load(p.x.add(x + channel + i * p.x_stride)), *sum);
+                }
             }
-        }
-        for (i, sum) in sums.into_iter().enumerate() {
-            L::store(p.y.add(i * p.y_stride), sum);
+            for (i, sum) in sums.into_iter().enumerate() {
+                L::store(p.y.add(channel + i * p.y_stride), sum);
+            }
         }
     }
 }
@@ -244,9 +300,21 @@ unsafe fn transpose_portable(b: &Block) {
     }
 }
 
+/// Likewise.
+///
+/// # Safety
+/// As [`Set::pad`].
+unsafe fn pad_portable(p: &Padded) {
+    for column in 0..p.columns {
+        let at = column.wrapping_sub(p.before);
+        // SAFETY: the caller vouches for `count` values and `columns` places.
+        unsafe { *p.to.add(column) = if at < p.count { *p.from.add(at) } else { 0.0 } }
+    }
+}
+
 /// Tiles of one instruction set: the generic loop, compiled with its features.
 macro_rules! set {
-    ($module:ident, $lanes:ty, $rows:expr, $transpose:expr $(, $feature:literal)?) => {
+    ($module:ident, $lanes:ty, $rows:expr, $transpose:expr, $pad:expr $(, $feature:literal)?) => {
         pub(super) mod $module {
             use super::*;
 
@@ -274,10 +342,11 @@ macro_rules! set {
                 rows: $rows,
                 tiles: [
                     rows::<1>(), rows::<2>(), rows::<3>(), rows::<4>(), rows::<5>(), rows::<6>(), rows::<7>(),
-                    rows::<8>(), rows::<9>(), rows::<10>(), rows::<11>(), rows::<12>(), rows::<13>(), rows::<14>(),
+                    rows::<8>(), rows::<9>(), rows::<10>(), rows::<11>(), rows::<12>(),
                 ],
                 transpose: $transpose,
-                rows_of_planes: [row::<1>, row::<2>, row::<3>, row::<4>],
+                pad: $pad,
+                row: row::<{ Row::TOGETHER }>,
                 pixels: [
                     pixels::<1>, pixels::<2>, pixels::<3>, pixels::<4>,
                     pixels::<5>, pixels::<6>, pixels::<7>, pixels::<8>,
@@ -289,7 +358,7 @@ macro_rules! set {
 }
 
 // Sixteen registers hold the sums of six rows, two vectors of filters and a value.
-set!(portable, Portable, 6, transpose_portable);
+set!(portable, Portable, 6, transpose_portable, pad_portable);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -298,8 +367,27 @@ mod x86 {
     use super::*;
     use crate::matmul::simd_x86::{Avx2, Avx512};
 
-    set!(avx2, Avx2, 6, transpose_avx2, "avx2,fma");
-    set!(avx512, Avx512, ROWS, transpose_avx512, "avx512f");
+    set!(avx2, Avx2, 6, transpose_avx2, pad_portable, "avx2,fma");
+    set!(avx512, Avx512, ROWS, transpose_avx512, pad_avx512, "avx512f");
+
+    /// A register at a time, however many values of it are read and written.
+    ///
+    /// # Safety
+    /// As [`Set::pad`].
+    #[target_feature(enable = "avx512f")]
+    unsafe fn pad_avx512(p: &Padded) {
+        let below = |count: usize| ((1u32 << count.min(16)) - 1) as __mmask16;
+        for column in (0..p.columns).step_by(16) {
+            let first = below(p.before.saturating_sub(column));
+            let read = below((p.before + p.count).saturating_sub(column)) & !first;
+            let from = p.from.wrapping_add(column).wrapping_sub(p.before);
+            // SAFETY: lanes before the first value and after the last are neither read nor written.
+            unsafe {
+                let values = _mm512_maskz_loadu_ps(read, from);
+                _mm512_mask_storeu_ps(p.to.add(column), below(p.columns - column), values);
+            }
+        }
+    }
 
     /// Columns of 8 × 8 blocks.
     ///
@@ -437,6 +525,27 @@ mod tests {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_pads_rows() {
+        let from: Vec<f32> = (1..40).map(|i| i as f32).collect();
+        for set in available() {
+            for (before, count, columns) in
+                [(0, 39, 39), (1, 14, 16), (20, 3, 33), (0, 0, 5), (5, 0, 5)]
+            {
+                let mut to = vec![-1.0; 50];
+                let row =
+                    Padded { from: from.as_ptr(), count, before, to: to.as_mut_ptr(), columns };
+                // SAFETY: the vectors above have the sizes that the row spans.
+                unsafe { set.pad(&row) };
+                let mut expected = vec![0.0; before];
+                expected.extend(&from[..count]);
+                expected.resize(columns, 0.0);
+                expected.resize(50, -1.0);
+                assert_eq!(to, expected, "{before}, {count}, {columns}");
             }
         }
     }

@@ -38,6 +38,7 @@ fn shape(batch: u32, channels: [u32; 2], size: [u32; 2], kernel: [u32; 2]) -> Co
         padding: 0,
         dilation: 1,
         groups: 1,
+        layout: breakeven_kernels::recording::Layout::Nchw,
     }
 }
 
