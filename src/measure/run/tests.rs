@@ -4,7 +4,7 @@ use breakeven_kernels::work::*;
 
 use super::*;
 use crate::backend::mock::MockBackend;
-use crate::backend::{Backend, Mode, Timer, Timing};
+use crate::backend::{Backend, Device, Mode, OneOff, Session, Timer, Timing};
 use crate::record::Row;
 
 /// Counts its inputs; its output is `bytes` sevens.
@@ -397,4 +397,83 @@ fn an_overlapped_execution_is_verified_too() {
     run(&plan, &mut open, &mut Options::default(), &mut observer, &stopped).unwrap();
     assert_eq!(rows[0].status, Status::WrongOutput, "{:?}", rows[0].reason);
     assert_eq!(rows[0].times, crate::record::Times::default());
+}
+
+/// A library that computes another way in its kernel mode, where it gives `kernel`.
+struct TwoWays {
+    info: DeviceInfo,
+    kernel: u8,
+}
+
+struct TwoWaysSession {
+    kernel: u8,
+    last: u8,
+}
+
+impl Device for TwoWays {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+    fn load<'d>(&'d mut self, _: Program) -> Result<Box<dyn Session + 'd>, BackendError> {
+        Ok(Box::new(TwoWaysSession { kernel: self.kernel, last: 0 }))
+    }
+}
+
+impl Session for TwoWaysSession {
+    fn reset(&mut self) -> Result<(), BackendError> {
+        self.last = 0xff;
+        Ok(())
+    }
+    fn run(&mut self, mode: Mode, iterations: u32) -> Result<Timing, BackendError> {
+        self.last = if mode == Mode::EndToEnd { 7 } else { self.kernel };
+        let total_s = 1e-3 * f64::from(iterations);
+        Ok(Timing { total_s, wall_s: total_s, depth: 1, ..Timing::default() })
+    }
+    fn outputs(&mut self) -> Result<Vec<Vec<u8>>, BackendError> {
+        Ok(vec![vec![self.last]])
+    }
+    fn modes(&self) -> &'static [Mode] {
+        &[Mode::EndToEnd, Mode::KernelWarm]
+    }
+    fn one_off(&self) -> &OneOff {
+        const {
+            &OneOff {
+                context_s: None,
+                compile_s: None,
+                plan_s: None,
+                allocate_s: None,
+                constants_s: None,
+            }
+        }
+    }
+    fn launches(&self) -> u32 {
+        1
+    }
+    fn checked_alone(&self) -> &'static [Mode] {
+        &[Mode::KernelWarm]
+    }
+    fn chosen(&self) -> Option<String> {
+        Some("its own way".into())
+    }
+}
+
+#[test]
+fn a_library_that_is_wrong_in_its_kernel_mode_alone_fails_and_its_choice_is_recorded() {
+    for (kernel, expected) in [(7, Status::Ok), (9, Status::WrongOutput)] {
+        let info = MockBackend::parse("mock:0").unwrap().open("mock:0").unwrap().info().clone();
+        let mut open = |_: &str| -> Result<Box<dyn Device>, BackendError> {
+            Ok(Box::new(TwoWays { info: info.clone(), kernel }))
+        };
+        let mut rows = Vec::new();
+        let mut observer = |event| {
+            if let Event::RowDone(row) = event {
+                rows.push(row);
+            }
+            Ok::<(), ()>(())
+        };
+        let (plan, never) = (plan(&["toy a"], &["mock:0"]), AtomicBool::new(false));
+        run(&plan, &mut open, &mut Options::default(), &mut observer, &never).unwrap();
+        assert_eq!(rows[0].status, expected);
+        assert_eq!(rows[0].tuning.as_ref().unwrap().name, "its own way");
+    }
 }

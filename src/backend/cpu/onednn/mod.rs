@@ -129,12 +129,12 @@ impl From<abi::DnnlError> for NoPrimitive {
     }
 }
 
-/// Executions of one candidate on trial, after a first one that warms up.
-const TRIAL_RUNS: u32 = 5;
-/// A trial ends after so long.
-const TRIAL: Duration = Duration::from_millis(100);
-/// Whose first execution takes so many times the best so far is not tried further: the library falls
-/// back to plain loops where it has no code for a geometry.
+/// Fewest and most executions of one candidate on trial, after a first one that warms up.
+const TRIAL_RUNS: [u32; 2] = [2, 100];
+/// Between them, a trial ends after so long: on a shared machine a few short executions tell little.
+const TRIAL: Duration = Duration::from_millis(30);
+/// Whose first execution takes longer than a trial and so many times the best so far is not tried
+/// further: the library falls back to plain loops where it has no code for a geometry.
 const HOPELESS: f64 = 8.0;
 
 /// The least time of a few executions of `run`, in seconds; the first alone where that is hopeless
@@ -149,12 +149,12 @@ pub(super) fn on_trial<E>(best_s: f64, mut run: impl FnMut() -> Result<(), E>) -
     };
     let begin = Instant::now();
     let mut least_s = once()?;
-    if least_s > HOPELESS * best_s {
+    if least_s > TRIAL.as_secs_f64().max(HOPELESS * best_s) {
         return Ok(least_s);
     }
-    for _ in 0..TRIAL_RUNS {
+    for run in 0..TRIAL_RUNS[1] {
         least_s = least_s.min(once()?);
-        if begin.elapsed() > TRIAL {
+        if run + 1 >= TRIAL_RUNS[0] && begin.elapsed() > TRIAL {
             break;
         }
     }
