@@ -71,31 +71,36 @@ impl Plane {
         let (stride, width) = (shape.stride as usize, shape.width as usize);
         let length = self.rows * stride * self.columns;
         words.resize(length.max(words.len()), 0.0);
-        for row in 0..self.rows {
-            let to = &mut words[row * stride * self.columns..][..stride * self.columns];
-            let at = under(shape, 0, 0) + row as i64;
-            if !(0..i64::from(shape.height)).contains(&at) {
-                to.fill(0.0);
-                continue;
-            }
-            let row = &x[at as usize * width..][..width];
-            for (remainder, to) in to.chunks_exact_mut(self.columns).enumerate() {
+        let parts: Vec<_> = (0..stride)
+            .map(|remainder| {
                 // The first column that lies in the image.
                 let at = under(shape, 0, 0) + remainder as i64;
                 let before = (-at).max(0).unsigned_abs() as usize;
-                let before = before.div_ceil(stride).min(to.len());
+                let before = before.div_ceil(stride).min(self.columns);
                 let from = (at + (before * stride) as i64) as usize;
-                let count = width.saturating_sub(from).div_ceil(stride).min(to.len() - before);
-                if stride == 1 {
-                    copy(&row[from.min(width)..][..count], before, to);
-                    continue;
-                }
-                to[..before].fill(0.0);
-                to[before + count..].fill(0.0);
-                let to = &mut to[before..before + count];
-                if count > 0 {
+                let count = width.saturating_sub(from).div_ceil(stride);
+                (from.min(width), before, count.min(self.columns - before))
+            })
+            .collect();
+        let mut rest = &mut words[..];
+        for row in 0..self.rows {
+            let at = under(shape, 0, 0) + row as i64;
+            let inside = (0..i64::from(shape.height)).contains(&at);
+            for &(from, before, count) in &parts {
+                if !inside {
+                    rest[..self.columns].fill(0.0);
+                } else if stride == 1 {
+                    let row = &x[at as usize * width..][..width];
+                    copy(&row[from..][..count], before, self.columns, rest);
+                } else {
+                    let row = &x[at as usize * width..][..width];
+                    let (start, to) = rest[..self.columns].split_at_mut(before);
+                    start.fill(0.0);
+                    let (to, end) = to.split_at_mut(count);
                     deal(&row[from..], stride, to);
+                    end.fill(0.0);
                 }
+                rest = &mut rest[self.columns..];
             }
         }
     }
@@ -130,18 +135,21 @@ impl Plane {
             // SAFETY: the copy goes on for `whole` words after the last tap's last value, and the sums
             // are as long as the row.
             unsafe { set.row(&row) };
-            for (y, sums) in y.chunks_exact_mut(out_w).zip(sums.chunks(pitch)) {
-                copy(&sums[..out_w], 0, y);
+            for (row, sums) in sums.chunks(pitch).enumerate().take(together) {
+                // The next row overwrites what this one leaves beyond its end.
+                copy(&sums[..out_w], 0, out_w, &mut y[row * out_w..]);
             }
         }
     }
 }
 
-/// `from` behind `before` zeros, and zeros to the end.
-pub(super) fn copy(from: &[f32], before: usize, to: &mut [f32]) {
-    let (count, columns) = (from.len(), to.len());
-    assert!(before + count <= columns, "a row is longer than its copy");
-    let row = Padded { from: from.as_ptr(), count, before, to: to.as_mut_ptr(), columns };
+/// Writes `columns` values: `from` behind `before` zeros, and zeros to the end. Some places after them
+/// may be overwritten too.
+pub(super) fn copy(from: &[f32], before: usize, columns: usize, to: &mut [f32]) {
+    let count = from.len();
+    assert!(before + count <= columns && columns <= to.len(), "a row is longer than its copy");
+    let spare = to.len() - columns;
+    let row = Padded { from: from.as_ptr(), count, before, to: to.as_mut_ptr(), columns, spare };
     // SAFETY: both slices are as long as the row says.
     unsafe { Set::get().pad(&row) }
 }
@@ -149,7 +157,6 @@ pub(super) fn copy(from: &[f32], before: usize, to: &mut [f32]) {
 /// Every `stride`-th value of `row`, from the first on.
 fn deal(row: &[f32], stride: usize, to: &mut [f32]) {
     match stride {
-        1 => to.copy_from_slice(&row[..to.len()]),
         2 => {
             let (pairs, _) = row.as_chunks::<2>();
             for (to, pair) in to.iter_mut().zip(pairs) {

@@ -184,20 +184,21 @@ impl Direct {
         for plane in 0..planes {
             let channel = part.group * channels + plane;
             for row in 0..rows {
-                let to = &mut words[plane * view.channel + row * view.row..][..columns * run];
+                // In increasing order: a row may leave anything where the next one will lie.
+                let to = &mut words[plane * view.channel + row * view.row..];
                 let at = first_row + row as i64;
                 if count == 0 || !(0..height as i64).contains(&at) {
-                    to.fill(0.0);
+                    to[..columns * run].fill(0.0);
                     continue;
                 }
                 match shape.layout {
                     Layout::Nchw => {
                         let start = (channel * height + at as usize) * width + from;
-                        depthwise::copy(&image[start..][..count], before, to);
+                        depthwise::copy(&image[start..][..count], before, columns, to);
                     }
                     Layout::Nhwc => {
                         to[..before * run].fill(0.0);
-                        to[(before + count) * run..].fill(0.0);
+                        to[(before + count) * run..columns * run].fill(0.0);
                         let to = &mut to[before * run..(before + count) * run];
                         let all = shape.c_in as usize;
                         let start = (at as usize * width + from) * all + channel;

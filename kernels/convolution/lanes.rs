@@ -60,6 +60,9 @@ pub(super) struct Padded {
     pub before: usize,
     pub to: *mut f32,
     pub columns: usize,
+    /// So many more places may be written, with anything: whole registers are faster, and can be
+    /// read again at once.
+    pub spare: usize,
 }
 
 /// A row of sums over one plane, some registers long:
@@ -168,7 +171,7 @@ impl Set {
     /// Copies a row. (Most are too short for calls of memmove.)
     ///
     /// # Safety
-    /// `count` values at `from` and `columns` at `to` are valid, and no other thread touches those.
+    /// `count` values at `from` are valid, and `columns + spare` at `to`, which no other thread touches.
     pub unsafe fn pad(&self, row: &Padded) {
         debug_assert!(row.before + row.count <= row.columns);
         // SAFETY: as above.
@@ -384,7 +387,11 @@ mod x86 {
             // SAFETY: lanes before the first value and after the last are neither read nor written.
             unsafe {
                 let values = _mm512_maskz_loadu_ps(read, from);
-                _mm512_mask_storeu_ps(p.to.add(column), below(p.columns - column), values);
+                if column + 16 <= p.columns + p.spare {
+                    _mm512_storeu_ps(p.to.add(column), values);
+                } else {
+                    _mm512_mask_storeu_ps(p.to.add(column), below(p.columns - column), values);
+                }
             }
         }
     }
@@ -537,8 +544,14 @@ mod tests {
                 [(0, 39, 39), (1, 14, 16), (20, 3, 33), (0, 0, 5), (5, 0, 5)]
             {
                 let mut to = vec![-1.0; 50];
-                let row =
-                    Padded { from: from.as_ptr(), count, before, to: to.as_mut_ptr(), columns };
+                let row = Padded {
+                    from: from.as_ptr(),
+                    count,
+                    before,
+                    to: to.as_mut_ptr(),
+                    columns,
+                    spare: 0,
+                };
                 // SAFETY: the vectors above have the sizes that the row spans.
                 unsafe { set.pad(&row) };
                 let mut expected = vec![0.0; before];

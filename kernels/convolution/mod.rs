@@ -239,8 +239,11 @@ impl Case for Layer {
 
     fn host_bytes(&self) -> u64 {
         let reference = if reference::is_full(self) { self.y_len() * 8 } else { 0 };
-        // Results are copied once for the check.
-        ((self.x_len() + self.w_len() + 2 * self.y_len()) * 4 + reference) as u64
+        // Results are copied once for the check, images once to cache lines; packed filters, and
+        // those of Winograd's algorithm twice at first, with 36 values for 9.
+        let filters = if winograd::Winograd::suits(self).is_ok() { 10 } else { 2 };
+        let values = 2 * self.x_len() + filters * self.w_len() + 2 * self.y_len();
+        (values * 4 + reference) as u64
     }
 
     fn device_bytes(&self) -> u64 {
