@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "threads write disjoint parts of one output; raw tile addresses")]
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -281,7 +282,9 @@ impl Direct {
         let first = part.group * self.layer.group_out() + panel.first;
         let width = panel.vectors * set.lanes;
         let image = part.image * all * positions;
-        let mut sums = [0f32; ROWS * VECTORS * MOST_LANES];
+        // A tile fills what is read of it.
+        let mut sums = [const { MaybeUninit::<f32>::uninit() }; ROWS * VECTORS * MOST_LANES];
+        let sums = sums.as_mut_ptr().cast::<f32>();
         // SAFETY: whole vectors go to y where the panel is full, else through memory of its own; the
         // indices are those of existing positions and filters.
         unsafe {
@@ -292,21 +295,21 @@ impl Direct {
                     set.tile(rows, panel.vectors, &Tile { y, y_stride: all, ..tile });
                 }
                 Layout::Nhwc => {
-                    let own = Tile { y: sums.as_mut_ptr(), y_stride: width, ..tile };
+                    let own = Tile { y: sums, y_stride: width, ..tile };
                     set.tile(rows, panel.vectors, &own);
                     for row in 0..rows {
                         let y = y.add((position + row) * all + first);
-                        sums[row * width..].as_ptr().copy_to_nonoverlapping(y, panel.filters);
+                        sums.add(row * width).copy_to_nonoverlapping(y, panel.filters);
                     }
                 }
                 Layout::Nchw => {
-                    let own = Tile { y: sums.as_mut_ptr(), y_stride: width, ..tile };
+                    let own = Tile { y: sums, y_stride: width, ..tile };
                     set.tile(rows, panel.vectors, &own);
                     for filter in (0..panel.filters).step_by(set.lanes) {
                         for row in (0..rows).step_by(set.lanes) {
                             let rows = set.lanes.min(rows - row);
                             set.transpose(&Block {
-                                from: sums[row * width + filter..].as_ptr(),
+                                from: sums.add(row * width + filter),
                                 from_stride: width,
                                 rows,
                                 columns: set.lanes.min(panel.filters - filter),
@@ -335,6 +338,8 @@ fn seen(shape: &ConvShape) -> ConvShape {
 impl View {
     fn of(layer: &Layer) -> Self {
         let (shape, set) = (&layer.0, Set::get());
+        // Copying 1 × 1 layers too was 10 to 25 % slower, but where 64 filters read 56² pixels (12 %
+        // faster).
         let copied = shape.padding > 0;
         let channels = layer.group_in();
         let [out_h, out_w] = [shape.out_h() as usize, shape.out_w() as usize];

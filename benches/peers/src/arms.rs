@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use breakeven::backend::cpu::CpuBackend;
 use breakeven::backend::{Backend, Device, Mode, Session};
 use breakeven::plan::Job;
-use breakeven_kernels::work::{DeviceInfo, Input, Language, Program};
+use breakeven_kernels::work::{DeviceInfo, Input, Language, Program, Tuning};
 use serde::Serialize;
 
 use crate::alignment;
@@ -60,16 +60,17 @@ pub fn compare(
     roofline: &Roofline,
 ) -> Result<Vec<Row>> {
     let input = &*jobs[0].case.input(1)?;
-    let ours = fastest(jobs.iter().filter(|job| is_ours(job)), device, input)?;
+    let (ours, tuning) = fastest(jobs.iter().filter(|job| is_ours(job)), device, input)?;
     let mut own_device = CpuBackend.open(&device.id)?;
-    let mut own = session(&mut *own_device, input, ours)?;
+    let mut own = session(&mut *own_device, input, ours, &tuning)?;
     let warm = Mode::KernelWarm;
     checked(&mut *own, input, warm).context(ours.implementation.name)?;
     let expected = own.outputs()?;
     let mut duel = Duel { ours, own: &mut *own, device, input, budget, roofline, rows: Vec::new() };
     for job in jobs.iter().filter(|job| !is_ours(job)) {
         let mut device = CpuBackend.open(&device.id)?;
-        let mut peer = session(&mut *device, input, job)?;
+        let tuning = input.tunings(job.implementation, device.info()).swap_remove(0);
+        let mut peer = session(&mut *device, input, job, &tuning)?;
         let name = job.implementation.name;
         duel.add(name, &mut *peer, warm, &mut |peer| checked(peer, input, warm))?;
         // Ours begins and ends with NCHW; so does this, where a library likes layouts of its own.
@@ -153,7 +154,7 @@ fn is_ours(job: &Job) -> bool {
     job.implementation.language == Language::Native
 }
 
-/// The one of `jobs` that computes its case fastest in a short trial.
+/// The one of `jobs` that computes its case fastest in a short trial, and its variant.
 ///
 /// # Errors
 /// None there, or one that fails.
@@ -161,32 +162,32 @@ fn fastest<'j>(
     jobs: impl Iterator<Item = &'j Job>,
     device: &DeviceInfo,
     input: &dyn Input,
-) -> Result<&'j Job> {
-    let jobs: Vec<&Job> = jobs.collect();
-    if let [only] = jobs[..] {
-        return Ok(only);
-    }
-    let mut best = None;
+) -> Result<(&'j Job, Tuning)> {
+    let mut best: Option<(f64, &Job, Tuning)> = None;
     for job in jobs {
         let mut device = CpuBackend.open(&device.id)?;
-        let mut session = session(&mut *device, input, job)?;
-        let time_s = turns::trial(&mut *session).context(job.implementation.name)?;
-        if best.is_none_or(|(least_s, _)| time_s < least_s) {
-            best = Some((time_s, job));
+        let tunings = input.tunings(job.implementation, device.info());
+        for tuning in tunings {
+            let mut session = session(&mut *device, input, job, &tuning)?;
+            let time_s = turns::trial(&mut *session).context(job.implementation.name)?;
+            if best.as_ref().is_none_or(|(least_s, ..)| time_s < *least_s) {
+                best = Some((time_s, job, tuning));
+            }
         }
     }
-    Ok(best.context("no implementation of our own runs here")?.1)
+    let (_, job, tuning) = best.context("no implementation of our own runs here")?;
+    Ok((job, tuning))
 }
 
-/// The program of `job` on `device`, the first of its tunings.
+/// The program of `job` on `device`.
 fn session<'d>(
     device: &'d mut dyn Device,
     input: &dyn Input,
     job: &Job,
+    tuning: &Tuning,
 ) -> Result<Box<dyn Session + 'd>> {
     let info = device.info().clone();
-    let tuning = input.tunings(job.implementation, &info).swap_remove(0);
-    let program = input.program(job.implementation, &info, &tuning)?;
+    let program = input.program(job.implementation, &info, tuning)?;
     if matches!(program, Program::Command(_)) {
         bail!("{} is a program of its own", job.implementation.name);
     }
