@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::direct::Direct;
-use super::geometry::under;
+use super::geometry::{is_pointwise, under};
 use super::winograd::Winograd;
 use super::{Layer, depthwise};
 use crate::matmul::panel::{self, Left, Line, Sizes};
@@ -107,11 +107,6 @@ fn panels(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
     };
     // An image is near by: its channels were just read for the taps before.
     panel::product(sizes, filters, y, read, |_, _, _| {});
-}
-
-/// Whether the patches are the image itself.
-fn is_pointwise(shape: &ConvShape) -> bool {
-    (shape.kernel_h, shape.kernel_w, shape.stride, shape.padding) == (1, 1, 1, 0)
 }
 
 /// What lies under tap `tap` (within one channel `x`) at output positions from `first` on.

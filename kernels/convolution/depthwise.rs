@@ -7,8 +7,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Layer;
-use super::geometry::{inside, under};
-use super::lanes::{Padded, Pixels, Row, Set};
+use super::geometry::{Overlap, inside, overlap, under};
+use super::lanes::{Pixels, Row, Set};
 use crate::recording::{ConvShape, Layout};
 
 thread_local! {
@@ -68,30 +68,23 @@ impl Plane {
     }
 
     fn copy(&self, shape: &ConvShape, x: &[f32], words: &mut Vec<f32>) {
-        let (stride, width) = (shape.stride as usize, shape.width as usize);
+        let (set, stride, width) = (Set::get(), shape.stride as usize, shape.width as usize);
         let length = self.rows * stride * self.columns;
         words.resize(length.max(words.len()), 0.0);
-        let parts: Vec<_> = (0..stride)
-            .map(|remainder| {
-                // The first column that lies in the image.
-                let at = under(shape, 0, 0) + remainder as i64;
-                let before = (-at).max(0).unsigned_abs() as usize;
-                let before = before.div_ceil(stride).min(self.columns);
-                let from = (at + (before * stride) as i64) as usize;
-                let count = width.saturating_sub(from).div_ceil(stride);
-                (from.min(width), before, count.min(self.columns - before))
-            })
+        let first = under(shape, 0, 0);
+        let parts: Vec<Overlap> = (0..stride)
+            .map(|remainder| overlap(first + remainder as i64, self.columns, stride, shape.width))
             .collect();
         let mut rest = &mut words[..];
         for row in 0..self.rows {
-            let at = under(shape, 0, 0) + row as i64;
+            let at = first + row as i64;
             let inside = (0..i64::from(shape.height)).contains(&at);
-            for &(from, before, count) in &parts {
+            for &Overlap { before, from, count } in &parts {
                 if !inside {
                     rest[..self.columns].fill(0.0);
                 } else if stride == 1 {
                     let row = &x[at as usize * width..][..width];
-                    copy(&row[from..][..count], before, self.columns, rest);
+                    set.copy_row(&row[from..][..count], before, self.columns, rest);
                 } else {
                     let row = &x[at as usize * width..][..width];
                     let (start, to) = rest[..self.columns].split_at_mut(before);
@@ -137,21 +130,10 @@ impl Plane {
             unsafe { set.row(&row) };
             for (row, sums) in sums.chunks(pitch).enumerate().take(together) {
                 // The next row overwrites what this one leaves beyond its end.
-                copy(&sums[..out_w], 0, out_w, &mut y[row * out_w..]);
+                set.copy_row(&sums[..out_w], 0, out_w, &mut y[row * out_w..]);
             }
         }
     }
-}
-
-/// Writes `columns` values: `from` behind `before` zeros, and zeros to the end. Some places after them
-/// may be overwritten too.
-pub(super) fn copy(from: &[f32], before: usize, columns: usize, to: &mut [f32]) {
-    let count = from.len();
-    assert!(before + count <= columns && columns <= to.len(), "a row is longer than its copy");
-    let spare = to.len() - columns;
-    let row = Padded { from: from.as_ptr(), count, before, to: to.as_mut_ptr(), columns, spare };
-    // SAFETY: both slices are as long as the row says.
-    unsafe { Set::get().pad(&row) }
 }
 
 /// Every `stride`-th value of `row`, from the first on.

@@ -8,7 +8,7 @@ use crate::recording::{
     Arg, BufferId, Command, CudaModule, Kernel, Layout, LibraryCall, Module, Recording, Role,
     WgslModule, shared,
 };
-use crate::work::{DeviceInfo, Implementation, Language, Tuning, Unsupported};
+use crate::work::{DeviceInfo, Implementation, Language, LibraryName, Tuning, Unsupported};
 
 static CUDA: CudaModule = CudaModule {
     name: "convolution/implicit_gemm",
@@ -45,7 +45,11 @@ pub(super) fn supports(
     {
         return no(reason.into());
     }
-    if layer.0.layout == Layout::Nhwc && implementation.language != Language::Native {
+    let is_cpu = matches!(
+        implementation.language,
+        Language::Native | Language::Library(LibraryName::OneDnn)
+    );
+    if layer.0.layout == Layout::Nhwc && !is_cpu {
         return no("computes images in NCHW alone; write layout = \"nchw\"".into());
     }
     let own = matches!(implementation.language, Language::Cuda | Language::Wgsl);

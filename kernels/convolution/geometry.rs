@@ -20,10 +20,57 @@ pub(super) fn inside(shape: &ConvShape, tap: u32, inputs: u32, outputs: u32) -> 
     first.min(end) as usize..end as usize
 }
 
+/// Part of a run of columns (or rows) that lies on an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overlap {
+    /// Columns of the run before the image.
+    pub before: usize,
+    /// The image's first column under the run.
+    pub from: usize,
+    /// Columns of the run on the image.
+    pub count: usize,
+}
+
+/// Of `columns` columns `stride` apart from `first` on, those on an image of `width` columns.
+pub(super) fn overlap(first: i64, columns: usize, stride: usize, width: u32) -> Overlap {
+    let width = width as usize;
+    let before = (-first).max(0).unsigned_abs() as usize;
+    let before = before.div_ceil(stride).min(columns);
+    let from = ((first + (before * stride) as i64).max(0) as usize).min(width);
+    let count = (width - from).div_ceil(stride).min(columns - before);
+    Overlap { before, from, count }
+}
+
+/// Whether filters have one tap and keep every pixel, so that rows do not matter.
+pub(super) fn is_pointwise(shape: &ConvShape) -> bool {
+    (shape.kernel_h, shape.kernel_w, shape.stride, shape.padding) == (1, 1, 1, 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::recording::Layout;
+
+    #[test]
+    fn overlap_is_what_counting_says() {
+        for (first, columns, stride, width) in [
+            (-3, 10, 1, 5),
+            (-3, 10, 2, 5),
+            (2, 4, 3, 20),
+            (-4, 2, 1, 9),
+            (9, 3, 1, 7),
+            (0, 9, 2, 1),
+        ] {
+            let at = |column: usize| first + (column * stride) as i64;
+            let on = (0..columns).filter(|c| (0..i64::from(width)).contains(&at(*c)));
+            let on: Vec<usize> = on.collect();
+            let found = overlap(first, columns, stride, width);
+            assert_eq!(found.count, on.len(), "{first} {columns} {stride} {width}");
+            if let Some(first_on) = on.first() {
+                assert_eq!((found.before, found.from as i64), (*first_on, at(*first_on)));
+            }
+        }
+    }
 
     #[test]
     fn inside_is_what_counting_says() {

@@ -12,6 +12,8 @@ use crate::matmul::simd::{Lanes, Portable};
 pub(super) const ROWS: usize = 12;
 /// Vectors of filters across a tile.
 pub(super) const VECTORS: usize = 2;
+/// Most lanes of a register.
+pub(super) const MOST_LANES: usize = 16;
 
 /// A tile of sums: `y[row][filter] = Σ_k x[offsets[k] + row · x_stride] · w[k][filter]`.
 #[derive(Clone, Copy)]
@@ -110,19 +112,19 @@ impl Pixels<'_> {
 
 /// # Safety
 /// The CPU has the instruction set, and what [`Tile`] spans is valid.
-type TileFn = unsafe fn(&Tile);
+pub(super) type TileFn = unsafe fn(&Tile);
 /// # Safety
 /// The CPU has the instruction set, and what [`Block`] spans is valid.
-type TransposeFn = unsafe fn(&Block);
+pub(super) type TransposeFn = unsafe fn(&Block);
 /// # Safety
 /// The CPU has the instruction set, and what [`Padded`] spans is valid.
-type PadFn = unsafe fn(&Padded);
+pub(super) type PadFn = unsafe fn(&Padded);
 /// # Safety
 /// The CPU has the instruction set, and what [`Row`] spans is valid.
-type RowFn = unsafe fn(&Row<'_>);
+pub(super) type RowFn = unsafe fn(&Row<'_>);
 /// # Safety
 /// The CPU has the instruction set, and what [`Pixels`] spans is valid.
-type PixelsFn = unsafe fn(&Pixels<'_>);
+pub(super) type PixelsFn = unsafe fn(&Pixels<'_>);
 
 /// The functions of one instruction set.
 pub(super) struct Set {
@@ -131,12 +133,12 @@ pub(super) struct Set {
     /// Rows of a tile whose sums fit the registers.
     pub rows: usize,
     /// `[rows − 1][vectors − 1]`.
-    tiles: [[TileFn; VECTORS]; ROWS],
-    transpose: TransposeFn,
-    pad: PadFn,
-    row: RowFn,
+    pub(super) tiles: [[TileFn; VECTORS]; ROWS],
+    pub(super) transpose: TransposeFn,
+    pub(super) pad: PadFn,
+    pub(super) row: RowFn,
     /// `[pixels − 1]`.
-    pixels: [PixelsFn; Pixels::MOST],
+    pub(super) pixels: [PixelsFn; Pixels::MOST],
     /// Transforms of Winograd's algorithm.
     pub transforms: transform::Set,
 }
@@ -168,14 +170,16 @@ impl Set {
         unsafe { (self.transpose)(block) }
     }
 
-    /// Copies a row. (Most are too short for calls of memmove.)
-    ///
-    /// # Safety
-    /// `count` values at `from` are valid, and `columns + spare` at `to`, which no other thread touches.
-    pub unsafe fn pad(&self, row: &Padded) {
-        debug_assert!(row.before + row.count <= row.columns);
-        // SAFETY: as above.
-        unsafe { (self.pad)(row) }
+    /// Writes `columns` values: `from` behind `before` zeros, and zeros to the end. What follows them in
+    /// `to` may be overwritten too. (Most rows are too short for calls of memmove.)
+    pub fn copy_row(&self, from: &[f32], before: usize, columns: usize, to: &mut [f32]) {
+        let count = from.len();
+        assert!(before + count <= columns && columns <= to.len(), "a row is longer than its copy");
+        let spare = to.len() - columns;
+        let row =
+            Padded { from: from.as_ptr(), count, before, to: to.as_mut_ptr(), columns, spare };
+        // SAFETY: both slices are as long as the row says; the set was chosen for this CPU.
+        unsafe { (self.pad)(&row) }
     }
 
     /// Computes a row.
@@ -213,7 +217,7 @@ macro_rules! unrolled {
 /// # Safety
 /// As [`Set::tile`]; the CPU has the instructions of `L`.
 #[inline(always)]
-unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
+pub(super) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
     // SAFETY: the caller vouches for the addresses that `t` spans.
     unsafe {
         let mut sums = [[L::zero(); V]; R];
@@ -246,7 +250,7 @@ unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
 /// # Safety
 /// As [`Set::row`]; the CPU has the instructions of `L`.
 #[inline(always)]
-unsafe fn row<L: Lanes, const N: usize>(r: &Row<'_>) {
+pub(super) unsafe fn row<L: Lanes, const N: usize>(r: &Row<'_>) {
     // SAFETY: as the caller says.
     unsafe {
         for first in (0..r.registers).step_by(N) {
@@ -268,7 +272,7 @@ unsafe fn row<L: Lanes, const N: usize>(r: &Row<'_>) {
 /// # Safety
 /// As [`Set::pixels`]; the CPU has the instructions of `L`.
 #[inline(always)]
-unsafe fn pixels<L: Lanes, const N: usize>(p: &Pixels<'_>) {
+pub(super) unsafe fn pixels<L: Lanes, const N: usize>(p: &Pixels<'_>) {
     // SAFETY: as the caller says.
     unsafe {
         for channel in (0..p.registers * L::LANES).step_by(L::LANES) {
@@ -306,8 +310,8 @@ unsafe fn transpose_portable(b: &Block) {
 /// Likewise.
 ///
 /// # Safety
-/// As [`Set::pad`].
-unsafe fn pad_portable(p: &Padded) {
+/// What [`Padded`] spans is valid.
+pub(super) unsafe fn pad_portable(p: &Padded) {
     for column in 0..p.columns {
         let at = column.wrapping_sub(p.before);
         // SAFETY: the caller vouches for `count` values and `columns` places.
@@ -320,28 +324,29 @@ macro_rules! set {
     ($module:ident, $lanes:ty, $rows:expr, $transpose:expr, $pad:expr $(, $feature:literal)?) => {
         pub(super) mod $module {
             use super::*;
+            use crate::convolution::lanes;
 
             $(#[target_feature(enable = $feature)])?
             unsafe fn run<const R: usize, const V: usize>(t: &Tile) {
                 // SAFETY: as the type of the table demands of its caller.
-                unsafe { tile::<$lanes, R, V>(t) }
+                unsafe { lanes::tile::<$lanes, R, V>(t) }
             }
             $(#[target_feature(enable = $feature)])?
             unsafe fn row<const N: usize>(r: &Row<'_>) {
                 // SAFETY: as above.
-                unsafe { super::row::<$lanes, N>(r) }
+                unsafe { lanes::row::<$lanes, N>(r) }
             }
             $(#[target_feature(enable = $feature)])?
             unsafe fn pixels<const N: usize>(p: &Pixels<'_>) {
                 // SAFETY: as above.
-                unsafe { super::pixels::<$lanes, N>(p) }
+                unsafe { lanes::pixels::<$lanes, N>(p) }
             }
             const fn rows<const R: usize>() -> [TileFn; VECTORS] {
                 [run::<R, 1>, run::<R, 2>]
             }
             #[rustfmt::skip]
             pub const SET: Set = Set {
-                lanes: <$lanes>::LANES,
+                lanes: <$lanes as crate::matmul::simd::Lanes>::LANES,
                 rows: $rows,
                 tiles: [
                     rows::<1>(), rows::<2>(), rows::<3>(), rows::<4>(), rows::<5>(), rows::<6>(), rows::<7>(),
@@ -360,125 +365,11 @@ macro_rules! set {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
+pub(super) use set;
+
 // Sixteen registers hold the sums of six rows, two vectors of filters and a value.
 set!(portable, Portable, 6, transpose_portable, pad_portable);
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::*;
-
-    use super::*;
-    use crate::matmul::simd_x86::{Avx2, Avx512};
-
-    set!(avx2, Avx2, 6, transpose_avx2, pad_portable, "avx2,fma");
-    set!(avx512, Avx512, ROWS, transpose_avx512, pad_avx512, "avx512f");
-
-    /// A register at a time, however many values of it are read and written.
-    ///
-    /// # Safety
-    /// As [`Set::pad`].
-    #[target_feature(enable = "avx512f")]
-    unsafe fn pad_avx512(p: &Padded) {
-        let below = |count: usize| ((1u32 << count.min(16)) - 1) as __mmask16;
-        for column in (0..p.columns).step_by(16) {
-            let first = below(p.before.saturating_sub(column));
-            let read = below((p.before + p.count).saturating_sub(column)) & !first;
-            let from = p.from.wrapping_add(column).wrapping_sub(p.before);
-            // SAFETY: lanes before the first value and after the last are neither read nor written.
-            unsafe {
-                let values = _mm512_maskz_loadu_ps(read, from);
-                if column + 16 <= p.columns + p.spare {
-                    _mm512_storeu_ps(p.to.add(column), values);
-                } else {
-                    _mm512_mask_storeu_ps(p.to.add(column), below(p.columns - column), values);
-                }
-            }
-        }
-    }
-
-    /// Columns of 8 × 8 blocks.
-    ///
-    /// # Safety
-    /// As [`Set::transpose`].
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn transpose_avx2(b: &Block) {
-        let mask = |count: usize| {
-            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes)
-        };
-        let (read, write) = (mask(b.columns), mask(b.width));
-        let mut r = [_mm256_setzero_ps(); 8];
-        for (i, r) in r.iter_mut().enumerate().take(b.rows) {
-            // SAFETY: the caller vouches for `columns` elements of each row.
-            *r = unsafe { _mm256_maskload_ps(b.from.add(i * b.from_stride), read) };
-        }
-        let mut pairs = r;
-        for i in (0..8).step_by(2) {
-            pairs[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-            pairs[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-        }
-        let pd = |v| _mm256_castps_pd(v);
-        for i in [0, 4] {
-            for half in 0..2 {
-                let (a, b) = (pd(pairs[i + half]), pd(pairs[i + half + 2]));
-                r[i + 2 * half] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
-                r[i + 2 * half + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
-            }
-        }
-        let mut columns = r;
-        for j in 0..4 {
-            columns[j] = _mm256_permute2f128_ps::<0x20>(r[j], r[4 + j]);
-            columns[4 + j] = _mm256_permute2f128_ps::<0x31>(r[j], r[4 + j]);
-        }
-        for (j, column) in columns.iter().enumerate().take(b.columns) {
-            // SAFETY: the caller vouches for `width` elements of each written row.
-            unsafe { _mm256_maskstore_ps(b.to.add(j * b.to_stride), write, *column) };
-        }
-    }
-
-    /// Columns of 16 × 16 blocks.
-    ///
-    /// # Safety
-    /// As [`Set::transpose`].
-    #[target_feature(enable = "avx512f")]
-    unsafe fn transpose_avx512(b: &Block) {
-        let mask = |count: usize| ((1u32 << count) - 1) as __mmask16;
-        let (read, write) = (mask(b.columns), mask(b.width));
-        let mut r = [_mm512_setzero_ps(); 16];
-        for (i, r) in r.iter_mut().enumerate().take(b.rows) {
-            // SAFETY: the caller vouches for `columns` elements of each row.
-            *r = unsafe { _mm512_maskz_loadu_ps(read, b.from.add(i * b.from_stride)) };
-        }
-        let mut pairs = r;
-        for i in (0..16).step_by(2) {
-            pairs[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-            pairs[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
-        }
-        // Then, in each quarter q of r[4g + j]: column 4q + j of rows 4g to 4g + 3.
-        let pd = |v| _mm512_castps_pd(v);
-        for i in (0..16).step_by(4) {
-            for half in 0..2 {
-                let (a, b) = (pd(pairs[i + half]), pd(pairs[i + half + 2]));
-                r[i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-                r[i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-            }
-        }
-        let mut columns = r;
-        for j in 0..4 {
-            let (a, b, c, d) = (r[j], r[4 + j], r[8 + j], r[12 + j]);
-            let even = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d));
-            let odd = (_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(c, d));
-            columns[j] = _mm512_shuffle_f32x4::<0x88>(even.0, even.1);
-            columns[4 + j] = _mm512_shuffle_f32x4::<0x88>(odd.0, odd.1);
-            columns[8 + j] = _mm512_shuffle_f32x4::<0xdd>(even.0, even.1);
-            columns[12 + j] = _mm512_shuffle_f32x4::<0xdd>(odd.0, odd.1);
-        }
-        for (j, column) in columns.iter().enumerate().take(b.columns) {
-            // SAFETY: the caller vouches for `width` elements of each written row.
-            unsafe { _mm512_mask_storeu_ps(b.to.add(j * b.to_stride), write, *column) };
-        }
-    }
-}
 
 /// The sets that this CPU has, the best first.
 pub(super) fn available() -> Vec<Set> {
@@ -486,10 +377,10 @@ pub(super) fn available() -> Vec<Set> {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
-            all.push(x86::avx512::SET);
+            all.push(super::lanes_x86::avx512::SET);
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            all.push(x86::avx2::SET);
+            all.push(super::lanes_x86::avx2::SET);
         }
     }
     all.push(portable::SET);
@@ -543,22 +434,14 @@ mod tests {
             for (before, count, columns) in
                 [(0, 39, 39), (1, 14, 16), (20, 3, 33), (0, 0, 5), (5, 0, 5)]
             {
-                let mut to = vec![-1.0; 50];
-                let row = Padded {
-                    from: from.as_ptr(),
-                    count,
-                    before,
-                    to: to.as_mut_ptr(),
-                    columns,
-                    spare: 0,
-                };
-                // SAFETY: the vectors above have the sizes that the row spans.
-                unsafe { set.pad(&row) };
                 let mut expected = vec![0.0; before];
                 expected.extend(&from[..count]);
                 expected.resize(columns, 0.0);
-                expected.resize(50, -1.0);
-                assert_eq!(to, expected, "{before}, {count}, {columns}");
+                for spare in [0, 7, 40] {
+                    let mut to = vec![-1.0; columns + spare];
+                    set.copy_row(&from[..count], before, columns, &mut to);
+                    assert_eq!(to[..columns], expected, "{before}, {count}, {columns}, {spare}");
+                }
             }
         }
     }

@@ -9,6 +9,8 @@ mod filters;
 mod geometry;
 mod input;
 mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod lanes_x86;
 mod reference;
 mod staged;
 mod strip;

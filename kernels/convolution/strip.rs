@@ -2,6 +2,7 @@
 //! read and write, whatever the layout.
 #![expect(unsafe_code, reason = "threads write disjoint parts of one output")]
 
+use super::geometry::{Overlap, overlap};
 use super::lanes::{Block, Set};
 use crate::recording::{ConvShape, Layout};
 
@@ -23,9 +24,7 @@ pub(super) fn read(shape: &ConvShape, x: &[f32], window: &Window, strip: &mut [f
     let [height, width, all] = [shape.height, shape.width, shape.c_in].map(|size| size as usize);
     let channels = set.lanes.min(all - window.channel);
     let image = &x[window.image * all * height * width..][..all * height * width];
-    let before = (-window.column).clamp(0, window.columns as i64) as usize;
-    let from = window.column.max(0) as usize;
-    let count = width.saturating_sub(from).min(window.columns - before);
+    let Overlap { before, from, count } = overlap(window.column, window.columns, 1, shape.width);
     let strip = &mut strip[..window.rows * window.columns * set.lanes];
     for (row, strip) in strip.chunks_exact_mut(window.columns * set.lanes).enumerate() {
         let at = window.row + row as i64;

@@ -9,19 +9,17 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::direct::{Direct, Target};
+use super::direct::Direct;
 use super::filters::{Filters, Panel, Sizes};
-use super::lanes::{Set, Tile, VECTORS};
+use super::lanes::{MOST_LANES, Set, Tile, VECTORS};
 use super::transform::{self, Transform};
 use super::{Layer, strip};
-use crate::matmul::panel::Line;
+use crate::matmul::panel::{Line, Target};
 
 /// Outputs along a side of a tile that can be chosen.
 pub(super) const SIDES: [usize; 2] = [2, 4];
 /// Words of transformed inputs that a task works on: they are read for every panel of filters.
 const BLOCK: usize = 192 * 1024;
-/// Most lanes of a register.
-const MOST_LANES: usize = 16;
 
 /// A layer with its filters transformed and packed.
 pub(super) struct Winograd {
@@ -122,7 +120,7 @@ impl Winograd {
                 self.transform_inputs(&runs, x, scratch);
                 panels.iter().all(|panel| {
                     self.multiply(&runs, panel, scratch);
-                    self.write(&runs, panel, scratch, target)
+                    self.write(&runs, panel, scratch, &target)
                 })
             });
             if !right {
@@ -245,7 +243,7 @@ impl Winograd {
     }
 
     /// Transforms the sums of a panel back and writes the outputs; whether all are finite.
-    fn write(&self, runs: &[Run], panel: &Panel, scratch: &mut Scratch, target: Target) -> bool {
+    fn write(&self, runs: &[Run], panel: &Panel, scratch: &mut Scratch, target: &Target) -> bool {
         let (set, side) = (Set::get(), self.side);
         let transform = set.transforms.output[side / 2 - 1];
         let shape = &self.layer.0;

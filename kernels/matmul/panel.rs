@@ -52,8 +52,8 @@ thread_local! {
     static PANELS: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Address of C, shared by threads that write disjoint tiles.
-struct Target(*mut f32);
+/// Address of a result, shared by threads that write disjoint tiles.
+pub(crate) struct Target(pub *mut f32);
 // SAFETY: every tile is written by exactly one task.
 unsafe impl Sync for Target {}
 

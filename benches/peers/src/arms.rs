@@ -73,10 +73,10 @@ pub fn compare(
         let mut peer = session(&mut *device, input, job, &tuning)?;
         let name = job.implementation.name;
         duel.add(name, &mut *peer, warm, &mut |peer| checked(peer, input, warm))?;
-        // Ours begins and ends with NCHW; so does this, where a library likes layouts of its own.
+        // Ours begins and ends with the case's layout; so does this, where a library likes its own.
         let whole = Mode::EndToEnd;
         if job.family == "convolution" && peer.modes().contains(&whole) {
-            let name = format!("{name} from NCHW");
+            let name = format!("{name} end to end");
             duel.add(&name, &mut *peer, whole, &mut |peer| checked(peer, input, whole))?;
         }
     }

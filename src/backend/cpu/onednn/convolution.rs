@@ -3,13 +3,13 @@
 //!
 //! oneDNN is at its best where activations stay in layouts of its own from layer to layer. So the
 //! primitive alone, in the layout it likes best, is what the kernel modes time; and the fastest way
-//! from NCHW and back, changes of layout included, is what one call end to end is.
+//! from the images' own and back, changes of layout included, is what one call end to end is.
 
 use std::ffi::c_int;
 use std::rc::Rc;
 use std::time::Instant;
 
-use breakeven_kernels::recording::ConvShape;
+use breakeven_kernels::recording::{ConvShape, Layout};
 
 use super::abi::{Context, DnnlError};
 use super::objects::{Element, Geometry, Memory, Operand, Plan, Primitive, Tensor, Tensors};
@@ -32,9 +32,10 @@ enum Activations {
 pub(in crate::backend::cpu) struct Convolution {
     /// Fastest as a primitive alone.
     kernel: Rc<Candidate>,
-    /// Fastest from NCHW to NCHW; may be the same.
+    /// Fastest from the images' layout and back; may be the same.
     whole: Rc<Candidate>,
-    /// Whether the result of the kernel's candidate has not been brought to NCHW yet.
+    /// Whether the result of the kernel's candidate has not been brought to the images' layout
+    /// yet.
     pending: bool,
 }
 
@@ -75,7 +76,7 @@ impl Convolution {
         }
     }
 
-    /// From images `x` in NCHW to `y` in NCHW.
+    /// From images `x` to `y`, both in the shape's layout.
     ///
     /// # Errors
     /// What the library said.
@@ -123,17 +124,17 @@ impl Convolution {
         Ok(())
     }
 
-    /// What was chosen, in the library's words: `jit:avx512_core any`, and from NCHW where that is
+    /// What was chosen, in the library's words: `jit:avx512_core any`, and end to end where that is
     /// another.
     pub(in crate::backend::cpu) fn name(&self) -> String {
         if Rc::ptr_eq(&self.kernel, &self.whole) {
             self.kernel.name.clone()
         } else {
-            format!("{}; from nchw: {}", self.kernel.name, self.whole.name)
+            format!("{}; end to end: {}", self.kernel.name, self.whole.name)
         }
     }
 
-    /// Seconds it took to bring the weights into the layout of the way from NCHW.
+    /// Seconds it took to bring the weights into the layout of the way end to end.
     pub(in crate::backend::cpu) fn weights_s(&self) -> f64 {
         self.whole.weights_s
     }
@@ -169,10 +170,10 @@ struct Candidate {
 
 /// Activations on one side of a primitive.
 struct Side {
-    /// Where NCHW bytes are given.
+    /// Where bytes in the shape's layout are given.
     plain: Memory,
     /// The memory in another layout and the way there (of images) or back (of results), where the
-    /// primitive does not take NCHW.
+    /// primitive does not take that.
     own: Option<(Memory, Primitive)>,
 }
 
@@ -185,15 +186,15 @@ impl Side {
         inward: bool,
     ) -> Result<Self, DnnlError> {
         let which = if inward { Tensors::Source } else { Tensors::Destination };
-        let (chosen, nchw) = (plan.layout(which), plain.layout());
-        let own = if chosen.equals(&nchw, context) {
+        let (chosen, given) = (plan.layout(which), plain.layout());
+        let own = if chosen.equals(&given, context) {
             None
         } else {
-            let [from, to] = if inward { [&nchw, &chosen] } else { [&chosen, &nchw] };
+            let [from, to] = if inward { [&given, &chosen] } else { [&chosen, &given] };
             let way = Plan::reorder(context, from, to)?.primitive()?;
             Some((Memory::own(context, &chosen)?, way))
         };
-        Ok(Self { plain: Memory::given(context, &nchw)?, own })
+        Ok(Self { plain: Memory::given(context, &given)?, own })
     }
 }
 
@@ -218,9 +219,12 @@ impl Candidate {
         let (x, y) = (activations(sizes.x, layout)?, activations(sizes.y, layout)?);
         let w = Tensor::new(context, Element::F32, &sizes.w, None)?;
         let plan = Plan::convolution(context, algorithm, [&x, &w, &y], &sizes.geometry)?;
-        let nchw = |dims| activations(dims, Activations::Nchw);
-        let x = Side::new(context, &plan, &nchw(sizes.x)?, true)?;
-        let y = Side::new(context, &plan, &nchw(sizes.y)?, false)?;
+        let given = match shape.layout {
+            Layout::Nchw => Activations::Nchw,
+            Layout::Nhwc => Activations::Nhwc,
+        };
+        let x = Side::new(context, &plan, &activations(sizes.x, given)?, true)?;
+        let y = Side::new(context, &plan, &activations(sizes.y, given)?, false)?;
         let start = Instant::now();
         let w = constant(context, &plan, &sizes.w, weights)?;
         let weights_s = start.elapsed().as_secs_f64();
@@ -245,7 +249,7 @@ impl Candidate {
         ])
     }
 
-    /// Images from NCHW into the primitive's layout.
+    /// Images into the primitive's layout.
     fn load(&self, x: &[u8]) -> Result<(), DnnlError> {
         let Some((memory, way)) = &self.x.own else { return Ok(()) };
         way.execute([
@@ -254,7 +258,7 @@ impl Candidate {
         ])
     }
 
-    /// Results from the primitive's layout into NCHW.
+    /// Results from the primitive's layout into the shape's.
     fn unload(&self, y: &mut [u8]) -> Result<(), DnnlError> {
         let Some((memory, way)) = &self.y.own else { return Ok(()) };
         way.execute([
