@@ -169,7 +169,8 @@ pub enum LibraryCall {
         /// Result.
         c: BufferId,
     },
-    /// 2-D forward convolution (cross-correlation), f32, images in the shape's layout, KCRS weights.
+    /// 2-D forward convolution (cross-correlation), f32, images in the shape's layout. Weights are KCRS, for
+    /// cuDNN in the order of the images (KRSC for NHWC).
     Conv2d {
         /// The geometry.
         shape: ConvShape,

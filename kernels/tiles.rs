@@ -6,6 +6,8 @@ use crate::work::{DeviceInfo, Tuning};
 const COMPUTE_UNITS: usize = 128;
 /// Most blocks of a CUDA grid along y and z.
 const MAX_GRID: usize = 65_535;
+// Estimates for an H100 or H200. They only order the trials: the fastest trial is chosen by its time.
+
 /// Seconds that each wave of blocks takes beside its products: filling the ring, storing the tile.
 const WAVE_S: f64 = 3e-6;
 /// Seconds of a further launch, and bytes a second of the sums it reads: what parts cost.
@@ -27,7 +29,7 @@ pub(crate) struct Tile {
     pub slab: usize,
     /// Bytes of dynamic shared memory.
     pub shared_bytes: u32,
-    /// FLOP a second of one compute unit, about; only the order among kernels matters.
+    /// FLOP a second of one compute unit, estimated; only the order among kernels matters.
     pub flop_per_s: f64,
 }
 

@@ -1,20 +1,20 @@
-//! Filters over a single channel: sums of shifted rows, or of shifted pixels.
-#![expect(unsafe_code, reason = "raw addresses for SIMD; threads write disjoint rows")]
-
-use std::cell::RefCell;
-use std::ops::Range;
+//! Filters over a single channel: too little reuse for a matrix product.
+#![expect(unsafe_code, reason = "raw addresses for SIMD")]
 
 use rayon::prelude::*;
 
 use super::Layer;
 use super::geometry::{Overlap, inside, overlap, under};
-use super::lanes::{Pixels, Row, Set};
+use super::lanes::{MOST_LANES, Set};
+use super::stencil::{Filter, Stencil, TOGETHER};
+use crate::matmul::simd::fetch;
 use crate::recording::{ConvShape, Layout};
 
-thread_local! {
-    /// A plane with its padding, its columns dealt out by stride.
-    static PLANE: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
+/// Fewest outputs of a task.
+const TASK: usize = 4096;
+
+/// Elements of a cache line.
+const LINE: usize = 16;
 
 /// All images in the current rayon pool; `w` has one channel per filter.
 pub(super) fn run(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
@@ -28,130 +28,107 @@ pub(super) fn run(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
 fn planes(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
     let shape = &layer.0;
     let filters = shape.c_out as usize;
-    let plane = (shape.height * shape.width) as usize;
-    let view = Plane::of(shape);
-    let offsets: Vec<u32> = (0..layer.depth()).map(|tap| view.offset(shape, tap)).collect();
-    y.par_chunks_mut(layer.positions()).enumerate().for_each(|(index, y)| {
+    let (plane, width) = ((shape.height * shape.width) as usize, shape.width as usize);
+    let zeros = vec![0.0; zeros_needed(shape, shape.width)];
+    let fewest = TASK.div_ceil(layer.positions());
+    let planes = y.par_chunks_mut(layer.positions()).with_min_len(fewest).enumerate();
+    planes.for_each_init(Vec::new, |rows, (index, y)| {
         let (image, filter) = (index / filters, index % filters);
         let channel = image * shape.c_in as usize + filter / layer.group_out();
+        let x = &x[channel * plane..][..plane];
         let w = &w[filter * layer.depth()..][..layer.depth()];
-        PLANE.with_borrow_mut(|words| {
-            view.copy(shape, &x[channel * plane..][..plane], words);
-            view.sum(shape, words, &offsets, w, y);
-        });
+        match Filter::of(shape) {
+            Some(filter) => {
+                let inputs = (0..filter.inputs(shape.out_h() as usize)).map(|row| {
+                    let row = under(shape, 0, 0) + row as i64;
+                    let on_image = (0..i64::from(shape.height)).contains(&row);
+                    if on_image { x[row as usize * width..].as_ptr() } else { zeros.as_ptr() }
+                });
+                rows.clear();
+                rows.extend(inputs);
+                plane_by_stencils(shape, filter, rows, x, w, y);
+            }
+            None => plane_by_rows(shape, x, w, y),
+        }
     });
 }
 
-/// How a copied plane lies: `[row][column mod stride][column / stride]`.
-struct Plane {
-    rows: usize,
-    /// Columns of each remainder.
-    columns: usize,
+/// Zeros that stand for a row of `size` beside the image, as far as registers go.
+fn zeros_needed(shape: &ConvShape, size: u32) -> usize {
+    (size + shape.padding) as usize + 2 * shape.stride as usize * MOST_LANES
 }
 
-impl Plane {
-    fn of(shape: &ConvShape) -> Self {
-        let stride = shape.stride as usize;
-        let span = |outputs: u32, taps: u32| {
-            (outputs as usize - 1) * stride + ((taps - 1) * shape.dilation) as usize + 1
-        };
-        let columns = span(shape.out_w(), shape.kernel_w).div_ceil(stride);
-        Self { rows: span(shape.out_h(), shape.kernel_h), columns }
-    }
+/// First outputs and sizes of the stencils that cover `outputs` outputs; the last may overlap the one
+/// before it.
+fn cover(outputs: usize) -> impl Iterator<Item = (usize, usize)> {
+    let whole = outputs / TOGETHER;
+    let rest = outputs % TOGETHER;
+    // One more stencil costs less than three outputs, each alone.
+    let again = whole > 0 && rest > 2;
+    let single = if again { outputs..outputs } else { outputs - rest..outputs };
+    (0..whole)
+        .map(|stencil| (stencil * TOGETHER, TOGETHER))
+        .chain(again.then(|| (outputs - TOGETHER, TOGETHER)))
+        .chain(single.map(|output| (output, 1)))
+}
 
-    /// Where the value under a tap of position (0, 0) lies.
-    fn offset(&self, shape: &ConvShape, tap: usize) -> u32 {
-        let (stride, kernel_w) = (shape.stride as usize, shape.kernel_w as usize);
-        let [row, column] = [tap / kernel_w, tap % kernel_w].map(|t| t * shape.dilation as usize);
-        let part = row * stride + column % stride;
-        (part * self.columns + column / stride) as u32
-    }
-
-    fn copy(&self, shape: &ConvShape, x: &[f32], words: &mut Vec<f32>) {
-        let (set, stride, width) = (Set::get(), shape.stride as usize, shape.width as usize);
-        let length = self.rows * stride * self.columns;
-        words.resize(length.max(words.len()), 0.0);
-        let first = under(shape, 0, 0);
-        let parts: Vec<Overlap> = (0..stride)
-            .map(|remainder| overlap(first + remainder as i64, self.columns, stride, shape.width))
-            .collect();
-        let mut rest = &mut words[..];
-        for row in 0..self.rows {
-            let at = first + row as i64;
-            let inside = (0..i64::from(shape.height)).contains(&at);
-            for &Overlap { before, from, count } in &parts {
-                if !inside {
-                    rest[..self.columns].fill(0.0);
-                } else if stride == 1 {
-                    let row = &x[at as usize * width..][..width];
-                    set.copy_row(&row[from..][..count], before, self.columns, rest);
-                } else {
-                    let row = &x[at as usize * width..][..width];
-                    let (start, to) = rest[..self.columns].split_at_mut(before);
-                    start.fill(0.0);
-                    let (to, end) = to.split_at_mut(count);
-                    deal(&row[from..], stride, to);
-                    end.fill(0.0);
-                }
-                rest = &mut rest[self.columns..];
-            }
-        }
-    }
-
-    /// Sums of one filter over a copied plane: of all of it as one row, its padding and remainders too,
-    /// because a register goes over the end of most rows anyway.
-    fn sum(
-        &self,
-        shape: &ConvShape,
-        words: &mut Vec<f32>,
-        offsets: &[u32],
-        w: &[f32],
-        y: &mut [f32],
-    ) {
-        let (set, out_w) = (Set::get(), shape.out_w() as usize);
-        let pitch = shape.stride as usize * shape.stride as usize * self.columns;
-        let whole = Row::TOGETHER * set.lanes;
-        // Where rows are far apart, each is one of its own.
-        let together = if pitch < 2 * out_w { y.len() / out_w } else { 1 };
-        let length = ((together - 1) * pitch + out_w).next_multiple_of(whole);
-        let copied = self.rows * shape.stride as usize * self.columns;
-        words.resize(copied + whole + length, 0.0);
-        let (x, sums) = words.split_at_mut(copied + whole);
-        for (row, y) in y.chunks_mut(together * out_w).enumerate() {
-            let row = Row {
-                x: x[row * pitch..].as_ptr(),
-                offsets,
-                w,
-                registers: length / set.lanes,
-                y: sums.as_mut_ptr(),
+/// One filter over a plane, a register of columns at a time; `rows` is where rows begin, from the first
+/// one under a tap on.
+fn plane_by_stencils(
+    shape: &ConvShape,
+    filter: Filter,
+    rows: &[*const f32],
+    x: &[f32],
+    w: &[f32],
+    y: &mut [f32],
+) {
+    let set = Set::get();
+    let (width, stride, taps) = (shape.width as usize, shape.stride as usize, filter.taps);
+    let [out_h, out_w] = [shape.out_h() as usize, shape.out_w() as usize];
+    assert_eq!((x.len(), w.len()), (shape.height as usize * width, taps * taps));
+    assert_eq!((rows.len(), y.len()), (filter.inputs(out_h), out_h * out_w));
+    for (row, together) in cover(out_h) {
+        // What the rows below will need, on its way from memory; below the last lies the next plane.
+        let below = under(shape, row as u32, 0) + filter.inputs(together) as i64;
+        let below = x.as_ptr().wrapping_offset(below as isize * width as isize);
+        fetch(below.cast(), together * stride * width * size_of::<f32>());
+        for column in (0..out_w).step_by(set.lanes) {
+            let first = under(shape, column as u32, 0) as isize;
+            let whole = first >= 0 && first as usize + taps + set.lanes * stride <= width + 1;
+            let stencil = Stencil {
+                inputs: &rows[row * stride..][..filter.inputs(together)],
+                across: 0,
+                first,
+                columns: (!whole).then_some([first, width as isize]),
+                w: w.as_ptr(),
+                w_strides: [taps, 1],
+                y: y[row * out_w + column..].as_mut_ptr(),
+                y_along: out_w,
+                lanes: set.lanes.min(out_w - column),
             };
-            // SAFETY: the copy goes on for `whole` words after the last tap's last value, and the sums
-            // are as long as the row.
-            unsafe { set.row(&row) };
-            for (row, sums) in sums.chunks(pitch).enumerate().take(together) {
-                // The next row overwrites what this one leaves beyond its end.
-                set.copy_row(&sums[..out_w], 0, out_w, &mut y[row * out_w..]);
-            }
+            // SAFETY: rows are those of the image, whose size was checked, or zeros of more than their
+            // length; columns beyond are said; `together` rows of y exist from `row` on.
+            unsafe { set.stencils.plane(filter, together, &stencil) };
         }
     }
 }
 
-/// Every `stride`-th value of `row`, from the first on.
-fn deal(row: &[f32], stride: usize, to: &mut [f32]) {
-    match stride {
-        2 => {
-            let (pairs, _) = row.as_chunks::<2>();
-            for (to, pair) in to.iter_mut().zip(pairs) {
-                *to = pair[0];
+/// One filter over a plane, tap by tap, row by row.
+fn plane_by_rows(shape: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32]) {
+    let (width, out_w) = (shape.width as usize, shape.out_w() as usize);
+    for (row, y) in y.chunks_exact_mut(out_w).enumerate() {
+        y.fill(0.0);
+        for (tap, w) in w.iter().enumerate() {
+            let [ky, kx] = [tap as u32 / shape.kernel_w, tap as u32 % shape.kernel_w];
+            let from = under(shape, row as u32, ky);
+            let columns = inside(shape, kx, shape.width, shape.out_w());
+            if columns.is_empty() || !(0..i64::from(shape.height)).contains(&from) {
+                continue;
             }
-            // The last value may have no neighbour.
-            if to.len() > pairs.len() {
-                to[pairs.len()] = row[2 * pairs.len()];
-            }
-        }
-        _ => {
-            for (to, value) in to.iter_mut().zip(row.iter().step_by(stride)) {
-                *to = *value;
+            let x = &x[from as usize * width..][..width];
+            let x = &x[under(shape, columns.start as u32, kx) as usize..];
+            for (y, x) in y[columns].iter_mut().zip(x.iter().step_by(shape.stride as usize)) {
+                *y += w * x;
             }
         }
     }
@@ -160,99 +137,106 @@ fn deal(row: &[f32], stride: usize, to: &mut [f32]) {
 /// Row of outputs by row, all channels of a pixel together.
 fn pixels(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
     let shape = &layer.0;
-    let (filters, channels) = (shape.c_out as usize, shape.c_in as usize);
-    let (out_h, width) = (shape.out_h() as usize, shape.width as usize);
+    let filters = shape.c_out as usize;
+    let image = x.len() / shape.batch as usize;
     // Filters of a tap together, as the channels of a pixel are.
     let taps = layer.depth();
     let w: Vec<f32> = (0..taps * filters).map(|i| w[i % filters * taps + i / filters]).collect();
-    let columns = inside_all(shape);
-    let image_len = shape.height as usize * width * channels;
-    y.par_chunks_mut(shape.out_w() as usize * filters).enumerate().for_each(|(row, y)| {
-        let (image, row) = (&x[row / out_h * image_len..][..image_len], row % out_h);
-        let edges = (0..columns.start).chain(columns.end..shape.out_w() as usize);
-        for column in edges {
-            let taps = taps_under(shape, row, column..column + 1);
-            let y = &mut y[column * filters..][..filters];
-            run_pixels(layer, image, &w, &taps, column..column + 1, y);
-        }
-        if !columns.is_empty() {
-            let taps = taps_under(shape, row, columns.clone());
-            let y = &mut y[columns.start * filters..columns.end * filters];
-            run_pixels(layer, image, &w, &taps, columns.clone(), y);
+    let zeros = vec![0.0; zeros_needed(shape, shape.c_in)];
+    let (out_h, row_len) = (shape.out_h() as usize, shape.out_w() as usize * filters);
+    let rows = y.par_chunks_mut(row_len).with_min_len(TASK.div_ceil(row_len)).enumerate();
+    rows.for_each(|(row, y)| {
+        let x = &x[row / out_h * image..][..image];
+        match Filter::of(shape).filter(|_| layer.group_out() == 1) {
+            Some(filter) => pixels_by_stencils(shape, filter, &zeros, x, &w, row % out_h, y),
+            None => pixels_by_taps(layer, x, &w, row % out_h, y),
         }
     });
 }
 
-/// The columns of outputs all of whose taps fall on the image.
-fn inside_all(shape: &ConvShape) -> Range<usize> {
-    (0..shape.kernel_w).fold(0..shape.out_w() as usize, |all, tap| {
-        let columns = inside(shape, tap, shape.width, shape.out_w());
-        let start = all.start.max(columns.start);
-        start..all.end.min(columns.end).max(start)
-    })
-}
-
-/// A tap that falls on the image, and the pixel under it.
-struct Tap {
-    tap: usize,
-    pixel: usize,
-}
-
-/// The taps that fall on the image at all of `columns`, with the pixels of the first.
-fn taps_under(shape: &ConvShape, row: usize, columns: Range<usize>) -> Vec<Tap> {
-    let mut taps = Vec::new();
-    for tap in 0..shape.kernel_h * shape.kernel_w {
-        let y = under(shape, row as u32, tap / shape.kernel_w);
-        let x = under(shape, columns.start as u32, tap % shape.kernel_w);
-        if (0..i64::from(shape.height)).contains(&y) && (0..i64::from(shape.width)).contains(&x) {
-            let pixel = y as usize * shape.width as usize + x as usize;
-            taps.push(Tap { tap: tap as usize, pixel });
-        }
-    }
-    taps
-}
-
-/// Outputs of neighbouring columns with the same taps; `w` is `[tap][filter]`.
-fn run_pixels(
-    layer: &Layer,
-    image: &[f32],
+/// A row of outputs where each channel has one filter, a register of channels at a time.
+fn pixels_by_stencils(
+    shape: &ConvShape,
+    filter: Filter,
+    zeros: &[f32],
+    x: &[f32],
     w: &[f32],
-    taps: &[Tap],
-    columns: Range<usize>,
+    row: usize,
     y: &mut [f32],
 ) {
-    let (set, shape) = (Set::get(), &layer.0);
-    let (filters, channels) = (shape.c_out as usize, shape.c_in as usize);
-    let step = shape.stride as usize * channels;
-    // One filter a channel: registers of channels.
-    let whole = if layer.group_out() == 1 { filters / set.lanes * set.lanes } else { 0 };
-    if whole > 0 {
-        let offsets: Vec<[usize; 2]> =
-            taps.iter().map(|t| [t.pixel * channels, t.tap * filters]).collect();
-        for [x, w_at] in &offsets {
-            assert!(x + (columns.len() - 1) * step + whole <= image.len());
-            assert!(w_at + whole <= w.len());
-        }
-        assert!((columns.len() - 1) * filters + whole <= y.len());
-        for column in (0..columns.len()).step_by(Pixels::MOST) {
-            let part = Pixels {
-                x: image.as_ptr().wrapping_add(column * step),
-                w: w.as_ptr(),
-                taps: &offsets,
-                registers: whole / set.lanes,
-                x_stride: step,
-                y: y[column * filters..].as_mut_ptr(),
-                y_stride: filters,
-            };
-            // SAFETY: what the last column reads and writes was just found inside of its slice.
-            unsafe { set.pixels(Pixels::MOST.min(columns.len() - column), &part) };
+    let (set, taps, stride) = (Set::get(), filter.taps, shape.stride as usize);
+    let [channels, width] = [shape.c_in, shape.width].map(|size| size as usize);
+    assert_eq!(x.len(), shape.height as usize * width * channels);
+    assert_eq!((w.len(), y.len()), (taps * taps * channels, shape.out_w() as usize * channels));
+    let first = [under(shape, row as u32, 0), under(shape, 0, 0)];
+    // Where pixels begin, from the first one under a tap on: a row for each tap.
+    let across = filter.inputs(shape.out_w() as usize);
+    let mut pixels = vec![zeros.as_ptr(); taps * across];
+    let rows = (first[0]..).zip(pixels.chunks_exact_mut(across));
+    for (row, pixels) in rows.filter(|(row, _)| (0..i64::from(shape.height)).contains(row)) {
+        let Overlap { before, from, count } = overlap(first[1], across, 1, shape.width);
+        let row = &x[(row as usize * width + from) * channels..][..count * channels];
+        for (pixel, values) in pixels[before..].iter_mut().zip(row.chunks_exact(channels)) {
+            *pixel = values.as_ptr();
         }
     }
+    for (column, together) in cover(shape.out_w() as usize) {
+        for channel in (0..channels).step_by(set.lanes) {
+            let stencil = Stencil {
+                inputs: &pixels[column * stride..],
+                across,
+                first: channel as isize,
+                columns: None,
+                w: w[channel..].as_ptr(),
+                w_strides: [channels, taps * channels],
+                y: y[column * channels + channel..].as_mut_ptr(),
+                y_along: channels,
+                lanes: set.lanes.min(channels - channel),
+            };
+            if channel.is_multiple_of(LINE) {
+                // What the row below will need, on its way from memory.
+                let last = pixels[(taps - 1) * across + column * stride..].iter();
+                for pixel in last.take(together * stride) {
+                    for below in 1..=stride {
+                        fetch(pixel.wrapping_add(below * width * channels + channel).cast(), 1);
+                    }
+                }
+            }
+            // SAFETY: pixels are those of the image, whose size was checked, or zeros of more than their
+            // length; `together` outputs exist from `column` on.
+            unsafe { set.stencils.pixel(filter, together, &stencil) };
+        }
+    }
+}
+
+/// A row of outputs, tap by tap.
+fn pixels_by_taps(layer: &Layer, x: &[f32], w: &[f32], row: usize, y: &mut [f32]) {
+    let (shape, multiplier) = (&layer.0, layer.group_out());
+    let (filters, channels) = (shape.c_out as usize, shape.c_in as usize);
     for (column, y) in y.chunks_exact_mut(filters).enumerate() {
-        for (filter, y) in y.iter_mut().enumerate().skip(whole) {
-            let channel = filter / layer.group_out();
-            let value = |t: &Tap| image[t.pixel * channels + column * step + channel];
-            *y = taps.iter().map(|t| w[t.tap * filters + filter] * value(t)).sum();
+        y.fill(0.0);
+        for (tap, w) in w.chunks_exact(filters).enumerate() {
+            let [ky, kx] = [tap as u32 / shape.kernel_w, tap as u32 % shape.kernel_w];
+            let at = [under(shape, row as u32, ky), under(shape, column as u32, kx)];
+            let sizes = [shape.height, shape.width].map(i64::from);
+            if (0..2).any(|i| !(0..sizes[i]).contains(&at[i])) {
+                continue;
+            }
+            let pixel = (at[0] * sizes[1] + at[1]) as usize;
+            let x = &x[pixel * channels..][..channels];
+            if multiplier == 1 {
+                for ((y, w), x) in y.iter_mut().zip(w).zip(x) {
+                    *y += w * x;
+                }
+            } else {
+                for ((y, w), x) in
+                    y.chunks_exact_mut(multiplier).zip(w.chunks_exact(multiplier)).zip(x)
+                {
+                    for (y, w) in y.iter_mut().zip(w) {
+                        *y += w * x;
+                    }
+                }
+            }
         }
     }
 }

@@ -1,5 +1,9 @@
 //! The layer as data for devices: vendor calls and our own kernels.
 
+use std::sync::Arc;
+
+use super::cpu::Way;
+use super::geometry::Strides;
 use super::input::Images;
 use super::winograd::{SIDES, Winograd};
 use super::{Layer, WINOGRAD, staged};
@@ -45,13 +49,6 @@ pub(super) fn supports(
     {
         return no(reason.into());
     }
-    let is_cpu = matches!(
-        implementation.language,
-        Language::Native | Language::Library(LibraryName::OneDnn)
-    );
-    if layer.0.layout == Layout::Nhwc && !is_cpu {
-        return no("computes images in NCHW alone; write layout = \"nchw\"".into());
-    }
     let own = matches!(implementation.language, Language::Cuda | Language::Wgsl);
     if own && layer.group_in() > 1 {
         if layer.0.groups as usize > MAX_GRID {
@@ -83,6 +80,10 @@ pub(super) fn tunings(
             let tuning = |(index, side)| Tuning { name: format!("{side}x{side}"), index };
             SIDES.iter().enumerate().map(tuning).collect()
         }
+        Language::Native => {
+            let named = |(index, way): (usize, &Way)| Tuning { name: way.name().into(), index };
+            Way::all(layer).iter().enumerate().map(named).collect()
+        }
         Language::Cuda if staged::fits(layer, device) => staged::tunings(layer, device),
         _ => vec![Tuning::default()],
     }
@@ -97,20 +98,40 @@ pub(super) fn recording(
 ) -> Recording {
     let mut recording = Recording::default();
     let x = recording.upload("x", Role::Input, shared(images.x.clone()));
-    let w = recording.upload("w", Role::Constant, shared(images.w.clone()));
+    let (layer, is_staged) = (&images.layer, staged::fits(&images.layer, device));
+    let w = match language {
+        Language::Cuda if is_staged => staged::filters(layer, images.w.clone()),
+        Language::Library(LibraryName::Cudnn) => as_the_images(layer, images.w.clone()),
+        _ => images.w.clone(),
+    };
+    let w = recording.upload("w", Role::Constant, shared(w));
     let y = recording.buffer("y", Role::Output, images.layer.y_len() as u64 * 4);
-    let (layer, operands) = (&images.layer, Operands { x, w, y });
+    let operands = Operands { x, w, y };
     recording.commands = match language {
         Language::Library(name) => {
             recording.library = Some(name);
             vec![Command::Library(LibraryCall::Conv2d { shape: layer.0, x, w, y })]
         }
-        Language::Cuda if staged::fits(layer, device) => {
+        Language::Cuda if is_staged => {
             staged::commands(layer, &operands, &mut recording, device, tuning)
         }
         _ => vec![gathered(layer, &operands, language, device)],
     };
     recording
+}
+
+/// The filters `w` (KCRS) in the order of the images: KRSC for NHWC, which is what cuDNN takes.
+fn as_the_images(layer: &Layer, w: Arc<[f32]>) -> Arc<[f32]> {
+    if layer.0.layout == Layout::Nchw {
+        return w;
+    }
+    let (depth, channels) = (layer.depth(), layer.group_in());
+    let taps = depth / channels;
+    let value = |i: usize| {
+        let (filter, tap, channel) = (i / depth, i / channels % taps, i % channels);
+        w[(filter * channels + channel) * taps + tap]
+    };
+    (0..w.len()).map(value).collect()
 }
 
 /// The buffers of a layer.
@@ -145,8 +166,10 @@ fn gathered(
         s.out_h(),
         s.out_w(),
     ];
+    let strides = Strides::of(s);
+    let strides = strides.x.into_iter().chain(strides.y);
     let buffers = [Arg::Read(operands.x), Arg::Read(operands.w), Arg::Write(operands.y)];
-    let args = buffers.into_iter().chain(sizes.map(Arg::U32)).collect();
+    let args = buffers.into_iter().chain(sizes.into_iter().chain(strides).map(Arg::U32)).collect();
     Command::Dispatch { kernel, grid, args }
 }
 

@@ -182,8 +182,8 @@ impl Direct {
                 }
                 match shape.layout {
                     Layout::Nchw => {
-                        let start = (channel * height + at as usize) * width + from;
-                        Set::get().copy_row(&image[start..][..count], before, columns, to);
+                        let row = &image[(channel * height + at as usize) * width..][..width];
+                        Set::get().sample(row, first_column, 1, columns, to);
                     }
                     Layout::Nhwc => {
                         to[..before * run].fill(0.0);

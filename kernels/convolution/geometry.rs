@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::recording::ConvShape;
+use crate::recording::{ConvShape, Layout};
 
 /// The input coordinate under tap `tap` of output coordinate `out`; may lie in the padding.
 pub(super) fn under(shape: &ConvShape, out: u32, tap: u32) -> i64 {
@@ -46,10 +46,33 @@ pub(super) fn is_pointwise(shape: &ConvShape) -> bool {
     (shape.kernel_h, shape.kernel_w, shape.stride, shape.padding) == (1, 1, 1, 0)
 }
 
+/// Elements from one thing to the next, as `shape`'s layout has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Strides {
+    /// Channels, rows and columns of x.
+    pub x: [u32; 3],
+    /// Filters and positions of y.
+    pub y: [u32; 2],
+}
+
+impl Strides {
+    pub fn of(shape: &ConvShape) -> Self {
+        let plane = shape.height * shape.width;
+        match shape.layout {
+            Layout::Nchw => {
+                Self { x: [plane, shape.width, 1], y: [shape.out_h() * shape.out_w(), 1] }
+            }
+            Layout::Nhwc => {
+                let row = shape.width * shape.c_in;
+                Self { x: [1, row, shape.c_in], y: [1, shape.c_out] }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::Layout;
 
     #[test]
     fn overlap_is_what_counting_says() {

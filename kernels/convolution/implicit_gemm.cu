@@ -1,11 +1,16 @@
-// 2-D forward convolution, f32, NCHW, as one matrix product per group: rows are the group's
-// filters, columns the output positions of all images, and the right operand (what lies under the
-// taps) is gathered straight into shared memory. Edges and padding are zeros there.
+// 2-D forward convolution, f32, NCHW or NHWC (they differ in the strides), as one matrix product per
+// group: rows are the group's filters, columns the output positions of all images, and the right
+// operand (what lies under the taps) is gathered straight into shared memory. Edges and padding are
+// zeros there.
 #include "device.h"
 
 struct Geometry {
     u32 batch, c_in, height, width, c_out, kernel_h, kernel_w, stride, padding, dilation, groups;
     u32 out_h, out_w;
+    // Elements from one channel, row and column of x to the next.
+    u32 x_channel, x_row, x_column;
+    // Elements from one filter and position of y to the next.
+    u32 y_filter, y_position;
 };
 
 // Where an output position reads: its image and the coordinates under the first tap.
@@ -31,7 +36,8 @@ DEVICE float under_tap(const Geometry& g, const float* x, const Place& place, u3
     const u32 ix = static_cast<u32>(place.x + static_cast<i32>(kx * g.dilation));
     // A negative coordinate is large as u32.
     if (iy >= g.height || ix >= g.width) return 0.0f;
-    return x[((place.image * g.c_in + channel) * g.height + iy) * g.width + ix];
+    return x[place.image * g.c_in * g.height * g.width + channel * g.x_channel + iy * g.x_row +
+             ix * g.x_column];
 }
 
 // Thread (x, y) of 16×16 sums rows y·4 … y·4+3 (and the same 64 further down) by as many columns.
@@ -109,21 +115,23 @@ DEVICE void convolve(const float* x, const float* w, float* y, const Geometry& g
     for (u32 j = 0; j < parts * 4; j++) {
         const u32 column = column0 + j / 4 * 64 + tx * 4 + j % 4;
         const u32 image = column / positions, position = column % positions;
-        float* to = y + (image * g.c_out + group * filters) * positions + position;
+        float* to = y + image * g.c_out * positions + group * filters * g.y_filter +
+                    position * g.y_position;
 #pragma unroll
         for (u32 i = 0; i < parts * 4; i++) {
             const u32 row = row0 + i / 4 * 64 + ty * 4 + i % 4;
-            if (row < filters && column < columns) to[row * positions] = sum[i][j];
+            if (row < filters && column < columns) to[row * g.y_filter] = sum[i][j];
         }
     }
 }
 
 #define GEOMETRY                                                                                 \
     u32 batch, u32 c_in, u32 height, u32 width, u32 c_out, u32 kernel_h, u32 kernel_w,           \
-        u32 stride, u32 padding, u32 dilation, u32 groups, u32 out_h, u32 out_w
+        u32 stride, u32 padding, u32 dilation, u32 groups, u32 out_h, u32 out_w, u32 x_channel,  \
+        u32 x_row, u32 x_column, u32 y_filter, u32 y_position
 #define GIVEN                                                                                    \
     {batch, c_in, height, width, c_out, kernel_h, kernel_w, stride, padding, dilation, groups,   \
-     out_h, out_w}
+     out_h, out_w, x_channel, x_row, x_column, y_filter, y_position}
 
 extern "C" __global__ void __launch_bounds__(256)
 convolution_128(const float* x, const float* w, float* y, GEOMETRY) {
@@ -144,8 +152,9 @@ convolution_depthwise(const float* x, const float* w, float* y, GEOMETRY) {
     const u32 index = (blockIdx.y * gridDim.x + blockIdx.x) * 256 + threadIdx.x;
     const u32 positions = g.out_h * g.out_w;
     if (index >= g.batch * g.c_out * positions) return;
-    const u32 plane = index / positions, filter = plane % g.c_out;
-    const Place place = place_of(g, plane / g.c_out * positions + index % positions);
+    // In the order of y, whatever that is.
+    const u32 filter = index / g.y_filter % g.c_out, position = index / g.y_position % positions;
+    const Place place = place_of(g, index / (g.c_out * positions) * positions + position);
     const u32 channel = filter / (g.c_out / g.groups);
     const float* taps = w + filter * g.kernel_h * g.kernel_w;
     float sum = 0.0f;

@@ -1,7 +1,8 @@
-// 2-D forward convolution, f32, NCHW, as one matrix product per group (workgroup z): rows are the
-// group's filters, columns the output positions of all images, and the right operand (what lies
-// under the taps) is gathered straight into workgroup memory. A workgroup of 64 invocations makes
-// 64×64, each invocation 8×8 of it. Edges and padding are zeros in workgroup memory.
+// 2-D forward convolution, f32, NCHW or NHWC (they differ in the strides), as one matrix product per
+// group (workgroup z): rows are the group's filters, columns the output positions of all images, and
+// the right operand (what lies under the taps) is gathered straight into workgroup memory. A workgroup
+// of 64 invocations makes 64×64, each invocation 8×8 of it. Edges and padding are zeros in workgroup
+// memory.
 
 struct Geometry {
     batch: u32,
@@ -17,6 +18,13 @@ struct Geometry {
     groups: u32,
     out_h: u32,
     out_w: u32,
+    // Elements from one channel, row and column of x to the next.
+    x_channel: u32,
+    x_row: u32,
+    x_column: u32,
+    // Elements from one filter and position of y to the next.
+    y_filter: u32,
+    y_position: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -44,7 +52,8 @@ fn under_tap(place: vec3<u32>, channel: u32, ky: u32, kx: u32) -> f32 {
     let row = place.y + ky * g.dilation;
     let column = place.z + kx * g.dilation;
     if (row >= g.height || column >= g.width) { return 0.0; }
-    return x[((place.x * g.c_in + channel) * g.height + row) * g.width + column];
+    let image = place.x * g.c_in * g.height * g.width;
+    return x[image + channel * g.x_channel + row * g.x_row + column * g.x_column];
 }
 
 fn weight(first: u32, row: u32, k: u32, filters: u32, depth: u32) -> f32 {
@@ -120,11 +129,12 @@ fn convolution(
     for (var j = 0u; j < 8u; j++) {
         let column = column0 + j / 4u * 32u + tx * 4u + j % 4u;
         let image = column / positions;
-        let to = (image * g.c_out + group.z * filters) * positions + column % positions;
+        let to = image * g.c_out * positions + group.z * filters * g.y_filter
+            + column % positions * g.y_position;
         for (var i = 0u; i < 8u; i++) {
             let row = row0 + i / 4u * 32u + ty * 4u + i % 4u;
             if (row < filters && column < columns) {
-                y[to + row * positions] = sums[2u * i + j / 4u][j % 4u];
+                y[to + row * g.y_filter] = sums[2u * i + j / 4u][j % 4u];
             }
         }
     }
@@ -140,9 +150,10 @@ fn convolution_depthwise(
     let index = (group.y * groups.x + group.x) * 256u + local;
     let positions = g.out_h * g.out_w;
     if (index >= g.batch * g.c_out * positions) { return; }
-    let plane = index / positions;
-    let filter_index = plane % g.c_out;
-    let place = place_of(plane / g.c_out * positions + index % positions);
+    // In the order of y, whatever that is.
+    let filter_index = index / g.y_filter % g.c_out;
+    let position = index / g.y_position % positions;
+    let place = place_of(index / (g.c_out * positions) * positions + position);
     let channel = filter_index / (g.c_out / g.groups);
     let first = filter_index * g.kernel_h * g.kernel_w;
     var sum = 0.0;

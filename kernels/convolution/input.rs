@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use super::cpu::CpuLayer;
+use super::cpu::{CpuLayer, Way};
 use super::reference::Reference;
 use super::winograd::SIDES;
 use super::{Layer, WINOGRAD, device};
@@ -65,7 +65,7 @@ impl Input for Images {
                 let (x, w) = (&self.x, self.w.clone());
                 Program::Native(Box::new(match implementation.name {
                     WINOGRAD => CpuLayer::winograd(self.layer, x, w, SIDES[tuning.index]),
-                    _ => CpuLayer::new(self.layer, x, w),
+                    _ => CpuLayer::new(self.layer, x, w, Way::all(&self.layer)[tuning.index]),
                 }))
             }
             language => Program::Recording(device::recording(self, language, device, tuning)),

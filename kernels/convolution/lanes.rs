@@ -4,7 +4,8 @@
 
 use std::sync::OnceLock;
 
-use super::transform;
+use super::masked::{Sample, SampleFn};
+use super::{masked, stencil, transform};
 use crate::matmul::simd::{Lanes, Portable};
 
 /// Most rows of a tile: with [`VECTORS`] sums a row, the registers of AVX-512. (Of 14 rows, which would
@@ -53,79 +54,12 @@ pub(super) struct Block {
     pub width: usize,
 }
 
-/// A row to be copied: `columns` values, those from `before` on out of memory, `count` of them; zeros
-/// around them.
-#[derive(Clone, Copy)]
-pub(super) struct Padded {
-    pub from: *const f32,
-    pub count: usize,
-    pub before: usize,
-    pub to: *mut f32,
-    pub columns: usize,
-    /// So many more places may be written, with anything: whole registers are faster, and can be
-    /// read again at once.
-    pub spare: usize,
-}
-
-/// A row of sums over one plane, some registers long:
-/// `y[j] = Σ_tap w[tap] · x[offsets[tap] + j]`.
-pub(super) struct Row<'a> {
-    /// Value of the first position at offset 0.
-    pub x: *const f32,
-    /// Where the value under each tap lies.
-    pub offsets: &'a [u32],
-    /// A weight for each.
-    pub w: &'a [f32],
-    /// Registers; those of the last [`Row::TOGETHER`] are all computed.
-    pub registers: usize,
-    /// First sum.
-    pub y: *mut f32,
-}
-
-/// Sums of some registers of channels at some neighbouring pixels.
-pub(super) struct Pixels<'a> {
-    /// Values of the first pixel under offset 0.
-    pub x: *const f32,
-    /// Weights of the first tap.
-    pub w: *const f32,
-    /// Of each tap the offset of its values, and that of its weights.
-    pub taps: &'a [[usize; 2]],
-    /// Registers of channels.
-    pub registers: usize,
-    /// Elements between the values of neighbours.
-    pub x_stride: usize,
-    /// Sums of the first pixel.
-    pub y: *mut f32,
-    /// Elements between those of neighbours.
-    pub y_stride: usize,
-}
-
-impl Row<'_> {
-    /// Registers whose sums are computed together.
-    pub const TOGETHER: usize = 4;
-}
-
-impl Pixels<'_> {
-    /// Most pixels at once.
-    pub const MOST: usize = 8;
-}
-
 /// # Safety
 /// The CPU has the instruction set, and what [`Tile`] spans is valid.
 pub(super) type TileFn = unsafe fn(&Tile);
 /// # Safety
 /// The CPU has the instruction set, and what [`Block`] spans is valid.
 pub(super) type TransposeFn = unsafe fn(&Block);
-/// # Safety
-/// The CPU has the instruction set, and what [`Padded`] spans is valid.
-pub(super) type PadFn = unsafe fn(&Padded);
-/// # Safety
-/// The CPU has the instruction set, and what [`Row`] spans is valid.
-pub(super) type RowFn = unsafe fn(&Row<'_>);
-/// # Safety
-/// The CPU has the instruction set, and what [`Pixels`] spans is valid.
-pub(super) type PixelsFn = unsafe fn(&Pixels<'_>);
-
 /// The functions of one instruction set.
 pub(super) struct Set {
     /// f32 lanes of a register.
@@ -135,10 +69,10 @@ pub(super) struct Set {
     /// `[rows − 1][vectors − 1]`.
     pub(super) tiles: [[TileFn; VECTORS]; ROWS],
     pub(super) transpose: TransposeFn,
-    pub(super) pad: PadFn,
-    pub(super) row: RowFn,
-    /// `[pixels − 1]`.
-    pub(super) pixels: [PixelsFn; Pixels::MOST],
+    /// Values of a row 1 and 2 columns apart.
+    pub(super) samples: [SampleFn; 2],
+    /// Filters over a single channel.
+    pub stencils: stencil::Set,
     /// Transforms of Winograd's algorithm.
     pub transforms: transform::Set,
 }
@@ -170,37 +104,28 @@ impl Set {
         unsafe { (self.transpose)(block) }
     }
 
-    /// Writes `columns` values: `from` behind `before` zeros, and zeros to the end. What follows them in
-    /// `to` may be overwritten too. (Most rows are too short for calls of memmove.)
-    pub fn copy_row(&self, from: &[f32], before: usize, columns: usize, to: &mut [f32]) {
-        let count = from.len();
-        assert!(before + count <= columns && columns <= to.len(), "a row is longer than its copy");
-        let spare = to.len() - columns;
-        let row =
-            Padded { from: from.as_ptr(), count, before, to: to.as_mut_ptr(), columns, spare };
-        // SAFETY: both slices are as long as the row says; the set was chosen for this CPU.
-        unsafe { (self.pad)(&row) }
-    }
-
-    /// Computes a row.
-    ///
-    /// # Safety
-    /// The next multiple of [`Row::TOGETHER`] registers is valid at each tap and at `y`, which no other
-    /// thread touches meanwhile.
-    pub unsafe fn row(&self, row: &Row<'_>) {
-        debug_assert_eq!(row.offsets.len(), row.w.len());
-        // SAFETY: as above.
-        unsafe { (self.row)(row) }
-    }
-
-    /// Computes `count` (at most [`Pixels::MOST`]) pixels.
-    ///
-    /// # Safety
-    /// As many registers are valid at each tap of each pixel, at its weights and at its sums, which no
-    /// other thread touches meanwhile.
-    pub unsafe fn pixels(&self, count: usize, pixels: &Pixels<'_>) {
-        // SAFETY: as above.
-        unsafe { self.pixels[count - 1](pixels) }
+    /// Writes the values of `row` that are `stride` columns apart, from column `start` on: `count` of them,
+    /// zeros where the row has none. What follows them in `to` may be overwritten too. (Most rows are too
+    /// short for calls of memmove.)
+    pub fn sample(&self, row: &[f32], start: i64, stride: usize, count: usize, to: &mut [f32]) {
+        assert!(count <= to.len(), "a row is longer than its copy");
+        let Some(sample) = self.samples.get(stride - 1) else {
+            for (i, to) in to[..count].iter_mut().enumerate() {
+                // A negative column wraps to one beyond any row.
+                *to = row.get((start + (i * stride) as i64) as usize).copied().unwrap_or(0.0);
+            }
+            return;
+        };
+        let sampled = Sample {
+            row: row.as_ptr(),
+            width: row.len(),
+            start: start as isize,
+            spare: to.len() - count,
+            to: to.as_mut_ptr(),
+            count,
+        };
+        // SAFETY: both slices are as long as it says; the set was chosen for this CPU.
+        unsafe { sample(&sampled) }
     }
 }
 
@@ -247,49 +172,6 @@ pub(super) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
     }
 }
 
-/// # Safety
-/// As [`Set::row`]; the CPU has the instructions of `L`.
-#[inline(always)]
-pub(super) unsafe fn row<L: Lanes, const N: usize>(r: &Row<'_>) {
-    // SAFETY: as the caller says.
-    unsafe {
-        for first in (0..r.registers).step_by(N) {
-            let at = first * L::LANES;
-            let mut sums = [L::zero(); N];
-            for (offset, w) in r.offsets.iter().zip(r.w) {
-                let (x, w) = (r.x.add(*offset as usize + at), L::splat(w));
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::fma(w, L::load(x.add(i * L::LANES)), *sum);
-                }
-            }
-            for (i, sum) in sums.into_iter().enumerate() {
-                L::store(r.y.add(at + i * L::LANES), sum);
-            }
-        }
-    }
-}
-
-/// # Safety
-/// As [`Set::pixels`]; the CPU has the instructions of `L`.
-#[inline(always)]
-pub(super) unsafe fn pixels<L: Lanes, const N: usize>(p: &Pixels<'_>) {
-    // SAFETY: as the caller says.
-    unsafe {
-        for channel in (0..p.registers * L::LANES).step_by(L::LANES) {
-            let mut sums = [L::zero(); N];
-            for [x, w] in p.taps {
-                let w = L::load(p.w.add(w + channel));
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::fma(w, L::load(p.x.add(x + channel + i * p.x_stride)), *sum);
-                }
-            }
-            for (i, sum) in sums.into_iter().enumerate() {
-                L::store(p.y.add(channel + i * p.y_stride), sum);
-            }
-        }
-    }
-}
-
 /// Element by element, for sets without shuffles of their own.
 ///
 /// # Safety
@@ -307,21 +189,9 @@ unsafe fn transpose_portable(b: &Block) {
     }
 }
 
-/// Likewise.
-///
-/// # Safety
-/// What [`Padded`] spans is valid.
-pub(super) unsafe fn pad_portable(p: &Padded) {
-    for column in 0..p.columns {
-        let at = column.wrapping_sub(p.before);
-        // SAFETY: the caller vouches for `count` values and `columns` places.
-        unsafe { *p.to.add(column) = if at < p.count { *p.from.add(at) } else { 0.0 } }
-    }
-}
-
 /// Tiles of one instruction set: the generic loop, compiled with its features.
 macro_rules! set {
-    ($module:ident, $lanes:ty, $rows:expr, $transpose:expr, $pad:expr $(, $feature:literal)?) => {
+    ($module:ident, $lanes:ty, $rows:expr, $transpose:expr $(, $feature:literal)?) => {
         pub(super) mod $module {
             use super::*;
             use crate::convolution::lanes;
@@ -332,14 +202,9 @@ macro_rules! set {
                 unsafe { lanes::tile::<$lanes, R, V>(t) }
             }
             $(#[target_feature(enable = $feature)])?
-            unsafe fn row<const N: usize>(r: &Row<'_>) {
+            unsafe fn sample<const S: usize>(s: &Sample) {
                 // SAFETY: as above.
-                unsafe { lanes::row::<$lanes, N>(r) }
-            }
-            $(#[target_feature(enable = $feature)])?
-            unsafe fn pixels<const N: usize>(p: &Pixels<'_>) {
-                // SAFETY: as above.
-                unsafe { lanes::pixels::<$lanes, N>(p) }
+                unsafe { masked::sample::<$lanes, S>(s) }
             }
             const fn rows<const R: usize>() -> [TileFn; VECTORS] {
                 [run::<R, 1>, run::<R, 2>]
@@ -353,12 +218,8 @@ macro_rules! set {
                     rows::<8>(), rows::<9>(), rows::<10>(), rows::<11>(), rows::<12>(),
                 ],
                 transpose: $transpose,
-                pad: $pad,
-                row: row::<{ Row::TOGETHER }>,
-                pixels: [
-                    pixels::<1>, pixels::<2>, pixels::<3>, pixels::<4>,
-                    pixels::<5>, pixels::<6>, pixels::<7>, pixels::<8>,
-                ],
+                samples: [sample::<1>, sample::<2>],
+                stencils: stencil::$module::SET,
                 transforms: transform::$module::SET,
             };
         }
@@ -369,7 +230,7 @@ macro_rules! set {
 pub(super) use set;
 
 // Sixteen registers hold the sums of six rows, two vectors of filters and a value.
-set!(portable, Portable, 6, transpose_portable, pad_portable);
+set!(portable, Portable, 6, transpose_portable);
 
 /// The sets that this CPU has, the best first.
 pub(super) fn available() -> Vec<Set> {
@@ -428,19 +289,23 @@ mod tests {
     }
 
     #[test]
-    fn every_instruction_set_pads_rows() {
-        let from: Vec<f32> = (1..40).map(|i| i as f32).collect();
+    fn every_instruction_set_samples_rows() {
+        let row: Vec<f32> = (1..40).map(|i| i as f32).collect();
         for set in available() {
-            for (before, count, columns) in
-                [(0, 39, 39), (1, 14, 16), (20, 3, 33), (0, 0, 5), (5, 0, 5)]
-            {
-                let mut expected = vec![0.0; before];
-                expected.extend(&from[..count]);
-                expected.resize(columns, 0.0);
-                for spare in [0, 7, 40] {
-                    let mut to = vec![-1.0; columns + spare];
-                    set.copy_row(&from[..count], before, columns, &mut to);
-                    assert_eq!(to[..columns], expected, "{before}, {count}, {columns}, {spare}");
+            for stride in 1..4 {
+                for (start, count) in
+                    [(0, 39), (-1, 16), (-20, 33), (39, 5), (-50, 5), (3, 9), (30, 20)]
+                {
+                    let at = |i: usize| start + (i * stride) as i64;
+                    let on = |i: usize| (0..39).contains(&at(i));
+                    let value = |i: usize| if on(i) { row[at(i) as usize] } else { 0.0 };
+                    let expected: Vec<f32> = (0..count).map(value).collect();
+                    for spare in [0, 7, 40] {
+                        let mut to = vec![-1.0; count + spare + 1];
+                        set.sample(&row, start, stride, count, &mut to[..count + spare]);
+                        assert_eq!(to[..count], expected, "{start}, {stride}, {count}, {spare}");
+                        assert_eq!(to[count + spare], -1.0, "{start}, {stride}, {count}, {spare}");
+                    }
                 }
             }
         }

@@ -2,33 +2,106 @@
 #![expect(unsafe_code, reason = "SIMD intrinsics")]
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use super::lanes::*;
-use super::transform;
+use super::masked::{self, Masked, Sample};
+use super::{stencil, transform};
 use crate::matmul::simd_x86::{Avx2, Avx512};
 
-set!(avx2, Avx2, 6, transpose_avx2, pad_portable, "avx2,fma");
-set!(avx512, Avx512, ROWS, transpose_avx512, pad_avx512, "avx512f");
+set!(avx2, Avx2, 6, transpose_avx2, "avx2,fma");
+set!(avx512, Avx512, ROWS, transpose_avx512, "avx512f");
 
-/// A register at a time, however many values of it are read and written.
-///
-/// # Safety
-/// What [`Padded`] spans is valid.
-#[target_feature(enable = "avx512f")]
-unsafe fn pad_avx512(p: &Padded) {
-    let below = |count: usize| ((1u32 << count.min(16)) - 1) as __mmask16;
-    for column in (0..p.columns).step_by(16) {
-        let first = below(p.before.saturating_sub(column));
-        let read = below((p.before + p.count).saturating_sub(column)) & !first;
-        let from = p.from.wrapping_add(column).wrapping_sub(p.before);
-        // SAFETY: lanes before the first value and after the last are neither read nor written.
+/// Lanes of a register of AVX2.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2Mask {
+    lanes: __m256i,
+    start: usize,
+    end: usize,
+}
+
+// SAFETY (of all blocks): the tables of a type are used only on CPUs with its instructions, and callers
+// vouch for the addresses of the lanes.
+impl Masked for Avx2 {
+    type M = Avx2Mask;
+    #[inline(always)]
+    unsafe fn mask(lanes: Range<isize>) -> Avx2Mask {
+        /// From 8 − n on: all bits of n lanes, then none.
+        static BELOW: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let [start, end] = [lanes.start, lanes.end].map(|end| end.clamp(0, 8) as usize);
+        // SAFETY: eight lanes from an index of at most 8 on.
         unsafe {
-            let values = _mm512_maskz_loadu_ps(read, from);
-            if column + 16 <= p.columns + p.spare {
-                _mm512_storeu_ps(p.to.add(column), values);
-            } else {
-                _mm512_mask_storeu_ps(p.to.add(column), below(p.columns - column), values);
+            let [before, below] = [start, end]
+                .map(|end| _mm256_loadu_si256(BELOW.as_ptr().add(8 - end).cast::<__m256i>()));
+            Avx2Mask { lanes: _mm256_andnot_si256(before, below), start, end }
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_some(p: *const f32, lanes: Avx2Mask) -> __m256 {
+        // SAFETY: see above.
+        unsafe { _mm256_maskload_ps(p, lanes.lanes) }
+    }
+    #[inline(always)]
+    unsafe fn store_some(p: *mut f32, v: __m256, lanes: Avx2Mask) {
+        // SAFETY: see above.
+        unsafe {
+            match (lanes.start, lanes.end) {
+                (0, 8) => _mm256_storeu_ps(p, v),
+                // Instead of a store by mask, which AMD's processors take a dozen cycles for.
+                (0, end) => {
+                    let (mut p, mut v, mut rest) = (p, v, _mm256_castps256_ps128(v));
+                    if end & 4 != 0 {
+                        _mm_storeu_ps(p, rest);
+                        v = _mm256_permute2f128_ps::<1>(v, v);
+                        (p, rest) = (p.add(4), _mm256_castps256_ps128(v));
+                    }
+                    if end & 2 != 0 {
+                        _mm_storel_pd(p.cast(), _mm_castps_pd(rest));
+                        (p, rest) = (p.add(2), _mm_movehl_ps(rest, rest));
+                    }
+                    if end & 1 != 0 {
+                        _mm_store_ss(p, rest);
+                    }
+                }
+                _ => _mm256_maskstore_ps(p, lanes.lanes, v),
             }
+        }
+    }
+    #[inline(always)]
+    unsafe fn evens(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: see above.
+        unsafe {
+            // Within halves first: a0 a2 b0 b2 | a4 a6 b4 b6.
+            let mixed = _mm256_castps_pd(_mm256_shuffle_ps::<0x88>(a, b));
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0xd8>(mixed))
+        }
+    }
+}
+
+impl Masked for Avx512 {
+    type M = __mmask16;
+    #[inline(always)]
+    unsafe fn mask(lanes: Range<isize>) -> __mmask16 {
+        let below = |lane: isize| (1u32 << lane.clamp(0, 16)) - 1;
+        (below(lanes.end) & !below(lanes.start)) as __mmask16
+    }
+    #[inline(always)]
+    unsafe fn load_some(p: *const f32, lanes: __mmask16) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_maskz_loadu_ps(lanes, p) }
+    }
+    #[inline(always)]
+    unsafe fn store_some(p: *mut f32, v: __m512, lanes: __mmask16) {
+        // SAFETY: see above.
+        unsafe { _mm512_mask_storeu_ps(p, lanes, v) }
+    }
+    #[inline(always)]
+    unsafe fn evens(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe {
+            let lanes =
+                _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            _mm512_permutex2var_ps(a, lanes, b)
         }
     }
 }

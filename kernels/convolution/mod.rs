@@ -11,8 +11,11 @@ mod input;
 mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod lanes_x86;
+mod masked;
+mod patches;
 mod reference;
 mod staged;
+mod stencil;
 mod strip;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,7 @@
-// 2-D forward convolution, f32, NCHW, for chips that copy to shared memory by themselves (compute
-// capability 8.0 on): one matrix product per group. Rows are the group's filters, columns the output
-// positions of all images, and what lies under the taps is gathered straight into a ring in shared
-// memory; the padding arrives as zeros. A block of 256 threads makes one tile. Where `part` is less
-// than the products of an output value, that many are a part of their own, and the parts stand one
+// 2-D forward convolution, f32, for chips that copy to shared memory by themselves (compute capability
+// 8.0 on): one matrix product per group. What lies under the taps is gathered straight into a ring in
+// shared memory; the padding arrives as zeros. A block of 256 threads makes one tile. Where `part` is
+// less than the products of an output value, that many are a part of their own, and the parts stand one
 // after the other (each a whole y): blockIdx.z = part index · groups + group.
 // architectures: 80 90
 #include "device.h"
@@ -21,6 +20,26 @@ struct Geometry {
     u32 batch, c_in, height, width, c_out, stride, padding, groups, out_h, out_w, depth, part;
 };
 
+// Sums the slabs of products `first` to `end`, which `fetch` brings into a ring of stages. The warp's rows
+// begin at `left` of a stage, its columns at `right`, `stride` values a row of products.
+template <u32 rows, u32 fours, class Fetch>
+DEVICE void sum_slabs(float (&sum)[rows][fours * 4], float* shared, u32 stage_floats, u32 first,
+                      u32 end, const Fetch& fetch, u32 left, u32 right, u32 stride) {
+    for (u32 s = 0; s < ring - 1; s++) fetch(first + s * register_slab, shared + s * stage_floats);
+    u32 at = 0, next = ring - 1;
+    for (u32 k0 = first; k0 < end; k0 += register_slab) {
+        copy_async_wait<ring - 2>();
+        // Now the slab is there, and all have done with the one before it.
+        __syncthreads();
+        fetch(k0 + (ring - 1) * register_slab, shared + next * stage_floats);
+        const float* stage = shared + at * stage_floats;
+        multiply_slab<rows, fours>(sum, stage + left, stage + right, stride);
+        at = at + 1 == ring ? 0 : at + 1;
+        next = next + 1 == ring ? 0 : next + 1;
+    }
+}
+
+// NCHW: rows are the group's filters, columns the output positions of all images.
 // `row_warps` × (8 / row_warps) warps, each 4·rows × 32·fours. `vectors`: depth and part are
 // multiples of 4.
 template <u32 row_warps, u32 rows, u32 fours, bool vectors>
@@ -78,20 +97,8 @@ DEVICE void convolve(const float* x, const float* w, const Tap* taps, float* y, 
     const u32 warp = thread / 32, lane = thread % 32;
     const u32 warp_row = warp % row_warps * rows * 4, warp_column = warp / row_warps * fours * 32;
     float sum[rows][fours * 4] = {};
-    const u32 stage_floats = w_floats + x_floats;
-    for (u32 s = 0; s < ring - 1; s++) fetch(first + s * register_slab, shared + s * stage_floats);
-    u32 at = 0, next = ring - 1;
-    for (u32 k0 = first; k0 < end; k0 += register_slab) {
-        copy_async_wait<ring - 2>();
-        // Now the slab is there, and all have done with the one before it.
-        __syncthreads();
-        fetch(k0 + (ring - 1) * register_slab, shared + next * stage_floats);
-        const float* stage = shared + at * stage_floats;
-        multiply_slab<rows, fours>(sum, stage + warp_row * register_slab_stride,
-                                   stage + w_floats + warp_column, tile_n);
-        at = at + 1 == ring ? 0 : at + 1;
-        next = next + 1 == ring ? 0 : next + 1;
-    }
+    sum_slabs<rows, fours>(sum, shared, w_floats + x_floats, first, end, fetch,
+                           warp_row * register_slab_stride, w_floats + warp_column, tile_n);
 
     const u32 row = row0 + warp_row + lane / 8;
     const bool whole = positions % 4 == 0;  // four columns are of one image, and 16-byte aligned
@@ -115,6 +122,101 @@ DEVICE void convolve(const float* x, const float* w, const Tap* taps, float* y, 
                 }
             }
             if (whole) break;
+        }
+    }
+}
+
+// NHWC: rows are the output positions of all images, columns the group's filters, so that all is read and
+// written along memory. w is `[group][product of an output value][filter]`, the products pixel by pixel.
+// Warps as above. `vectors`: a group's channels and filters are multiples of 4.
+template <u32 row_warps, u32 rows, u32 fours, bool vectors>
+DEVICE void convolve_pixels(const float* x, const float* w, const Tap* taps, float* y,
+                            const Geometry& g) {
+    const u32 tile_m = row_warps * rows * 4, tile_n = 8 / row_warps * fours * 32;
+    const u32 x_floats = tile_m * register_slab_stride, w_floats = register_slab * tile_n;
+    float* shared = dynamic_shared<float>();
+    const u32 filters = g.c_out / g.groups, channels = g.c_in / g.groups;
+    const u32 positions = g.out_h * g.out_w, all = g.batch * positions;
+    const u32 row0 = blockIdx.x * tile_m, column0 = blockIdx.y * tile_n;
+    const u32 group = blockIdx.z % g.groups, first = blockIdx.z / g.groups * g.part;
+    const u32 end = min(g.depth, first + g.part);
+    w += static_cast<u64>(group) * g.depth * filters;
+    y += static_cast<u64>(blockIdx.z / g.groups) * all * g.c_out;
+
+    // Of each row the first tap's element, and its row and column (16 bits each, counted from the corner
+    // of the padding): in registers they would crowd out the sums.
+    __shared__ uint2 corners[tile_m];
+    const u32 thread = threadIdx.x;
+    for (u32 i = thread; i < tile_m; i += 256) {
+        const u32 row = row0 + i, image = row / positions, position = row % positions;
+        const u32 at_y = position / g.out_w * g.stride, at_x = position % g.out_w * g.stride;
+        const u32 pixel = (image * g.height + at_y - g.padding) * g.width + at_x - g.padding;
+        // Where there is no position, a row far below the image.
+        corners[i] = make_uint2(pixel * g.c_in + group * channels,
+                                row < all ? at_y << 16 | at_x : 0xc0000000);
+    }
+    __syncthreads();
+
+    // A thread gathers the same products of a few rows.
+    const u32 step = vectors ? 4 : 1, each = register_slab / step, share = tile_m * each / 256;
+    const u32 my_k = thread % each * step;
+    auto fetch = [&](u32 k0, float* to) {
+        const u32 k = k0 + my_k;
+        const uint4 tap = *reinterpret_cast<const uint4*>(taps + (k < end ? k : 0));
+#pragma unroll
+        for (u32 i = 0; i < share; i++) {
+            const u32 row = (thread + i * 256) / each;
+            const uint2 corner = corners[row];
+            // Above and to the left of the image these are large.
+            const u32 at = corner.y + (tap.y << 16) + tap.z;
+            const u32 at_y = (at >> 16) - g.padding, at_x = (at & 0xffff) - g.padding;
+            const bool valid = k < end && at_y < g.height && at_x < g.width;
+            const float* from = valid ? x + (corner.x + tap.x) : x;
+            float* there = to + row * register_slab_stride + my_k;
+            if (vectors) {
+                copy_async_16_or_zero(there, from, valid);
+            } else {
+                copy_async_4_or_zero(there, from, valid);
+            }
+        }
+#pragma unroll
+        for (u32 i = 0; i < w_floats / step / 256; i++) {
+            const u32 index = (thread + i * 256) * step;
+            const u32 row = k0 + index / tile_n, column = column0 + index % tile_n;
+            const bool valid = row < end && column < filters;
+            const float* from = valid ? w + row * filters + column : w;
+            if (vectors) {
+                copy_async_16_or_zero(to + x_floats + index, from, valid);
+            } else {
+                copy_async_4_or_zero(to + x_floats + index, from, valid);
+            }
+        }
+        copy_async_commit();
+    };
+
+    const u32 warp = thread / 32, lane = thread % 32;
+    const u32 warp_row = warp % row_warps * rows * 4, warp_column = warp / row_warps * fours * 32;
+    float sum[rows][fours * 4] = {};
+    sum_slabs<rows, fours>(sum, shared, x_floats + w_floats, first, end, fetch,
+                           warp_row * register_slab_stride, x_floats + warp_column, tile_n);
+
+#pragma unroll
+    for (u32 i = 0; i < rows; i++) {
+        const u32 row = row0 + warp_row + lane / 8 + i * 4;
+        if (row >= all) break;
+        float* to = y + static_cast<u64>(row) * g.c_out + group * filters;
+#pragma unroll
+        for (u32 j = 0; j < fours; j++) {
+            const u32 column = column0 + warp_column + j * 32 + lane % 8 * 4;
+            const float* four = sum[i] + j * 4;
+            if (vectors && column < filters) {
+                *reinterpret_cast<float4*>(to + column) =
+                    make_float4(four[0], four[1], four[2], four[3]);
+            }
+#pragma unroll
+            for (u32 q = 0; q < 4; q++) {
+                if (!vectors && column + q < filters) to[column + q] = four[q];
+            }
         }
     }
 }
@@ -146,5 +248,17 @@ extern "C" __global__ void __launch_bounds__(256, 2) convolution_64x128_unaligne
 }
 extern "C" __global__ void __launch_bounds__(256, 2) convolution_64x256_unaligned(ARGS) {
     convolve<2, 8, 2, false>(GIVEN);
+}
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_pixels_128x128(ARGS) {
+    convolve_pixels<4, 8, 2, true>(GIVEN);
+}
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_pixels_128x64(ARGS) {
+    convolve_pixels<8, 4, 2, true>(GIVEN);
+}
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_pixels_256x64(ARGS) {
+    convolve_pixels<8, 8, 2, true>(GIVEN);
+}
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_pixels_128x64_unaligned(ARGS) {
+    convolve_pixels<8, 4, 2, false>(GIVEN);
 }
 #endif

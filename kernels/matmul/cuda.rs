@@ -1,8 +1,8 @@
 //! The product in our own CUDA kernels, and which of them are worth a trial.
 
 use super::Shape;
-use super::device::{FEW_ROWS, Operands, kernel};
-use crate::recording::{Arg, BufferId, Command, CudaModule, GemmType, Module, Recording, Role};
+use super::device::{FEW_ROWS, Operands, kernel, sum_parts};
+use crate::recording::{Arg, Command, CudaModule, GemmType, Module, Recording};
 use crate::tiles::{Extent, Plan, Tile, plans};
 use crate::work::{DeviceInfo, Tuning};
 
@@ -48,6 +48,9 @@ static ROWS: CudaModule = CudaModule {
         (90, include_str!("../ptx/matmul_rows.sm_90.ptx")),
     ],
 };
+
+/// Adds the sums of parts along k.
+pub(crate) const SUMS: Module = Module::Cuda(&ROWS);
 
 /// Compute units of a device that does not say.
 const COMPUTE_UNITS: usize = 128;
@@ -187,7 +190,7 @@ fn rows(operands: &Operands, recording: &mut Recording, depth: usize) -> Vec<Com
         (true, false, _) => "matmul_bf16_rows_unaligned",
     };
     let parts = k.div_ceil(depth);
-    let (out, sums) = sum_parts(recording, operands.c, operands.shape.c_len(), parts);
+    let (out, sums) = sum_parts(recording, SUMS, operands.c, operands.shape.c_len(), parts);
     let blocks = n.div_ceil(ROWS_BYTES / operands.shape.operand_bytes());
     let mut args = operands.args(out);
     args.push(Arg::U32(depth as u32));
@@ -202,7 +205,7 @@ fn rows(operands: &Operands, recording: &mut Recording, depth: usize) -> Vec<Com
 fn tiled(operands: &Operands, recording: &mut Recording, plan: &Plan) -> Vec<Command> {
     let Shape { m, n, batch, .. } = operands.shape;
     let Plan { tile, parts, depth } = *plan;
-    let (out, sums) = sum_parts(recording, operands.c, operands.shape.c_len(), parts);
+    let (out, sums) = sum_parts(recording, SUMS, operands.c, operands.shape.c_len(), parts);
     let (across, down) = (n.div_ceil(tile.columns), m.div_ceil(tile.rows));
     let (module, grid) = match tile.entry {
         "matmul_bf16_wgmma" => (&WGMMA, [across * down, 1]),
@@ -218,25 +221,4 @@ fn tiled(operands: &Operands, recording: &mut Recording, plan: &Plan) -> Vec<Com
         args,
     };
     [dispatch].into_iter().chain(sums).collect()
-}
-
-/// Where `parts` sums of the `values` of `c` go, and the launch that adds them; `c` itself where there
-/// is one part.
-pub(crate) fn sum_parts(
-    recording: &mut Recording,
-    c: BufferId,
-    values: usize,
-    parts: usize,
-) -> (BufferId, Option<Command>) {
-    if parts == 1 {
-        return (c, None);
-    }
-    let partial = recording.buffer("partial", Role::Scratch, (parts * values) as u64 * 4);
-    let counts = [values, parts].map(|count| Arg::U32(count as u32));
-    let add = Command::Dispatch {
-        kernel: kernel(Module::Cuda(&ROWS), "matmul_sum_parts", 256, 0),
-        grid: [values.div_ceil(256) as u32, 1, 1],
-        args: [Arg::Read(partial), Arg::Write(c)].into_iter().chain(counts).collect(),
-    };
-    (partial, Some(add))
 }

@@ -127,3 +127,25 @@ pub(crate) fn kernel(
 ) -> Kernel {
     Kernel { module, entry, block: [threads, 1, 1], shared_bytes, overrides: Vec::new() }
 }
+
+/// Where `parts` sums of the `values` of `c` go, and the launch of `adder` that adds them; `c` itself
+/// where there is one part.
+pub(crate) fn sum_parts(
+    recording: &mut Recording,
+    adder: Module,
+    c: BufferId,
+    values: usize,
+    parts: usize,
+) -> (BufferId, Option<Command>) {
+    if parts == 1 {
+        return (c, None);
+    }
+    let partial = recording.buffer("partial", Role::Scratch, (parts * values) as u64 * 4);
+    let counts = [values, parts].map(|count| Arg::U32(count as u32));
+    let add = Command::Dispatch {
+        kernel: kernel(adder, "matmul_sum_parts", 256, 0),
+        grid: [values.div_ceil(256) as u32, 1, 1],
+        args: [Arg::Read(partial), Arg::Write(c)].into_iter().chain(counts).collect(),
+    };
+    (partial, Some(add))
+}

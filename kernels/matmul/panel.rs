@@ -6,16 +6,16 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::simd::{Kernels, MR, Tile};
+use super::simd::{Kernels, Tile};
 
 /// Words along k packed at a time: a panel of B then stays in the first two cache levels.
 const DEPTH: usize = 256;
 /// Tasks a thread gets, so that threads end together.
 const TASKS_PER_THREAD: usize = 4;
-/// Panels that a task packs together at most: longer runs along the rows of B, in 200 KB.
-const MAX_PANELS: usize = 4;
+/// Columns that a task packs together at most: long runs along the rows of B, in 200 KB.
+const MAX_COLUMNS: usize = 192;
 /// Fewest rows of a task where rows are split: packing its panel of B must pay.
-const MIN_TASK_ROWS: usize = 8 * MR;
+const MIN_TASK_ROWS: usize = 64;
 
 /// Words aligned to a cache line.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
@@ -77,29 +77,33 @@ pub(crate) fn product(
     let width = vectors.div_ceil(n.div_ceil(kernels.nr)) * kernels.lanes;
     let column_panels = n.div_ceil(width);
     let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
-    let panels_per_task = (products * column_panels / wanted).clamp(1, MAX_PANELS);
+    let panels_per_task = (products * column_panels / wanted).clamp(1, MAX_COLUMNS / kernels.nr);
     let column_parts = column_panels.div_ceil(panels_per_task);
     let row_parts =
         wanted.div_ceil(products * column_parts).min(a.rows.div_ceil(MIN_TASK_ROWS)).max(1);
-    let rows_per_task = a.rows.div_ceil(row_parts).next_multiple_of(MR);
+    let rows_per_task = a.rows.div_ceil(row_parts).next_multiple_of(kernels.rows);
     let row_parts = a.rows.div_ceil(rows_per_task);
     let target = Target(c.as_mut_ptr());
     let tasks = products * row_parts * column_parts;
     let lines = panels_per_task * kernels.nr * DEPTH / 16;
-    (0..tasks).into_par_iter().for_each(|task| {
+    let part_of = |task: usize| {
         let first_row = task / column_parts % row_parts * rows_per_task;
         let first_column = task % column_parts * panels_per_task * width;
-        let part = Part {
+        Part {
             product: task / column_parts / row_parts,
             rows: first_row..a.rows.min(first_row + rows_per_task),
             columns: first_column..n.min(first_column + panels_per_task * width),
             width,
-        };
+        }
+    };
+    (0..tasks).into_par_iter().for_each(|task| {
+        // Most often the thread's next one.
+        let next = (task + 1 < tasks).then(|| part_of(task + 1));
         PANELS.with_borrow_mut(|panels| {
             if panels.len() < lines {
                 panels.resize(lines, Line::default());
             }
-            part.compute(&sizes, a, panels, (&read_b, &soon), &target);
+            part_of(task).compute(&sizes, a, next, panels, (&read_b, &soon), &target);
         });
     });
 }
@@ -118,6 +122,7 @@ impl Part {
         &self,
         sizes: &Sizes,
         a: Left<'_>,
+        next: Option<Self>,
         panels: &mut [Line],
         (read_b, soon): (
             &impl Fn(usize, usize, usize, &mut [f32]),
@@ -139,12 +144,16 @@ impl Part {
                 }
             }
             // While one block is computed the next one's rows come from memory, a few a tile.
-            let tiles = self.columns.len().div_ceil(self.width) * self.rows.len().div_ceil(MR);
-            let mut next = k + depth..a.depth.min(k + depth + DEPTH);
-            let share = next.len().div_ceil(tiles);
+            let tiles =
+                self.columns.len().div_ceil(self.width) * self.rows.len().div_ceil(kernels.rows);
+            let (later, mut rows) = match &next {
+                Some(next) if k + depth == a.depth => (next, 0..DEPTH.min(a.depth)),
+                _ => (self, k + depth..a.depth.min(k + depth + DEPTH)),
+            };
+            let share = rows.len().div_ceil(tiles);
             for (panel, first) in self.columns.clone().step_by(self.width).enumerate() {
                 let b = &words[panel * DEPTH * kernels.nr..];
-                for row in self.rows.clone().step_by(MR) {
+                for row in self.rows.clone().step_by(kernels.rows) {
                     let a_words = &a.words[(first_a + row) * a.depth + k..];
                     let c_first = (self.product * a.rows + row) * sizes.n + first;
                     // SAFETY: `depth` words of each row of A and `depth` rows of the panel exist;
@@ -156,15 +165,16 @@ impl Part {
                             a: a_words.as_ptr(),
                             lda: a.depth,
                             b: b.as_ptr(),
+                            ldb: kernels.nr,
                             c: target.0.add(c_first),
                             ldc: sizes.n,
                             columns: self.width.min(self.columns.end - first),
                             overwrite: k == 0,
                         };
-                        kernels.tile(MR.min(self.rows.end - row), sizes.pairs, &tile);
+                        kernels.tile(kernels.rows.min(self.rows.end - row), sizes.pairs, &tile);
                     }
-                    for row in next.by_ref().take(share) {
-                        soon(self.product, row, self.columns.clone());
+                    for row in rows.by_ref().take(share) {
+                        soon(later.product, row, later.columns.clone());
                     }
                 }
             }

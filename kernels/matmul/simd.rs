@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use half::bf16;
 
-/// One tile of C += A·B with A row-major as it lies in memory and B packed `[k][nr]`.
+/// One tile of C += A·B with A row-major as it lies in memory and B packed `[k][ldb]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile {
     /// Words along k.
@@ -18,6 +18,8 @@ pub(crate) struct Tile {
     pub lda: usize,
     /// First word of the packed B panel.
     pub b: *const f32,
+    /// Words between its rows.
+    pub ldb: usize,
     /// Top left element of the tile in C.
     pub c: *mut f32,
     /// Elements between rows of C.
@@ -28,16 +30,16 @@ pub(crate) struct Tile {
     pub overwrite: bool,
 }
 
-/// Rows of a tile, the same for every instruction set so that callers need not ask.
+/// Most rows of a tile, and rows of a streaming step.
 pub(crate) const MR: usize = 8;
-/// Vectors across a B panel.
+/// Most vectors across a B panel.
 pub(super) const NV: usize = 3;
 /// Rows of B that a streaming step takes together.
 pub(crate) const STREAM_ROWS: usize = 4;
 
 /// # Safety
 /// The CPU has the instruction set, and all addresses of the tile are valid: `depth` words of
-/// each row of A, `depth · nr` words of B (64-byte aligned), `rows × columns` elements of C.
+/// each row of A, `depth` rows of B (64-byte aligned), `rows × columns` elements of C.
 pub(super) type TileFn = unsafe fn(&Tile);
 /// # Safety
 /// As [`Stream`] says.
@@ -68,8 +70,8 @@ pub(crate) struct Kernels {
     pub nr: usize,
     /// f32 lanes of a register.
     pub lanes: usize,
-    /// Rows whose sums fit the registers.
-    pub(super) rows: usize,
+    /// Rows whose sums fit the registers, `nr` wide; at most [`MR`].
+    pub rows: usize,
     /// `[rows − 1][vectors of columns − 1]`, f32.
     pub(super) tiles: [[TileFn; NV]; MR],
     /// The same for pairs of bf16, where the CPU has the instruction.
@@ -92,26 +94,19 @@ impl Kernels {
         self.pair_tiles.is_some()
     }
 
-    /// Computes `rows` (1 to [`MR`]) rows of a tile.
+    /// Computes `rows` (1 to [`Kernels::rows`]) rows of a tile.
     ///
     /// # Safety
-    /// All addresses are valid: `depth` words of `rows` rows of A, `depth · nr` words of B, and in
-    /// C `columns` elements of as many rows, which no other thread touches meanwhile. `pairs` needs
+    /// All addresses are valid: `depth` words of `rows` rows of A, as many rows of B, and in C `columns`
+    /// elements of `rows` rows, which no other thread touches meanwhile. `pairs` needs
     /// [`Kernels::has_bf16_pairs`].
     pub unsafe fn tile(&self, rows: usize, pairs: bool, tile: &Tile) {
         let table = match &self.pair_tiles {
             Some(table) if pairs => table,
             _ => &self.tiles,
         };
-        for first in (0..rows).step_by(self.rows) {
-            let count = self.rows.min(rows - first);
-            let run = table[count - 1][tile.columns.div_ceil(self.lanes) - 1];
-            // SAFETY: the table was chosen for this CPU; the caller vouches for the addresses.
-            unsafe {
-                let (a, c) = (tile.a.add(first * tile.lda), tile.c.add(first * tile.ldc));
-                run(&Tile { a, c, ..*tile });
-            }
-        }
+        // SAFETY: the table was chosen for this CPU; the caller vouches for the addresses.
+        unsafe { table[rows - 1][tile.columns.div_ceil(self.lanes) - 1](tile) }
     }
 
     /// One streaming step over `rows` (1 to [`MR`]) rows.
@@ -181,7 +176,7 @@ pub(super) unsafe fn tile<L: Lanes, const R: usize, const VECTORS: usize>(t: &Ti
                 }
             }
             a = a.add(1);
-            b = b.add(NV * L::LANES);
+            b = b.add(t.ldb);
         }
         for (r, acc) in acc.iter().enumerate() {
             let row = t.c.add(r * t.ldc);
@@ -369,7 +364,9 @@ mod tests {
     #[test]
     fn every_instruction_set_computes_the_same_tile() {
         for kernels in available() {
-            for (rows, columns) in [(1, 1), (3, kernels.lanes + 1), (8, kernels.nr), (5, 2)] {
+            for (rows, columns) in
+                [(1, 1), (3, kernels.lanes + 1), (kernels.rows, kernels.nr), (5, 2)]
+            {
                 // Small whole numbers, so that every order of summation is exact.
                 let a: Vec<f32> = (0..5 * MR).map(|i| (i % 7) as f32 - 3.0).collect();
                 let b: Vec<f32> = (0..5 * kernels.nr).map(|i| (i % 5) as f32 - 2.0).collect();
@@ -380,6 +377,7 @@ mod tests {
                     a: a_at,
                     lda: 5,
                     b: b_at,
+                    ldb: kernels.nr,
                     c: c.as_mut_ptr(),
                     ldc: columns,
                     columns,

@@ -137,10 +137,11 @@ pub(super) fn available() -> Vec<Kernels> {
     }
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         all.push(Kernels {
-            nr: NV * Avx2::LANES,
+            // 16 registers hold the sums of 6 × 2 vectors, two of B and one of A. Of 4 × 3, which would
+            // fit just so, the compiler keeps one in memory.
+            nr: 2 * Avx2::LANES,
             lanes: Avx2::LANES,
-            // 16 registers hold the sums of 4 × 3 vectors, three of B and one of A.
-            rows: 4,
+            rows: 6,
             tiles: avx2::TABLE,
             pair_tiles: None,
             streams: avx2_streams::table::<false>(),

@@ -1,8 +1,8 @@
 //! The product in WGSL.
 
 use super::Shape;
-use super::device::{FEW_ROWS, MAX_GRID, Operands, kernel};
-use crate::recording::{Arg, Command, GemmType, Module, Recording, Role, WgslModule};
+use super::device::{FEW_ROWS, MAX_GRID, Operands, kernel, sum_parts};
+use crate::recording::{Arg, Command, GemmType, Module, Recording, WgslModule};
 use crate::work::{DeviceInfo, Tuning};
 
 static WGSL_TILED: WgslModule =
@@ -70,23 +70,12 @@ fn few_rows(operands: &Operands, recording: &mut Recording, device: &DeviceInfo)
     let most = if values.div_ceil(256) > MAX_GRID { 1 } else { k.div_ceil(64) };
     let depth = k.div_ceil((4 * units).div_ceil(groups).min(most));
     let parts = k.div_ceil(depth);
-    let out = match parts {
-        1 => operands.c,
-        _ => recording.buffer("partial", Role::Scratch, (parts * values) as u64 * 4),
-    };
+    let adder = Module::Wgsl(&WGSL_SUM_PARTS);
+    let (out, sums) = sum_parts(recording, adder, operands.c, values, parts);
     let mut rows = kernel(Module::Wgsl(&WGSL_ROWS), "matmul_rows", 256, 0);
     rows.overrides = vec![("is_bf16", f64::from(u8::from(operands.bf16())))];
     let mut args = operands.args(out);
     args.push(Arg::U32(depth as u32));
     let grid = [n.div_ceil(64), parts, batch].map(|groups| groups as u32);
-    let mut commands = vec![Command::Dispatch { kernel: rows, grid, args }];
-    if parts > 1 {
-        let counts = [values, parts].map(|count| Arg::U32(count as u32));
-        commands.push(Command::Dispatch {
-            kernel: kernel(Module::Wgsl(&WGSL_SUM_PARTS), "matmul_sum_parts", 256, 0),
-            grid: [values.div_ceil(256) as u32, 1, 1],
-            args: [Arg::Read(out), Arg::Write(operands.c)].into_iter().chain(counts).collect(),
-        });
-    }
-    commands
+    [Command::Dispatch { kernel: rows, grid, args }].into_iter().chain(sums).collect()
 }

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::rc::Rc;
 
-use breakeven_kernels::recording::ConvShape;
+use breakeven_kernels::recording::{ConvShape, Layout};
 use cudarc::cudnn::{result, sys};
 
 use super::driver::{Buffer, Context, Result, Stream};
@@ -83,7 +83,7 @@ impl Drop for Geometry {
     }
 }
 
-/// What cuDNN wants to know of a convolution: f32, NCHW, FMA arithmetic only.
+/// What cuDNN wants to know of a convolution: f32 in the layout of the images, FMA arithmetic only.
 struct Descriptors {
     x: Tensor,
     w: Filter,
@@ -94,7 +94,10 @@ struct Descriptors {
 impl Descriptors {
     fn new(s: &ConvShape) -> std::result::Result<Self, result::CudnnError> {
         use sys::cudnnDataType_t::CUDNN_DATA_FLOAT as F32;
-        use sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW as NCHW;
+        let format = match s.layout {
+            Layout::Nchw => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW,
+            Layout::Nhwc => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC,
+        };
         let int = |values: [u32; 4]| values.map(|v| v as i32);
         let d = Self {
             x: Tensor(result::create_tensor_descriptor()?),
@@ -106,11 +109,11 @@ impl Descriptors {
         // SAFETY: all four descriptors were just created.
         unsafe {
             let x = int([s.batch, s.c_in, s.height, s.width]);
-            result::set_tensor4d_descriptor(d.x.0, NCHW, F32, x)?;
+            result::set_tensor4d_descriptor(d.x.0, format, F32, x)?;
             let w = int([s.c_out, s.c_in / s.groups, s.kernel_h, s.kernel_w]);
-            result::set_filter4d_descriptor(d.w.0, F32, NCHW, w)?;
+            result::set_filter4d_descriptor(d.w.0, F32, format, w)?;
             let y = int([s.batch, s.c_out, s.out_h(), s.out_w()]);
-            result::set_tensor4d_descriptor(d.y.0, NCHW, F32, y)?;
+            result::set_tensor4d_descriptor(d.y.0, format, F32, y)?;
             let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
             let g = d.geometry.0;
             result::set_convolution2d_descriptor(
