@@ -2,10 +2,8 @@
 
 use crate::work::{DeviceInfo, Tuning};
 
-/// Compute units of a device that does not say.
-const COMPUTE_UNITS: usize = 128;
-/// Most blocks of a CUDA grid along y and z.
-const MAX_GRID: usize = 65_535;
+/// Most blocks along one axis (WGSL everywhere; CUDA along y and z).
+pub(crate) const MAX_GRID: usize = 65_535;
 // Estimates for an H100 or H200. They only order the trials: the fastest trial is chosen by its time.
 
 /// Seconds that each wave of blocks takes beside its products: filling the ring, storing the tile.
@@ -92,7 +90,7 @@ impl Plan {
 /// What is worth a trial: each tile at its best number of parts, and the best tile at its second best;
 /// the most promising first.
 pub(crate) fn plans(tiles: &[Tile], of: &Extent, device: &DeviceInfo) -> Vec<Plan> {
-    let units = device.compute_units.map_or(COMPUTE_UNITS, |units| units as usize);
+    let units = device.units();
     let values = of.rows * of.columns * of.batch;
     let ranked = |tile: &Tile| {
         let fits = |plan: &Plan| {

@@ -359,6 +359,11 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// Compute units; many, where the device does not say.
+    pub(crate) fn units(&self) -> usize {
+        self.compute_units.map_or(128, |units| units as usize)
+    }
+
     /// A CPU of which nothing is known.
     #[cfg(test)]
     pub(crate) fn bare_cpu() -> Self {

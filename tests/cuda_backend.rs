@@ -11,7 +11,7 @@ use std::sync::Arc;
 use breakeven::backend::cuda::Cuda;
 use breakeven::backend::{Backend, BackendError, Device, Mode, Timer};
 use breakeven_kernels::recording::{
-    Arg, BufferId, Command, ConvShape, CudaModule, GemmType, Kernel, LibraryCall, Module,
+    Arg, BufferId, Command, ConvShape, CudaModule, GemmType, Kernel, Layout, LibraryCall, Module,
     Recording, Role, Used, shared,
 };
 use breakeven_kernels::work::{Language, LibraryName, Program};
@@ -310,7 +310,7 @@ fn convolves(device: &mut dyn Device) {
         padding: 1,
         dilation: 2,
         groups: 2,
-        layout: breakeven_kernels::recording::Layout::Nchw,
+        layout: Layout::Nchw,
     };
     // (7 + 2 − 4 − 1)/2 + 1 = 3 rows, (6 + 2 − 2 − 1)/2 + 1 = 3 columns
     let (rows, columns) = (3, 3);
@@ -326,12 +326,32 @@ fn convolves(device: &mut dyn Device) {
             }
         }
     }
-    let mut r = Recording::default();
-    let x = r.upload("x", Role::Input, shared(x));
-    let w = r.upload("w", Role::Constant, shared(w));
-    let y = r.buffer("y", Role::Output, expected.len() as u64 * 4);
-    r.commands.push(Command::Library(LibraryCall::Conv2d { shape, x, w, y }));
-    assert_eq!(run_all(device, r), expected);
+    let mut run = |shape: ConvShape, x: Vec<f32>, w: Vec<f32>| {
+        let mut r = Recording::default();
+        let x = r.upload("x", Role::Input, shared(x));
+        let w = r.upload("w", Role::Constant, shared(w));
+        let y = r.buffer("y", Role::Output, expected.len() as u64 * 4);
+        r.commands.push(Command::Library(LibraryCall::Conv2d { shape, x, w, y }));
+        run_all(device, r)
+    };
+    assert_eq!(run(shape, x.clone(), w.clone()), expected);
+    let turned = run(
+        ConvShape { layout: Layout::Nhwc, ..shape },
+        channels_last(&x, [2, 4, 7, 6]),
+        channels_last(&w, [6, 2, 3, 2]),
+    );
+    assert_eq!(turned, channels_last(&expected, [2, 6, 3, 3]));
+}
+
+/// NCHW values as NHWC.
+fn channels_last(values: &[f32], [n, c, h, w]: [usize; 4]) -> Vec<f32> {
+    let mut turned = Vec::new();
+    for image in 0..n {
+        for pixel in 0..h * w {
+            turned.extend((0..c).map(|channel| values[(image * c + channel) * h * w + pixel]));
+        }
+    }
+    turned
 }
 
 /// One output value of the shape in [`convolves`]: 2 input channels a group, stride, dilation 2.

@@ -40,12 +40,13 @@ fn measured(folder: &Path, arguments: &[&str]) -> (f64, u64) {
         .expect("breakeven starts");
     let (mut peak, mut cpu_s) = (0, 0.0);
     loop {
-        // Fields 14 and 15, in hundredths of a second; the second may hold anything in brackets.
+        // Fields 14 and 15; the second may hold anything in brackets.
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
         let stat = stat.unwrap_or_default();
         if let Some((_, fields)) = stat.rsplit_once(')') {
             let ticks = fields.split_whitespace().skip(11).take(2).map(|t| t.parse::<f64>());
-            cpu_s = ticks.sum::<Result<f64, _>>().expect("numbers") / 100.0;
+            let ticks_per_s = rustix::param::clock_ticks_per_second() as f64;
+            cpu_s = ticks.sum::<Result<f64, _>>().expect("numbers") / ticks_per_s;
         }
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
         let high = status.unwrap_or_default();
@@ -54,6 +55,7 @@ fn measured(folder: &Path, arguments: &[&str]) -> (f64, u64) {
         peak = peak.max(kib.unwrap_or(0) * 1024);
         if let Some(status) = child.try_wait().expect("it can be waited for") {
             assert_eq!(status.code(), Some(0), "{arguments:?}");
+            assert!(cpu_s > 0.0 && peak > 0, "/proc tells nothing of a process");
             return (cpu_s, peak);
         }
         std::thread::sleep(Duration::from_millis(10));

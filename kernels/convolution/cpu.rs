@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::depthwise::Depthwise;
 use super::direct::Direct;
 use super::winograd::Winograd;
-use super::{Layer, depthwise, patches};
+use super::{Layer, patches};
 use crate::matmul::panel::Line;
 use crate::recording::Layout;
 use crate::work::Native;
@@ -14,19 +15,18 @@ pub(super) struct CpuLayer {
     layer: Layer,
     /// Images, from a cache line on, as programs hold them.
     x: Vec<Line>,
-    w: Arc<[f32]>,
     y: Vec<Line>,
     path: Path,
 }
 
 enum Path {
     /// One input channel per filter: too little reuse for a matrix product.
-    Depthwise,
+    Depthwise(Depthwise),
     /// Tiles of positions by filters that fill a register.
     Direct(Box<Direct>),
     /// A matrix product per image and group, whose right operand (the patches) exists only as the panel
-    /// that a thread is about to multiply.
-    Patches,
+    /// that a thread is about to multiply; with the filters packed for it.
+    Patches(Vec<f32>),
     /// Transformed tiles.
     Winograd(Box<Winograd>),
 }
@@ -70,24 +70,24 @@ impl CpuLayer {
     /// A layer over `x` with filters `w`, in one of the ways that suit it.
     pub fn new(layer: Layer, x: &[f32], w: Arc<[f32]>, way: Way) -> Self {
         let path = match way {
-            Way::Depthwise => Path::Depthwise,
-            Way::Patches => Path::Patches,
+            Way::Depthwise => Path::Depthwise(Depthwise::new(layer, &w)),
+            Way::Patches => Path::Patches(patches::pack(&layer, &w)),
             Way::Direct => Path::Direct(Box::new(Direct::new(layer, &w))),
         };
-        Self::with(layer, x, w, path)
+        Self::with(layer, x, path)
     }
 
     /// The same by Winograd's algorithm with tiles of `side × side` outputs.
     pub fn winograd(layer: Layer, x: &[f32], w: Arc<[f32]>, side: usize) -> Self {
-        let path = Path::Winograd(Box::new(Winograd::new(layer, w.clone(), side)));
-        Self::with(layer, x, w, path)
+        let path = Path::Winograd(Box::new(Winograd::new(layer, w, side)));
+        Self::with(layer, x, path)
     }
 
-    fn with(layer: Layer, x: &[f32], w: Arc<[f32]>, path: Path) -> Self {
+    fn with(layer: Layer, x: &[f32], path: Path) -> Self {
         let lines = |len: usize| vec![Line::default(); len.div_ceil(16)];
         let (mut own, y) = (lines(x.len()), lines(layer.y_len()));
         bytemuck::cast_slice_mut(&mut own)[..x.len()].copy_from_slice(x);
-        Self { layer, x: own, w, y, path }
+        Self { layer, x: own, y, path }
     }
 }
 
@@ -96,9 +96,9 @@ impl Native for CpuLayer {
         let x: &[f32] = &bytemuck::cast_slice(&self.x)[..self.layer.x_len()];
         let y: &mut [f32] = &mut bytemuck::cast_slice_mut(&mut self.y)[..self.layer.y_len()];
         match &self.path {
-            Path::Depthwise => depthwise::run(&self.layer, x, &self.w, y),
+            Path::Depthwise(depthwise) => depthwise.run(x, y),
             Path::Direct(direct) => direct.run(x, y),
-            Path::Patches => patches::run(&self.layer, x, &self.w, y),
+            Path::Patches(w) => patches::run(&self.layer, x, w, y),
             Path::Winograd(winograd) => winograd.run(x, y),
         }
         Ok(())

@@ -6,12 +6,13 @@ use super::cpu::Way;
 use super::geometry::Strides;
 use super::input::Images;
 use super::winograd::{SIDES, Winograd};
-use super::{Layer, WINOGRAD, staged};
+use super::{Layer, WINOGRAD, direct, staged};
 use crate::matmul::device::kernel;
 use crate::recording::{
     Arg, BufferId, Command, CudaModule, Kernel, Layout, LibraryCall, Module, Recording, Role,
     WgslModule, shared,
 };
+use crate::tiles::MAX_GRID;
 use crate::work::{DeviceInfo, Implementation, Language, LibraryName, Tuning, Unsupported};
 
 static CUDA: CudaModule = CudaModule {
@@ -30,12 +31,8 @@ static WGSL: WgslModule = WgslModule {
     features: &[],
 };
 
-/// Compute units of a device that does not say.
-const COMPUTE_UNITS: usize = 128;
 /// Blocks a compute unit should get, so that the large 128×128 tiles are worth it.
 const BLOCKS_PER_UNIT: usize = 2;
-/// Most workgroups along one axis (WGSL everywhere; CUDA along y and z).
-const MAX_GRID: usize = 65_535;
 
 /// Whether `implementation` can compute `layer` on `device`.
 pub(super) fn supports(
@@ -48,6 +45,9 @@ pub(super) fn supports(
         && let Err(reason) = Winograd::suits(layer)
     {
         return no(reason.into());
+    }
+    if implementation.language == Language::Native && direct::most_copied(layer) >= 1 << 31 {
+        return no("a row of outputs reads more than 2^31 values with its padding".into());
     }
     let own = matches!(implementation.language, Language::Cuda | Language::Wgsl);
     if own && layer.group_in() > 1 {
@@ -101,8 +101,8 @@ pub(super) fn recording(
     let (layer, is_staged) = (&images.layer, staged::fits(&images.layer, device));
     let w = match language {
         Language::Cuda if is_staged => staged::filters(layer, images.w.clone()),
-        Language::Library(LibraryName::Cudnn) => as_the_images(layer, images.w.clone()),
-        _ => images.w.clone(),
+        Language::Library(LibraryName::OneDnn) => images.w.clone(),
+        _ => as_the_images(layer, images.w.clone()),
     };
     let w = recording.upload("w", Role::Constant, shared(w));
     let y = recording.buffer("y", Role::Output, images.layer.y_len() as u64 * 4);
@@ -120,7 +120,8 @@ pub(super) fn recording(
     recording
 }
 
-/// The filters `w` (KCRS) in the order of the images: KRSC for NHWC, which is what cuDNN takes.
+/// The filters `w` (KCRS) in the order of the images: KRSC for NHWC, which is what cuDNN takes, and which
+/// lets neighbouring products read neighbouring values.
 fn as_the_images(layer: &Layer, w: Arc<[f32]>) -> Arc<[f32]> {
     if layer.0.layout == Layout::Nchw {
         return w;
@@ -167,7 +168,11 @@ fn gathered(
         s.out_w(),
     ];
     let strides = Strides::of(s);
-    let strides = strides.x.into_iter().chain(strides.y);
+    let products = match s.layout {
+        Layout::Nchw => [s.kernel_h * s.kernel_w, 1],
+        Layout::Nhwc => [1, layer.group_in() as u32],
+    };
+    let strides = strides.x.into_iter().chain(strides.y).chain(products);
     let buffers = [Arg::Read(operands.x), Arg::Read(operands.w), Arg::Write(operands.y)];
     let args = buffers.into_iter().chain(sizes.into_iter().chain(strides).map(Arg::U32)).collect();
     Command::Dispatch { kernel, grid, args }
@@ -187,7 +192,7 @@ fn kernel_and_grid(layer: &Layer, language: Language, device: &DeviceInfo) -> (K
     }
     let columns = layer.0.batch as usize * layer.positions();
     let tiles = |tile: usize| [columns.div_ceil(tile), layer.group_out().div_ceil(tile)];
-    let units = device.compute_units.map_or(COMPUTE_UNITS, |units| units as usize);
+    let units = device.units();
     let groups = layer.0.groups as usize;
     let large = tiles(128).iter().product::<usize>() * groups >= BLOCKS_PER_UNIT * units;
     let (kernel, tile) = match language {

@@ -39,6 +39,8 @@ pub(super) struct Direct {
 #[derive(Debug, Clone, Copy)]
 struct View {
     copied: bool,
+    /// Rows of the image from one copied row to the next: only those under taps are copied.
+    step: usize,
     /// Elements from one channel, row, column to the next.
     channel: usize,
     row: usize,
@@ -88,7 +90,8 @@ impl Direct {
             let (channel, tap) = tap_of(k);
             let [ky, kx] = [tap / shape.kernel_w as usize, tap % shape.kernel_w as usize]
                 .map(|tap| tap * shape.dilation as usize);
-            (channel * view.channel + ky * view.row + kx * view.column) as u32
+            let offset = channel * view.channel + ky / view.step * view.row + kx * view.column;
+            u32::try_from(offset).expect("`supports` refuses larger copies")
         };
         let offsets = (0..layer.depth()).map(offset).collect();
         Self { layer, filters, view, offsets }
@@ -152,7 +155,7 @@ impl Direct {
         let span = |outputs: usize, taps: u32| {
             (outputs - 1) * shape.stride as usize + ((taps - 1) * shape.dilation) as usize + 1
         };
-        let rows = span(part.rows.len(), shape.kernel_h);
+        let rows = (span(part.rows.len(), shape.kernel_h) - 1) / view.step + 1;
         let columns = span(part.columns.len(), shape.kernel_w);
         let needed = self.copied_len();
         if lines.len() * 16 < needed {
@@ -175,7 +178,7 @@ impl Direct {
             for row in 0..rows {
                 // In increasing order: a row may leave anything where the next one will lie.
                 let to = &mut words[plane * view.channel + row * view.row..];
-                let at = first_row + row as i64;
+                let at = first_row + (row * view.step) as i64;
                 if count == 0 || !(0..height as i64).contains(&at) {
                     to[..columns * run].fill(0.0);
                     continue;
@@ -313,13 +316,25 @@ impl Direct {
     }
 }
 
-/// The shape as the sums see it: one row of all pixels, where rows do not matter.
+/// The shape as the sums see it: one row of all pixels, where rows do not matter; of all images, where they
+/// lie together.
 fn seen(shape: &ConvShape) -> ConvShape {
-    if is_pointwise(shape) {
-        ConvShape { height: 1, width: shape.height * shape.width, ..*shape }
-    } else {
-        *shape
+    let pixels = shape.height * shape.width;
+    match shape.layout {
+        _ if !is_pointwise(shape) => *shape,
+        Layout::Nhwc => ConvShape { batch: 1, height: 1, width: shape.batch * pixels, ..*shape },
+        Layout::Nchw => ConvShape { height: 1, width: pixels, ..*shape },
     }
+}
+
+/// Elements of the largest copy of rows that a task may need: a row of outputs, and all rows under it.
+pub(super) fn most_copied(layer: &Layer) -> u64 {
+    let shape = &layer.0;
+    let row = u64::from(shape.width) + 2 * u64::from(shape.padding);
+    if shape.padding == 0 {
+        return 0;
+    }
+    row.saturating_mul(layer.group_in() as u64).saturating_mul(u64::from(shape.kernel_h))
 }
 
 impl View {
@@ -336,9 +351,12 @@ impl View {
         let columns = (BLOCK / per_column / stride).max(set.rows).min(out_w);
         let columns = out_w.div_ceil(out_w.div_ceil(columns));
         let columns = columns.next_multiple_of(set.rows).min(out_w);
-        let rows = (BLOCK / (per_column * columns * stride)).clamp(1, out_h);
+        // Rows between distant taps serve other rows of outputs alone.
+        let step = if copied { shape.dilation as usize } else { 1 };
+        let rows = if step == 1 { BLOCK / (per_column * columns * stride) } else { 1 };
+        let rows = rows.clamp(1, out_h);
         let rows = out_h.div_ceil(out_h.div_ceil(rows));
-        let mut view = Self { copied, channel: 0, row: 0, column: 0, block: [rows, columns] };
+        let mut view = Self { copied, step, channel: 0, row: 0, column: 0, block: [rows, columns] };
         let pitch = (columns - 1) * stride + ((shape.kernel_w - 1) * shape.dilation) as usize + 1;
         let (width, height) = (shape.width as usize, shape.height as usize);
         (view.channel, view.row, view.column) = match (shape.layout, copied) {
@@ -350,9 +368,9 @@ impl View {
         view
     }
 
-    /// Rows of the image under a task's positions.
+    /// Copied rows under a task's positions.
     fn rows_copied(&self, shape: &ConvShape) -> usize {
-        let taps = ((shape.kernel_h - 1) * shape.dilation) as usize + 1;
-        (self.block[0] - 1) * shape.stride as usize + taps
+        let taps = ((shape.kernel_h - 1) * shape.dilation) as usize;
+        ((self.block[0] - 1) * shape.stride as usize + taps) / self.step + 1
     }
 }

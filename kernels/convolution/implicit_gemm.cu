@@ -11,6 +11,8 @@ struct Geometry {
     u32 x_channel, x_row, x_column;
     // Elements from one filter and position of y to the next.
     u32 y_filter, y_position;
+    // Products of an output value from one channel and tap to the next.
+    u32 k_channel, k_tap;
 };
 
 // Where an output position reads: its image and the coordinates under the first tap.
@@ -66,7 +68,8 @@ DEVICE void convolve(const float* x, const float* w, float* y, const Geometry& g
             const u32 row = row0 + index / slab, wk = k0 + index % slab;
             w_next[i] = row < filters && wk < depth ? w[row * depth + wk] : 0.0f;
             const u32 xk = k0 + index / tile;
-            const u32 channel = group * channels + xk / taps, tap = xk % taps;
+            const u32 channel = group * channels + xk / g.k_channel % channels;
+            const u32 tap = xk / g.k_tap % taps;
             x_next[i] = xk < depth && my_column < columns
                             ? under_tap(g, x, place, channel, tap / g.kernel_w, tap % g.kernel_w)
                             : 0.0f;
@@ -128,10 +131,10 @@ DEVICE void convolve(const float* x, const float* w, float* y, const Geometry& g
 #define GEOMETRY                                                                                 \
     u32 batch, u32 c_in, u32 height, u32 width, u32 c_out, u32 kernel_h, u32 kernel_w,           \
         u32 stride, u32 padding, u32 dilation, u32 groups, u32 out_h, u32 out_w, u32 x_channel,  \
-        u32 x_row, u32 x_column, u32 y_filter, u32 y_position
+        u32 x_row, u32 x_column, u32 y_filter, u32 y_position, u32 k_channel, u32 k_tap
 #define GIVEN                                                                                    \
     {batch, c_in, height, width, c_out, kernel_h, kernel_w, stride, padding, dilation, groups,   \
-     out_h, out_w, x_channel, x_row, x_column, y_filter, y_position}
+     out_h, out_w, x_channel, x_row, x_column, y_filter, y_position, k_channel, k_tap}
 
 extern "C" __global__ void __launch_bounds__(256)
 convolution_128(const float* x, const float* w, float* y, GEOMETRY) {

@@ -25,6 +25,9 @@ struct Geometry {
     // Elements from one filter and position of y to the next.
     y_filter: u32,
     y_position: u32,
+    // Products of an output value from one channel and tap to the next.
+    k_channel: u32,
+    k_tap: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -97,9 +100,10 @@ fn convolution(
                 weight(w_first, row + 3u, wk, filters, depth),
             );
             let xk = k0 + index / 16u;
-            let channel = group.z * channels + xk / taps;
-            let ky = xk % taps / g.kernel_w;
-            let kx = xk % taps % g.kernel_w;
+            let channel = group.z * channels + xk / g.k_channel % channels;
+            let tap = xk / g.k_tap % taps;
+            let ky = tap / g.kernel_w;
+            let kx = tap % g.kernel_w;
             var values = vec4<f32>();
             if (xk < depth) {
                 values = vec4<f32>(

@@ -129,15 +129,16 @@ impl Set {
     }
 }
 
-/// A body for each row below `R`: a loop this long the compiler leaves a loop, its sums in memory.
+/// A body for each number below `bound`: a loop this long the compiler leaves a loop, its sums in memory.
 macro_rules! unrolled {
-    ($($n:literal)*; |$row:ident| $body:block) => {
+    ($($n:literal)*; $bound:expr; |$i:ident| $body:block) => {
         $({
-            const $row: usize = $n;
-            if $row < R $body
+            const $i: usize = $n;
+            if $i < $bound $body
         })*
     };
 }
+pub(super) use unrolled;
 
 /// # Safety
 /// As [`Set::tile`]; the CPU has the instructions of `L`.
@@ -156,7 +157,7 @@ pub(super) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
             // Three rows to an address: those of all rows would leave no register for anything else.
             let at = |row: usize| x.wrapping_add(row * t.x_stride);
             let x = [at(0), at(3), at(6), at(9)];
-            unrolled!(0 1 2 3 4 5 6 7 8 9 10 11; |ROW| {
+            unrolled!(0 1 2 3 4 5 6 7 8 9 10 11; R; |ROW| {
                 let value = L::splat(x[ROW / 3].add(ROW % 3 * t.x_stride));
                 for (sum, filter) in sums[ROW].iter_mut().zip(filters) {
                     *sum = L::fma(value, filter, *sum);
@@ -164,7 +165,7 @@ pub(super) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
             });
             w = w.add(V * L::LANES);
         }
-        unrolled!(0 1 2 3 4 5 6 7 8 9 10 11; |ROW| {
+        unrolled!(0 1 2 3 4 5 6 7 8 9 10 11; R; |ROW| {
             for (v, sum) in sums[ROW].iter().enumerate() {
                 L::store(t.y.add(ROW * t.y_stride + v * L::LANES), *sum);
             }

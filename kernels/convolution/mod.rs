@@ -49,7 +49,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cpu/simd",
         language: Language::Native,
-        summary: "direct sums over tiles of positions and filters",
+        summary: "direct sums over tiles of positions and filters, or products over packed patches",
     },
     Implementation {
         name: WINOGRAD,
@@ -64,7 +64,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cuda/implicit-gemm",
         language: Language::Cuda,
-        summary: "matrix product whose right operand is gathered from the image into shared memory",
+        summary: "matrix product, one operand gathered from the image into shared memory",
     },
     Implementation {
         name: "cuda/cudnn",

@@ -10,7 +10,23 @@ use crate::matmul::panel::{self, Left, Sizes};
 use crate::matmul::simd::fetch;
 use crate::recording::ConvShape;
 
-/// All images in the current rayon pool; `w` is KCRS.
+/// Words between the filters of a packed `w`: rows a power of two apart would crowd into a few sets of the
+/// first cache level.
+fn pitch(layer: &Layer) -> usize {
+    layer.depth().next_multiple_of(16) + 16
+}
+
+/// The filters `w` (KCRS) as [`run`] reads them.
+pub(super) fn pack(layer: &Layer, w: &[f32]) -> Vec<f32> {
+    let (depth, pitch) = (layer.depth(), pitch(layer));
+    let mut words = vec![0.0; w.len() / depth * pitch];
+    for (words, w) in words.chunks_exact_mut(pitch).zip(w.chunks_exact(depth)) {
+        words[..depth].copy_from_slice(w);
+    }
+    words
+}
+
+/// All images in the current rayon pool; `w` comes from [`pack`].
 pub(super) fn run(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
     let shape = &layer.0;
     let (groups, channels) = (shape.groups as usize, layer.group_in());
@@ -20,7 +36,8 @@ pub(super) fn run(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
         n: layer.positions(),
         pairs: false,
     };
-    let filters = Left { words: w, rows: layer.group_out(), depth: layer.depth() };
+    let filters =
+        Left { words: w, rows: layer.group_out(), depth: layer.depth(), pitch: pitch(layer) };
     let plane = (shape.height * shape.width) as usize;
     if is_pointwise(shape) {
         let at = |product: usize, channel: usize, first: usize| {

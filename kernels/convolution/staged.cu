@@ -151,9 +151,9 @@ DEVICE void convolve_pixels(const float* x, const float* w, const Tap* taps, flo
         const u32 row = row0 + i, image = row / positions, position = row % positions;
         const u32 at_y = position / g.out_w * g.stride, at_x = position % g.out_w * g.stride;
         const u32 pixel = (image * g.height + at_y - g.padding) * g.width + at_x - g.padding;
-        // Where there is no position, a row far below the image.
+        // Where there is no position, a row below every image.
         corners[i] = make_uint2(pixel * g.c_in + group * channels,
-                                row < all ? at_y << 16 | at_x : 0xc0000000);
+                                row < all ? at_y << 16 | at_x : 1u << 31);
     }
     __syncthreads();
 

@@ -8,7 +8,7 @@ use super::geometry::Strides;
 use crate::matmul::cuda::SUMS;
 use crate::matmul::device::{kernel, sum_parts};
 use crate::recording::{Arg, Command, CudaModule, Layout, Module, Recording, Role, shared};
-use crate::tiles::{Extent, Plan, Tile, plans};
+use crate::tiles::{Extent, MAX_GRID, Plan, Tile, plans};
 use crate::work::{DeviceInfo, Tuning};
 
 static MODULE: CudaModule = CudaModule {
@@ -19,9 +19,6 @@ static MODULE: CudaModule = CudaModule {
         (90, include_str!("../ptx/convolution_staged.sm_90.ptx")),
     ],
 };
-
-/// Most blocks of a CUDA grid along y and z.
-const MAX_GRID: usize = 65_535;
 
 /// Where the products of an output value are a multiple of 4.
 const ALIGNED: [Tile; 3] = [
@@ -129,7 +126,10 @@ fn taps(layer: &Layer) -> Arc<[u32]> {
     let products = (0..layer.depth()).map(|k| {
         let (channel, tap) = product(layer, k);
         let [y, x] = [tap / s.kernel_w, tap % s.kernel_w].map(|tap| tap * s.dilation);
-        [channel * strides.x[0] + y * strides.x[1] + x * strides.x[2], y, x, 0]
+        // Beside the image it may wrap, as the kernel's own sum then does.
+        let steps = [channel, y, x].into_iter().zip(strides.x);
+        let offset = steps.fold(0u32, |at, (n, stride)| at.wrapping_add(n.wrapping_mul(stride)));
+        [offset, y, x, 0]
     });
     products.flatten().collect()
 }

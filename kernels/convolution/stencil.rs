@@ -2,6 +2,7 @@
 //! together, because they share most of what they read. Everything is read where it lies.
 #![expect(unsafe_code, reason = "SIMD intrinsics and raw addresses")]
 
+use super::lanes::unrolled;
 use super::masked::Masked;
 use crate::matmul::simd::Portable;
 use crate::recording::ConvShape;
@@ -36,10 +37,10 @@ pub(super) struct Stencil<'a> {
 }
 
 /// # Safety
-/// The CPU has the instruction set. There are inputs for all taps of all outputs; of each, `first` elements
-/// on, a register is valid (of planes twice as much for stride 2), or of `columns` those of the image, or
-/// of pixels `lanes`. So are all weights and `lanes` elements of each output, which no other thread touches
-/// meanwhile.
+/// The CPU has the instruction set. There are inputs for all taps of all outputs. Of each is valid what lanes
+/// and taps reach: of planes `stride · lanes of a register + taps − 1` elements from `first` on, or, with
+/// `columns`, those of the image; of pixels `lanes` from `first` on. So are all weights and `lanes` elements
+/// of each output, which no other thread touches meanwhile.
 pub(super) type StencilFn = unsafe fn(&Stencil<'_>);
 
 /// Outputs computed together; or one.
@@ -106,16 +107,6 @@ const WITHIN: u8 = 0;
 const BEYOND: u8 = 1;
 const CHANNELS: u8 = 2;
 
-/// A body for each input below the last: a loop this long the compiler leaves a loop, its sums in memory.
-macro_rules! unrolled {
-    ($($n:literal)*; |$input:ident| $body:block) => {
-        $({
-            const $input: usize = $n;
-            if $input < (N - 1) * S + K $body
-        })*
-    };
-}
-
 /// `N` outputs of filters of `K` taps a side, stride `S`.
 ///
 /// # Safety
@@ -148,7 +139,7 @@ where
                 let at = s.w.add(tap * s.w_strides[1] + k * s.w_strides[0]);
                 *weight = if OF == CHANNELS { L::load_some(at, lanes) } else { L::splat(at) };
             }
-            unrolled!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; |INPUT| {
+            unrolled!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; (N - 1) * S + K; |INPUT| {
                 let from = (*inputs.add(INPUT)).wrapping_offset(first);
                 let mut value = read(from, 0);
                 if OF != CHANNELS && S == 2 {

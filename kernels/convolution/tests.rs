@@ -245,4 +245,21 @@ proptest! {
         prop_assume!(span(kernel.1) <= size.1 + 2 * padding);
         verify(shape);
     }
+
+    #[test]
+    fn any_depthwise_layer_is_right(batch in 1u32..3, channels in 1u32..40, filters in 1u32..3,
+                                    size in (1u32..30, 1u32..80), kernel in 1u32..8,
+                                    stride in 1u32..4, padding in 0u32..12, dilation in 0u32..4) {
+        let shape = ConvShape {
+            stride,
+            padding,
+            // Mostly 1.
+            dilation: dilation.saturating_sub(1).max(1),
+            groups: channels,
+            ..layer(batch, channels, size, channels * filters, (kernel, kernel))
+        };
+        let span = shape.dilation * (kernel - 1) + 1;
+        prop_assume!(span <= size.0.min(size.1) + 2 * padding);
+        verify(shape);
+    }
 }

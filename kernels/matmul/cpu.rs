@@ -88,7 +88,7 @@ impl Native for CpuProduct {
                     if *pairs { a.pairs_along(row * k, k, words) } else { a.read(row * k, words) }
                 });
                 let words = a.words(k, *pairs).unwrap_or(left);
-                let left = Left { words, rows: m, depth };
+                let left = Left { words, rows: m, depth, pitch: depth };
                 let sizes = Sizes { products: batch, left_operands: batch, n, pairs: *pairs };
                 if *pairs {
                     let read = |p: usize, row: usize, first: usize, words: &mut [f32]| {

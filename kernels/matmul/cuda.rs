@@ -52,8 +52,6 @@ static ROWS: CudaModule = CudaModule {
 /// Adds the sums of parts along k.
 pub(crate) const SUMS: Module = Module::Cuda(&ROWS);
 
-/// Compute units of a device that does not say.
-const COMPUTE_UNITS: usize = 128;
 /// Threads of a block of `rows.cu`, and bytes of a row of B that one reads.
 const ROWS_THREADS: u32 = 512;
 const ROWS_BYTES: usize = 64;
@@ -146,7 +144,7 @@ fn ways(shape: &Shape, device: &DeviceInfo) -> Vec<Way> {
 /// Values along k of a part of `rows.cu`: all of them where there are columns enough for half the
 /// device, else so many that every part is worth its sums.
 fn rows_depth(shape: &Shape, device: &DeviceInfo) -> usize {
-    let units = device.compute_units.map_or(COMPUTE_UNITS, |units| units as usize);
+    let units = device.units();
     let blocks = shape.n.div_ceil(ROWS_BYTES / shape.operand_bytes()) * shape.batch;
     let most = (shape.k / 1024).clamp(1, 16);
     let parts = if 2 * blocks >= units { 1 } else { (units / blocks).clamp(1, most) };

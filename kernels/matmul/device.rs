@@ -5,12 +5,11 @@ use super::{Shape, cuda, wgsl};
 use crate::recording::{
     Arg, BufferId, Command, GemmType, Kernel, LibraryCall, Module, Recording, Role,
 };
+use crate::tiles::MAX_GRID;
 use crate::work::{DeviceInfo, Implementation, Language, LibraryName, Tuning, Unsupported};
 
 /// Rows up to which B is streamed instead of tiled.
 pub(super) const FEW_ROWS: usize = 8;
-/// Most workgroups along one axis (WGSL everywhere; CUDA along y and z).
-pub(super) const MAX_GRID: usize = 65_535;
 
 /// Whether `implementation` can compute `shape` on `device`.
 pub(super) fn supports(

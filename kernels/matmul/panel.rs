@@ -22,7 +22,7 @@ const MIN_TASK_ROWS: usize = 64;
 #[repr(C, align(64))]
 pub(crate) struct Line([f32; 16]);
 
-/// Left operands: matrices of `rows × depth` words, row-major, one after the other.
+/// Left operands: matrices of `rows × depth` words, row-major (rows `pitch` apart), one after the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Left<'a> {
     /// All words.
@@ -31,6 +31,8 @@ pub(crate) struct Left<'a> {
     pub rows: usize,
     /// Words of each row.
     pub depth: usize,
+    /// Words from one row to the next.
+    pub pitch: usize,
 }
 
 /// Sizes of a list of products C = A·B.
@@ -70,7 +72,7 @@ pub(crate) fn product(
     let kernels = Kernels::get();
     let Sizes { products, n, .. } = sizes;
     assert_eq!(c.len(), products * a.rows * n, "C has the size of all products");
-    assert_eq!(a.words.len(), sizes.left_operands * a.rows * a.depth, "so has A");
+    assert_eq!(a.words.len(), sizes.left_operands * a.rows * a.pitch, "so has A");
     assert!(!sizes.pairs || kernels.has_bf16_pairs(), "pairs need the instruction");
     // Panels of like width: a narrow last one would starve the registers.
     let vectors = n.div_ceil(kernels.lanes);
@@ -154,7 +156,7 @@ impl Part {
             for (panel, first) in self.columns.clone().step_by(self.width).enumerate() {
                 let b = &words[panel * DEPTH * kernels.nr..];
                 for row in self.rows.clone().step_by(kernels.rows) {
-                    let a_words = &a.words[(first_a + row) * a.depth + k..];
+                    let a_words = &a.words[(first_a + row) * a.pitch + k..];
                     let c_first = (self.product * a.rows + row) * sizes.n + first;
                     // SAFETY: `depth` words of each row of A and `depth` rows of the panel exist;
                     // the rows and columns from `c_first` on lie in C (its length was checked)
@@ -163,7 +165,7 @@ impl Part {
                         let tile = Tile {
                             depth,
                             a: a_words.as_ptr(),
-                            lda: a.depth,
+                            lda: a.pitch,
                             b: b.as_ptr(),
                             ldb: kernels.nr,
                             c: target.0.add(c_first),

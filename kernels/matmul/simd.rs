@@ -147,10 +147,14 @@ pub(crate) trait Lanes {
 #[inline(always)]
 pub(crate) fn fetch(p: *const u8, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
-    for at in (0..bytes).step_by(64) {
+    {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a hint that never faults; every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.wrapping_add(at).cast()) };
+        let before = p.addr() % 64;
+        for at in (0..before + bytes).step_by(64) {
+            let line = p.wrapping_sub(before).wrapping_add(at);
+            // SAFETY: a hint that never faults; every x86-64 has it.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) };
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (p, bytes);

@@ -1,8 +1,9 @@
 //! The product in WGSL.
 
 use super::Shape;
-use super::device::{FEW_ROWS, MAX_GRID, Operands, kernel, sum_parts};
+use super::device::{FEW_ROWS, Operands, kernel, sum_parts};
 use crate::recording::{Arg, Command, GemmType, Module, Recording, WgslModule};
+use crate::tiles::MAX_GRID;
 use crate::work::{DeviceInfo, Tuning};
 
 static WGSL_TILED: WgslModule =
@@ -16,9 +17,6 @@ static WGSL_ROWS: WgslModule =
     WgslModule { name: "matmul/rows", source: include_str!("rows.wgsl"), features: &[] };
 static WGSL_SUM_PARTS: WgslModule =
     WgslModule { name: "matmul/sum_parts", source: include_str!("sum_parts.wgsl"), features: &[] };
-
-/// Compute units of a device that does not say.
-const COMPUTE_UNITS: usize = 128;
 
 /// Whether 128×128 tiles that move 16 bytes at a time can make `shape`.
 fn has_large_tiles(shape: &Shape) -> bool {
@@ -64,7 +62,7 @@ pub(super) fn commands(
 fn few_rows(operands: &Operands, recording: &mut Recording, device: &DeviceInfo) -> Vec<Command> {
     let Shape { n, k, batch, .. } = operands.shape;
     let values = operands.shape.c_len();
-    let units = device.compute_units.map_or(COMPUTE_UNITS, |units| units as usize);
+    let units = device.units();
     let groups = n.div_ceil(64) * batch;
     // A part of fewer than 64 rows of B would not repay writing and adding its sums.
     let most = if values.div_ceil(256) > MAX_GRID { 1 } else { k.div_ceil(64) };

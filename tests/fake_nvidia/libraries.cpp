@@ -38,6 +38,7 @@ void scribble(void* workspace, size_t bytes) {
 
 struct Dims {
     int d[4];
+    int format = 0;
 };
 struct Geometry {
     int pad[2], step[2], spacing[2], mode, groups = 1, math = 0;
@@ -115,13 +116,14 @@ int cudnnDestroy(void* handle) { return delete (Dnn*)handle, 0; }
 int cudnnSetStream(void* handle, void* stream) { return ((Dnn*)handle)->stream = stream, 0; }
 int cudnnCreateTensorDescriptor(void** out) { return *out = new Dims, 0; }
 int cudnnDestroyTensorDescriptor(void* d) { return delete (Dims*)d, 0; }
+// Formats: 0 is NCHW, 1 is NHWC.
 int cudnnSetTensor4dDescriptor(Dims* t, int format, int type, int n, int c, int h, int w) {
-    return format || type ? 1 : (*t = {{n, c, h, w}}, 0);
+    return format > 1 || type ? 1 : (*t = {{n, c, h, w}, format}, 0);
 }
 int cudnnCreateFilterDescriptor(void** out) { return *out = new Dims, 0; }
 int cudnnDestroyFilterDescriptor(void* d) { return delete (Dims*)d, 0; }
 int cudnnSetFilter4dDescriptor(Dims* f, int type, int format, int k, int c, int h, int w) {
-    return format || type ? 1 : (*f = {{k, c, h, w}}, 0);
+    return format > 1 || type ? 1 : (*f = {{k, c, h, w}, format}, 0);
 }
 int cudnnCreateConvolutionDescriptor(void** out) { return *out = new Geometry, 0; }
 int cudnnDestroyConvolutionDescriptor(void* d) { return delete (Geometry*)d, 0; }
@@ -159,10 +161,12 @@ int cudnnConvolutionForward(Dnn* handle, const float* alpha, Dims* xd, const flo
     if (algo != 1 || bytes < WORKSPACE || *alpha != 1 || *beta != 0 || g.math != 3 || g.mode != 1)
         return 1;
     const Dims X = *xd, W = *wd, Y = *yd;
+    if (X.format != W.format || X.format != Y.format) return 1;
     std::function<void()> work = [=] {
         scribble(workspace, bytes);
         const auto at = [](const Dims& t, int a, int b, int c, int d) {
-            return ((a * t.d[1] + b) * t.d[2] + c) * t.d[3] + d;
+            return t.format ? ((a * t.d[2] + c) * t.d[3] + d) * t.d[1] + b
+                            : ((a * t.d[1] + b) * t.d[2] + c) * t.d[3] + d;
         };
         for (int n = 0; n < Y.d[0]; n++)
             for (int k = 0; k < Y.d[1]; k++)
