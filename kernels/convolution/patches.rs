@@ -68,7 +68,7 @@ pub(super) fn run(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
         read_taps(shape, channel_of(product, k), (k % taps) as u32, first as u32, words);
     };
     let soon = |product: usize, k: usize, columns: Range<usize>| {
-        if k % taps == 0 {
+        if k.is_multiple_of(taps) {
             let x = &channel_of(product, k)[rows_under(shape, columns)];
             fetch(x.as_ptr().cast(), size_of_val(x));
         }
