@@ -116,7 +116,7 @@ unsafe fn transpose_avx2(b: &Block) {
         let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
         _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes)
     };
-    let (read, write) = (mask(b.columns), mask(b.width));
+    let read = mask(b.columns);
     let mut r = [_mm256_setzero_ps(); 8];
     for (i, r) in r.iter_mut().enumerate().take(b.rows) {
         // SAFETY: the caller vouches for `columns` elements of each row.
@@ -142,7 +142,9 @@ unsafe fn transpose_avx2(b: &Block) {
     }
     for (j, column) in columns.iter().enumerate().take(b.columns) {
         // SAFETY: the caller vouches for `width` elements of each written row.
-        unsafe { _mm256_maskstore_ps(b.to.add(j * b.to_stride), write, *column) };
+        unsafe {
+            Avx2::store_some(b.to.add(j * b.to_stride), *column, Avx2::mask(0..b.width as isize))
+        };
     }
 }
 
