@@ -115,6 +115,16 @@ DEVICE void copy_async_4_or_zero(void* shared, const void* global, bool valid) {
 }
 
 // Closes the group of copies that this thread has started since the last commit.
+// Four floats or, where they are not `vectors` of 16 bytes, one.
+template <bool vectors>
+DEVICE void copy_async_floats_or_zero(float* shared, const float* global, bool valid) {
+    if (vectors) {
+        copy_async_16_or_zero(shared, global, valid);
+    } else {
+        copy_async_4_or_zero(shared, global, valid);
+    }
+}
+
 DEVICE void copy_async_commit() {
 #if DEVICE_ARCH >= 80
     asm volatile("cp.async.commit_group;\n" ::: "memory");

@@ -46,8 +46,12 @@ pub(super) fn supports(
     {
         return no(reason.into());
     }
-    if implementation.language == Language::Native && direct::most_copied(layer) >= 1 << 31 {
-        return no("a row of outputs reads more than 2^31 values with its padding".into());
+    let copied = direct::most_copied(layer);
+    if implementation.language == Language::Native && copied >= 1 << 31 {
+        return no(format!(
+            "a row of outputs reads {copied} values with its padding, more than 2^31; \
+             give less padding or fewer channels"
+        ));
     }
     let own = matches!(implementation.language, Language::Cuda | Language::Wgsl);
     if own && layer.group_in() > 1 {

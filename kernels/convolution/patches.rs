@@ -10,10 +10,11 @@ use crate::matmul::panel::{self, Left, Sizes};
 use crate::matmul::simd::fetch;
 use crate::recording::ConvShape;
 
-/// Words between the filters of a packed `w`: rows a power of two apart would crowd into a few sets of the
-/// first cache level.
+/// Words between the filters of a packed `w`: multiples of several cache lines apart they would crowd into a
+/// few sets of the first cache level.
 fn pitch(layer: &Layer) -> usize {
-    layer.depth().next_multiple_of(16) + 16
+    let depth = layer.depth();
+    if depth.is_multiple_of(64) { depth + 16 } else { depth }
 }
 
 /// The filters `w` (KCRS) as [`run`] reads them.

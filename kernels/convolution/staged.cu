@@ -76,11 +76,7 @@ DEVICE void convolve(const float* x, const float* w, const Tap* taps, float* y, 
             const bool valid = row0 + row < filters && k0 + k < end;
             const float* from = valid ? w + (row0 + row) * g.depth + k0 + k : w;
             float* there = to + row * register_slab_stride + k;
-            if (vectors) {
-                copy_async_16_or_zero(there, from, valid);
-            } else {
-                copy_async_4_or_zero(there, from, valid);
-            }
+            copy_async_floats_or_zero<vectors>(there, from, valid);
         }
         float* there = to + w_floats + my_first * tile_n + my_column;
 #pragma unroll
@@ -126,6 +122,16 @@ DEVICE void convolve(const float* x, const float* w, const Tap* taps, float* y, 
     }
 }
 
+// Of output position `row`, counted over all images, the element of `channel` under the first tap, and that
+// tap's row and column (16 bits each, counted from the corner of the padding).
+DEVICE uint2 corner_of(const Geometry& g, u32 row, u32 channel) {
+    const u32 positions = g.out_h * g.out_w, image = row / positions, position = row % positions;
+    const u32 at_y = position / g.out_w * g.stride, at_x = position % g.out_w * g.stride;
+    const u32 pixel = (image * g.height + at_y - g.padding) * g.width + at_x - g.padding;
+    // Where there is no position, a row below every image.
+    return make_uint2(pixel * g.c_in + channel, image < g.batch ? at_y << 16 | at_x : 1u << 31);
+}
+
 // NHWC: rows are the output positions of all images, columns the group's filters, so that all is read and
 // written along memory. w is `[group][product of an output value][filter]`, the products pixel by pixel.
 // Warps as above. `vectors`: a group's channels and filters are multiples of 4.
@@ -136,24 +142,18 @@ DEVICE void convolve_pixels(const float* x, const float* w, const Tap* taps, flo
     const u32 x_floats = tile_m * register_slab_stride, w_floats = register_slab * tile_n;
     float* shared = dynamic_shared<float>();
     const u32 filters = g.c_out / g.groups, channels = g.c_in / g.groups;
-    const u32 positions = g.out_h * g.out_w, all = g.batch * positions;
+    const u32 all = g.batch * g.out_h * g.out_w;
     const u32 row0 = blockIdx.x * tile_m, column0 = blockIdx.y * tile_n;
     const u32 group = blockIdx.z % g.groups, first = blockIdx.z / g.groups * g.part;
     const u32 end = min(g.depth, first + g.part);
     w += static_cast<u64>(group) * g.depth * filters;
     y += static_cast<u64>(blockIdx.z / g.groups) * all * g.c_out;
 
-    // Of each row the first tap's element, and its row and column (16 bits each, counted from the corner
-    // of the padding): in registers they would crowd out the sums.
+    // In registers they would crowd out the sums.
     __shared__ uint2 corners[tile_m];
     const u32 thread = threadIdx.x;
     for (u32 i = thread; i < tile_m; i += 256) {
-        const u32 row = row0 + i, image = row / positions, position = row % positions;
-        const u32 at_y = position / g.out_w * g.stride, at_x = position % g.out_w * g.stride;
-        const u32 pixel = (image * g.height + at_y - g.padding) * g.width + at_x - g.padding;
-        // Where there is no position, a row below every image.
-        corners[i] = make_uint2(pixel * g.c_in + group * channels,
-                                row < all ? at_y << 16 | at_x : 1u << 31);
+        corners[i] = corner_of(g, row0 + i, group * channels);
     }
     __syncthreads();
 
@@ -173,11 +173,7 @@ DEVICE void convolve_pixels(const float* x, const float* w, const Tap* taps, flo
             const bool valid = k < end && at_y < g.height && at_x < g.width;
             const float* from = valid ? x + (corner.x + tap.x) : x;
             float* there = to + row * register_slab_stride + my_k;
-            if (vectors) {
-                copy_async_16_or_zero(there, from, valid);
-            } else {
-                copy_async_4_or_zero(there, from, valid);
-            }
+            copy_async_floats_or_zero<vectors>(there, from, valid);
         }
 #pragma unroll
         for (u32 i = 0; i < w_floats / step / 256; i++) {
@@ -185,11 +181,7 @@ DEVICE void convolve_pixels(const float* x, const float* w, const Tap* taps, flo
             const u32 row = k0 + index / tile_n, column = column0 + index % tile_n;
             const bool valid = row < end && column < filters;
             const float* from = valid ? w + row * filters + column : w;
-            if (vectors) {
-                copy_async_16_or_zero(to + x_floats + index, from, valid);
-            } else {
-                copy_async_4_or_zero(to + x_floats + index, from, valid);
-            }
+            copy_async_floats_or_zero<vectors>(to + x_floats + index, from, valid);
         }
         copy_async_commit();
     };

@@ -97,7 +97,7 @@ impl Kernels {
     /// Computes `rows` (1 to [`Kernels::rows`]) rows of a tile.
     ///
     /// # Safety
-    /// All addresses are valid: `depth` words of `rows` rows of A, as many rows of B, and in C `columns`
+    /// All addresses are valid: `depth` words of `rows` rows of A, `depth` rows of B, and in C `columns`
     /// elements of `rows` rows, which no other thread touches meanwhile. `pairs` needs
     /// [`Kernels::has_bf16_pairs`].
     pub unsafe fn tile(&self, rows: usize, pairs: bool, tile: &Tile) {

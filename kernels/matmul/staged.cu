@@ -37,11 +37,7 @@ DEVICE void staged(const float* a, const float* b, float* c, u32 m, u32 n, u32 k
             const bool valid = row0 + row < m && k0 + ak < k_end;
             const float* from = valid ? a + static_cast<u64>(row0 + row) * k + k0 + ak : a;
             float* there = to + row * register_slab_stride + ak;
-            if (vectors) {
-                copy_async_16_or_zero(there, from, valid);
-            } else {
-                copy_async_4_or_zero(there, from, valid);
-            }
+            copy_async_floats_or_zero<vectors>(there, from, valid);
         }
 #pragma unroll
         for (u32 i = 0; i < register_slab * b_each / 256; i++) {
@@ -49,11 +45,7 @@ DEVICE void staged(const float* a, const float* b, float* c, u32 m, u32 n, u32 k
             const bool valid = k0 + bk < k_end && column0 + column < n;
             const float* from = valid ? b + static_cast<u64>(k0 + bk) * n + column0 + column : b;
             float* there = to + a_floats + bk * tile_n + column;
-            if (vectors) {
-                copy_async_16_or_zero(there, from, valid);
-            } else {
-                copy_async_4_or_zero(there, from, valid);
-            }
+            copy_async_floats_or_zero<vectors>(there, from, valid);
         }
         copy_async_commit();
     };
