@@ -1,7 +1,7 @@
 // The one header of all .cu files: fixed-width types and the instructions that CUDA C has no
 // plain name for. Each wrapper has a PTX body for the GPU and a C++ body; the C++ body serves
-// architectures that lack the instruction and the host shim (tests/shim), which runs every
-// kernel on the CPU.
+// the host shim (tests/shim), which runs every kernel on the CPU, and mostly architectures that lack
+// the instruction.
 //
 // How to write a .cu file
 //  * `#include "device.h"` and nothing else. Kernels are
@@ -114,7 +114,6 @@ DEVICE void copy_async_4_or_zero(void* shared, const void* global, bool valid) {
 #endif
 }
 
-// Closes the group of copies that this thread has started since the last commit.
 // Four floats or, where they are not `vectors` of 16 bytes, one.
 template <bool vectors>
 DEVICE void copy_async_floats_or_zero(float* shared, const float* global, bool valid) {
@@ -125,6 +124,7 @@ DEVICE void copy_async_floats_or_zero(float* shared, const float* global, bool v
     }
 }
 
+// Closes the group of copies that this thread has started since the last commit.
 DEVICE void copy_async_commit() {
 #if DEVICE_ARCH >= 80
     asm volatile("cp.async.commit_group;\n" ::: "memory");
@@ -167,12 +167,12 @@ DEVICE void load_matrix_x4(u32 r[4], const void* row) {
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(shared_address(row))
                  : "memory");
-#else
-    const u32 lane = (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) & 31;
-    const u64 mine = reinterpret_cast<u64>(row);
+#elif !DEVICE_ARCH
+    u64 rows[32];
+    shim_gather(reinterpret_cast<u64>(row), rows);
+    const u32 lane = shim_lane();
     for (u32 j = 0; j < 4; j++) {
-        const u64 from = __shfl_sync(0xffffffffu, mine, j * 8 + lane / 4);
-        r[j] = reinterpret_cast<const u32*>(from)[lane % 4];
+        r[j] = reinterpret_cast<const u32*>(rows[j * 8 + lane / 4])[lane % 4];
     }
 #endif
 }
@@ -185,14 +185,14 @@ DEVICE void load_matrix_x4_transposed(u32 r[4], const void* row) {
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(shared_address(row))
                  : "memory");
-#else
-    const u32 lane = (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) & 31;
-    const u64 mine = reinterpret_cast<u64>(row);
+#elif !DEVICE_ARCH
+    u64 rows[32];
+    shim_gather(reinterpret_cast<u64>(row), rows);
+    const u32 lane = shim_lane();
     for (u32 j = 0; j < 4; j++) {
-        const u64 even = __shfl_sync(0xffffffffu, mine, j * 8 + lane % 4 * 2);
-        const u64 odd = __shfl_sync(0xffffffffu, mine, j * 8 + lane % 4 * 2 + 1);
-        r[j] = reinterpret_cast<const u16*>(even)[lane / 4] |
-               static_cast<u32>(reinterpret_cast<const u16*>(odd)[lane / 4]) << 16;
+        const u64* two = rows + j * 8 + lane % 4 * 2;
+        r[j] = reinterpret_cast<const u16*>(two[0])[lane / 4] |
+               static_cast<u32>(reinterpret_cast<const u16*>(two[1])[lane / 4]) << 16;
     }
 #endif
 }
@@ -209,20 +209,18 @@ DEVICE void mma_m16n8k16_bf16(float d[4], const u32 a[4], const u32 b[2]) {
                  "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-#else
-    const u32 all = 0xffffffffu;
-    const u32 lane = (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) & 31;
-    const u32 g = lane / 4, t = lane % 4;
-    for (u32 half = 0; half < 2; half++) {      // k 0…7, then 8…15
-        for (u32 pair = 0; pair < 4; pair++) {  // k = 8·half + 2·pair, and the next
-            const u32 top = __shfl_sync(all, a[2 * half], g * 4 + pair);
-            const u32 bottom = __shfl_sync(all, a[2 * half + 1], g * 4 + pair);
-            const u32 left = __shfl_sync(all, b[half], 8 * t + pair);
-            const u32 right = __shfl_sync(all, b[half], 8 * t + 4 + pair);
-            d[0] += bf16_low(top) * bf16_low(left) + bf16_high(top) * bf16_high(left);
-            d[1] += bf16_low(top) * bf16_low(right) + bf16_high(top) * bf16_high(right);
-            d[2] += bf16_low(bottom) * bf16_low(left) + bf16_high(bottom) * bf16_high(left);
-            d[3] += bf16_low(bottom) * bf16_low(right) + bf16_high(bottom) * bf16_high(right);
+#elif !DEVICE_ARCH
+    u64 rows[2][32], columns[32];  // k 0…7 and 8…15; all
+    for (u32 half = 0; half < 2; half++) {
+        shim_gather(a[2 * half] | static_cast<u64>(a[2 * half + 1]) << 32, rows[half]);
+    }
+    shim_gather(b[0] | static_cast<u64>(b[1]) << 32, columns);
+    const u32 lane = shim_lane(), g = lane / 4, t = lane % 4;
+    for (u32 i = 0; i < 4; i++) {
+        for (u32 k = 0; k < 16; k += 2) {
+            const u32 x = static_cast<u32>(rows[k / 8][g * 4 + k % 8 / 2] >> i / 2 * 32);
+            const u32 y = static_cast<u32>(columns[(2 * t + i % 2) * 4 + k % 8 / 2] >> k / 8 * 32);
+            d[i] += bf16_low(x) * bf16_low(y) + bf16_high(x) * bf16_high(y);
         }
     }
 #endif

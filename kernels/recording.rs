@@ -169,8 +169,8 @@ pub enum LibraryCall {
         /// Result.
         c: BufferId,
     },
-    /// 2-D forward convolution (cross-correlation), f32, images in the shape's layout. Weights are KCRS, for
-    /// cuDNN in the order of the images (KRSC for NHWC).
+    /// 2-D forward convolution (cross-correlation), images in and out and weights in the shape's type, images
+    /// in its layout. Weights are KCRS, for cuDNN in the order of the images (KRSC for NHWC).
     Conv2d {
         /// The geometry.
         shape: ConvShape,
@@ -183,13 +183,23 @@ pub enum LibraryCall {
     },
 }
 
-/// Operand types of a GEMM.
+/// Operand types of a product or a convolution, whose sums are f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GemmType {
     /// IEEE f32 throughout (no TF32).
     F32,
-    /// bf16 operands, f32 accumulate and result.
+    /// bf16 operands, f32 accumulate; a product's result is f32, a convolution's bf16.
     Bf16,
+}
+
+impl GemmType {
+    /// Bytes of one operand value.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
 }
 
 /// Geometry of a 2-D convolution.
@@ -219,6 +229,8 @@ pub struct ConvShape {
     pub groups: u32,
     /// Order of the images' values, in and out.
     pub layout: Layout,
+    /// Type of images, in and out, and of weights.
+    pub dtype: GemmType,
 }
 
 /// Order of the values of images: `n` images, `c` channels, `h` rows, `w` columns, the last fastest.

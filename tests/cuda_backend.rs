@@ -15,6 +15,7 @@ use breakeven_kernels::recording::{
     Recording, Role, Used, shared,
 };
 use breakeven_kernels::work::{Language, LibraryName, Program};
+use bytes::Bytes;
 
 const MODES: [Mode; 4] = [Mode::EndToEnd, Mode::KernelWarm, Mode::Pipelined, Mode::KernelCold];
 
@@ -311,6 +312,7 @@ fn convolves(device: &mut dyn Device) {
         dilation: 2,
         groups: 2,
         layout: Layout::Nchw,
+        dtype: GemmType::F32,
     };
     // (7 + 2 − 4 − 1)/2 + 1 = 3 rows, (6 + 2 − 2 − 1)/2 + 1 = 3 columns
     let (rows, columns) = (3, 3);
@@ -326,21 +328,31 @@ fn convolves(device: &mut dyn Device) {
             }
         }
     }
-    let mut run = |shape: ConvShape, x: Vec<f32>, w: Vec<f32>| {
+    let values = expected.len() as u64;
+    let mut run = |shape: ConvShape, x: Bytes, w: Bytes| {
         let mut r = Recording::default();
-        let x = r.upload("x", Role::Input, shared(x));
-        let w = r.upload("w", Role::Constant, shared(w));
-        let y = r.buffer("y", Role::Output, expected.len() as u64 * 4);
+        let x = r.upload("x", Role::Input, x);
+        let w = r.upload("w", Role::Constant, w);
+        let y = r.buffer("y", Role::Output, values * shape.dtype.bytes() as u64);
         r.commands.push(Command::Library(LibraryCall::Conv2d { shape, x, w, y }));
         run_all(device, r)
     };
-    assert_eq!(run(shape, x.clone(), w.clone()), expected);
-    let turned = run(
-        ConvShape { layout: Layout::Nhwc, ..shape },
-        channels_last(&x, [2, 4, 7, 6]),
-        channels_last(&w, [6, 2, 3, 2]),
-    );
-    assert_eq!(turned, channels_last(&expected, [2, 6, 3, 3]));
+    assert_eq!(run(shape, shared(x.clone()), shared(w.clone())), expected);
+    let (x_last, w_last) = (channels_last(&x, [2, 4, 7, 6]), channels_last(&w, [6, 2, 3, 2]));
+    let nhwc = ConvShape { layout: Layout::Nhwc, ..shape };
+    let turned = run(nhwc, shared(x_last.clone()), shared(w_last.clone()));
+    let expected = channels_last(&expected, [2, 6, 3, 3]);
+    assert_eq!(turned, expected);
+    // All are integers of fewer than 8 digits.
+    let narrow = |values: &[f32]| -> Bytes {
+        shared(values.iter().map(|v| half::bf16::from_f32(*v)).collect::<Vec<_>>())
+    };
+    let bf16 = ConvShape { dtype: GemmType::Bf16, ..nhwc };
+    let words: Vec<u8> = run(bf16, narrow(&x_last), narrow(&w_last))
+        .iter()
+        .flat_map(|pair| pair.to_le_bytes())
+        .collect();
+    assert_eq!(words, narrow(&expected));
 }
 
 /// NCHW values as NHWC.

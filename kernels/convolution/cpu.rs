@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::depthwise::Depthwise;
 use super::direct::Direct;
 use super::winograd::Winograd;
-use super::{Layer, patches};
+use super::{Layer, narrow, patches};
 use crate::matmul::panel::Line;
 use crate::recording::Layout;
 use crate::work::Native;
@@ -17,6 +17,14 @@ pub(super) struct CpuLayer {
     x: Vec<Line>,
     y: Vec<Line>,
     path: Path,
+    /// What of a bf16 layer is given and taken, of which `x` and `y` are then widened copies.
+    narrow: Option<Narrow>,
+}
+
+/// Images and results in bf16.
+struct Narrow {
+    x: Vec<u16>,
+    y: Vec<u16>,
 }
 
 enum Path {
@@ -87,12 +95,17 @@ impl CpuLayer {
         let lines = |len: usize| vec![Line::default(); len.div_ceil(16)];
         let (mut own, y) = (lines(x.len()), lines(layer.y_len()));
         bytemuck::cast_slice_mut(&mut own)[..x.len()].copy_from_slice(x);
-        Self { layer, x: own, y, path }
+        let narrow =
+            layer.is_bf16().then(|| Narrow { x: narrow::narrowed(x), y: vec![0; layer.y_len()] });
+        Self { layer, x: own, y, path, narrow }
     }
 }
 
 impl Native for CpuLayer {
     fn run(&mut self) -> Result<(), String> {
+        if let Some(Narrow { x, .. }) = &self.narrow {
+            narrow::widen(x, &mut bytemuck::cast_slice_mut(&mut self.x)[..x.len()]);
+        }
         let x: &[f32] = &bytemuck::cast_slice(&self.x)[..self.layer.x_len()];
         let y: &mut [f32] = &mut bytemuck::cast_slice_mut(&mut self.y)[..self.layer.y_len()];
         match &self.path {
@@ -101,14 +114,23 @@ impl Native for CpuLayer {
             Path::Patches(w) => patches::run(&self.layer, x, w, y),
             Path::Winograd(winograd) => winograd.run(x, y),
         }
+        if let Some(narrow) = &mut self.narrow {
+            narrow::round(y, &mut narrow.y);
+        }
         Ok(())
     }
 
     fn poison(&mut self) {
         bytemuck::cast_slice_mut::<_, f32>(&mut self.y).fill(f32::NAN);
+        if let Some(Narrow { y, .. }) = &mut self.narrow {
+            y.fill(u16::MAX);
+        }
     }
 
     fn outputs(&self) -> Vec<Vec<u8>> {
-        vec![bytemuck::cast_slice(&self.y)[..self.layer.y_len() * 4].to_vec()]
+        vec![match &self.narrow {
+            Some(Narrow { y, .. }) => bytemuck::cast_slice(y).to_vec(),
+            None => bytemuck::cast_slice(&self.y)[..self.layer.y_len() * 4].to_vec(),
+        }]
     }
 }

@@ -6,11 +6,11 @@ use super::cpu::Way;
 use super::geometry::Strides;
 use super::input::Images;
 use super::winograd::{SIDES, Winograd};
-use super::{Layer, WINOGRAD, direct, staged};
+use super::{Layer, WINOGRAD, direct, mma, staged};
 use crate::matmul::device::kernel;
 use crate::recording::{
     Arg, BufferId, Command, CudaModule, Kernel, Layout, LibraryCall, Module, Recording, Role,
-    WgslModule, shared,
+    WgslModule,
 };
 use crate::tiles::MAX_GRID;
 use crate::work::{DeviceInfo, Implementation, Language, LibraryName, Tuning, Unsupported};
@@ -25,6 +25,8 @@ static CUDA: CudaModule = CudaModule {
         (90, include_str!("../ptx/convolution_implicit_gemm.sm_90.ptx")),
     ],
 };
+static ROUND: WgslModule =
+    WgslModule { name: "convolution/round", source: include_str!("round.wgsl"), features: &[] };
 static WGSL: WgslModule = WgslModule {
     name: "convolution/implicit_gemm",
     source: include_str!("implicit_gemm.wgsl"),
@@ -63,9 +65,10 @@ pub(super) fn supports(
             return no(format!("{columns} output positions exceed 65535 tiles of 64"));
         }
     }
-    let largest = layer.x_len().max(layer.w_len()).max(layer.y_len()) as u64 * 4;
+    // Sums may be kept in f32.
+    let largest = (layer.x_len().max(layer.w_len()) * layer.value_bytes()).max(layer.y_len() * 4);
     match device.max_buffer_bytes {
-        Some(limit) if largest > limit => no(format!(
+        Some(limit) if largest as u64 > limit => no(format!(
             "an operand of {largest} bytes exceeds the largest buffer of {} ({limit} bytes)",
             device.id
         )),
@@ -89,6 +92,7 @@ pub(super) fn tunings(
             Way::all(layer).iter().enumerate().map(named).collect()
         }
         Language::Cuda if staged::fits(layer, device) => staged::tunings(layer, device),
+        Language::Cuda if mma::fits(layer, device) => mma::tunings(layer, device),
         _ => vec![Tuning::default()],
     }
 }
@@ -101,15 +105,18 @@ pub(super) fn recording(
     tuning: &Tuning,
 ) -> Recording {
     let mut recording = Recording::default();
-    let x = recording.upload("x", Role::Input, shared(images.x.clone()));
-    let (layer, is_staged) = (&images.layer, staged::fits(&images.layer, device));
+    let x = recording.upload("x", Role::Input, images.bytes(images.x.clone()));
+    let layer = &images.layer;
+    let (is_staged, is_mma) = (staged::fits(layer, device), mma::fits(layer, device));
     let w = match language {
         Language::Cuda if is_staged => staged::filters(layer, images.w.clone()),
+        Language::Cuda if is_mma => mma::filters(layer, &images.w),
         Language::Library(LibraryName::OneDnn) => images.w.clone(),
         _ => as_the_images(layer, images.w.clone()),
     };
-    let w = recording.upload("w", Role::Constant, shared(w));
-    let y = recording.buffer("y", Role::Output, images.layer.y_len() as u64 * 4);
+    let w = recording.upload("w", Role::Constant, images.bytes(w));
+    let y_bytes = layer.y_len() * layer.value_bytes();
+    let y = recording.buffer("y", Role::Output, y_bytes as u64);
     let operands = Operands { x, w, y };
     recording.commands = match language {
         Language::Library(name) => {
@@ -119,9 +126,40 @@ pub(super) fn recording(
         Language::Cuda if is_staged => {
             staged::commands(layer, &operands, &mut recording, device, tuning)
         }
+        Language::Cuda if is_mma => mma::commands(layer, &operands, &mut recording, device, tuning),
+        Language::Wgsl if layer.is_bf16() => {
+            let (sums, round) = rounded(&mut recording, Module::Wgsl(&ROUND), y, layer.y_len(), 1);
+            vec![gathered(layer, &Operands { y: sums, ..operands }, language, device), round]
+        }
         _ => vec![gathered(layer, &operands, language, device)],
     };
     recording
+}
+
+/// Where `parts` sums of the `values` of a bf16 result go as f32, and the launch of `module`'s kernel that
+/// adds and rounds them into `y`.
+pub(super) fn rounded(
+    recording: &mut Recording,
+    module: Module,
+    y: BufferId,
+    values: usize,
+    parts: usize,
+) -> (BufferId, Command) {
+    let sums = recording.buffer("partial", Role::Scratch, (parts * values) as u64 * 4);
+    // A shader, which stores whole words, makes two values an invocation.
+    let blocks = values.div_ceil(if matches!(module, Module::Wgsl(_)) { 512 } else { 256 });
+    let counts = [values, parts].map(|count| Arg::U32(count as u32));
+    let round = Command::Dispatch {
+        kernel: kernel(module, "convolution_round", 256, 0),
+        grid: in_rows(blocks),
+        args: [Arg::Read(sums), Arg::Write(y)].into_iter().chain(counts).collect(),
+    };
+    (sums, round)
+}
+
+/// A grid of at least so many blocks, which may be more than fit along one axis.
+fn in_rows(blocks: usize) -> [u32; 3] {
+    [blocks.min(MAX_GRID) as u32, blocks.div_ceil(MAX_GRID) as u32, 1]
 }
 
 /// The filters `w` (KCRS) in the order of the images: KRSC for NHWC, which is what cuDNN takes, and which
@@ -188,11 +226,19 @@ fn kernel_and_grid(layer: &Layer, language: Language, device: &DeviceInfo) -> (K
         Language::Wgsl => Module::Wgsl(&WGSL),
         _ => Module::Cuda(&CUDA),
     };
-    let kernel = |entry, threads| kernel(module.clone(), entry, threads, 0);
+    // A shader is told the type, CUDA has a kernel for each.
+    let is_wgsl = language == Language::Wgsl;
+    let kernel = |entry, threads| {
+        let mut kernel = kernel(module.clone(), entry, threads, 0);
+        if is_wgsl {
+            kernel.overrides = vec![("is_bf16", f64::from(u8::from(layer.is_bf16())))];
+        }
+        kernel
+    };
+    let narrow = layer.is_bf16() && !is_wgsl;
     if layer.group_in() == 1 {
-        let blocks = layer.y_len().div_ceil(256);
-        let grid = [blocks.min(MAX_GRID) as u32, blocks.div_ceil(MAX_GRID) as u32, 1];
-        return (kernel("convolution_depthwise", 256), grid);
+        let entry = if narrow { "convolution_bf16_depthwise" } else { "convolution_depthwise" };
+        return (kernel(entry, 256), in_rows(layer.y_len().div_ceil(256)));
     }
     let columns = layer.0.batch as usize * layer.positions();
     let tiles = |tile: usize| [columns.div_ceil(tile), layer.group_out().div_ceil(tile)];
@@ -201,6 +247,7 @@ fn kernel_and_grid(layer: &Layer, language: Language, device: &DeviceInfo) -> (K
     let large = tiles(128).iter().product::<usize>() * groups >= BLOCKS_PER_UNIT * units;
     let (kernel, tile) = match language {
         Language::Wgsl => (kernel("convolution", 64), 64),
+        _ if narrow => (kernel("convolution_bf16_64", 256), 64),
         // A tile of 128 filters would be half empty.
         _ if large && layer.group_out() > 64 => (kernel("convolution_128", 256), 128),
         _ => (kernel("convolution_64", 256), 64),

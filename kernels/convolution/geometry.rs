@@ -73,6 +73,7 @@ impl Strides {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::GemmType;
 
     #[test]
     fn overlap_is_what_counting_says() {
@@ -111,6 +112,7 @@ mod tests {
                 dilation,
                 groups: 1,
                 layout: Layout::Nchw,
+                dtype: GemmType::F32,
             };
             for tap in 0..3 {
                 let counted: Vec<usize> = (0..shape.out_w())

@@ -1,4 +1,4 @@
-// 2-D forward convolution, f32, NCHW or NHWC (they differ in the strides), as one matrix product per
+// 2-D forward convolution, f32 or bf16, NCHW or NHWC (they differ in the strides), as one matrix product per
 // group: rows are the group's filters, columns the output positions of all images, and the right
 // operand (what lies under the taps) is gathered straight into shared memory. Edges and padding are
 // zeros there.
@@ -31,21 +31,27 @@ DEVICE Place place_of(const Geometry& g, u32 column) {
     return place;
 }
 
+DEVICE float widen(float x) { return x; }
+DEVICE float widen(u16 x) { return bf16_to_float(x); }
+DEVICE void put(float* y, float x) { *y = x; }
+DEVICE void put(u16* y, float x) { *y = float_to_bf16(x); }
+
 // The value of `channel` under tap (ky, kx); zero in the padding.
-DEVICE float under_tap(const Geometry& g, const float* x, const Place& place, u32 channel, u32 ky,
+template <class T>
+DEVICE float under_tap(const Geometry& g, const T* x, const Place& place, u32 channel, u32 ky,
                        u32 kx) {
     const u32 iy = static_cast<u32>(place.y + static_cast<i32>(ky * g.dilation));
     const u32 ix = static_cast<u32>(place.x + static_cast<i32>(kx * g.dilation));
     // A negative coordinate is large as u32.
     if (iy >= g.height || ix >= g.width) return 0.0f;
-    return x[place.image * g.c_in * g.height * g.width + channel * g.x_channel + iy * g.x_row +
-             ix * g.x_column];
+    return widen(x[place.image * g.c_in * g.height * g.width + channel * g.x_channel + iy * g.x_row +
+                   ix * g.x_column]);
 }
 
 // Thread (x, y) of 16×16 sums rows y·4 … y·4+3 (and the same 64 further down) by as many columns.
 // The next slab of operands waits in registers while this one is multiplied.
-template <u32 tile, u32 slab>
-DEVICE void convolve(const float* x, const float* w, float* y, const Geometry& g) {
+template <u32 tile, u32 slab, class T>
+DEVICE void convolve(const T* x, const T* w, T* y, const Geometry& g) {
     const u32 parts = tile / 64;          // pieces of 4 rows (columns) of a thread
     const u32 loads = tile * slab / 256;  // values of each operand that a thread carries
     __shared__ __align__(16) float w_tile[slab][tile + 4];  // transposed; padded against conflicts
@@ -66,7 +72,7 @@ DEVICE void convolve(const float* x, const float* w, float* y, const Geometry& g
         for (u32 i = 0; i < loads; i++) {
             const u32 index = thread + i * 256;
             const u32 row = row0 + index / slab, wk = k0 + index % slab;
-            w_next[i] = row < filters && wk < depth ? w[row * depth + wk] : 0.0f;
+            w_next[i] = row < filters && wk < depth ? widen(w[row * depth + wk]) : 0.0f;
             const u32 xk = k0 + index / tile;
             const u32 channel = group * channels + xk / g.k_channel % channels;
             const u32 tap = xk / g.k_tap % taps;
@@ -118,12 +124,12 @@ DEVICE void convolve(const float* x, const float* w, float* y, const Geometry& g
     for (u32 j = 0; j < parts * 4; j++) {
         const u32 column = column0 + j / 4 * 64 + tx * 4 + j % 4;
         const u32 image = column / positions, position = column % positions;
-        float* to = y + image * g.c_out * positions + group * filters * g.y_filter +
-                    position * g.y_position;
+        T* to = y + image * g.c_out * positions + group * filters * g.y_filter +
+                position * g.y_position;
 #pragma unroll
         for (u32 i = 0; i < parts * 4; i++) {
             const u32 row = row0 + i / 4 * 64 + ty * 4 + i % 4;
-            if (row < filters && column < columns) to[row * g.y_filter] = sum[i][j];
+            if (row < filters && column < columns) put(to + row * g.y_filter, sum[i][j]);
         }
     }
 }
@@ -148,10 +154,14 @@ convolution_64(const float* x, const float* w, float* y, GEOMETRY) {
     convolve<64, 16>(x, w, y, g);
 }
 
-// Filters over a single channel: one thread sums one output value.
 extern "C" __global__ void __launch_bounds__(256)
-convolution_depthwise(const float* x, const float* w, float* y, GEOMETRY) {
+convolution_bf16_64(const u16* x, const u16* w, u16* y, GEOMETRY) {
     const Geometry g = GIVEN;
+    convolve<64, 16>(x, w, y, g);
+}
+
+// Filters over a single channel: one thread sums one output value.
+template <class T> DEVICE void depthwise(const T* x, const T* w, T* y, const Geometry& g) {
     const u32 index = (blockIdx.y * gridDim.x + blockIdx.x) * 256 + threadIdx.x;
     const u32 positions = g.out_h * g.out_w;
     if (index >= g.batch * g.c_out * positions) return;
@@ -159,12 +169,25 @@ convolution_depthwise(const float* x, const float* w, float* y, GEOMETRY) {
     const u32 filter = index / g.y_filter % g.c_out, position = index / g.y_position % positions;
     const Place place = place_of(g, index / (g.c_out * positions) * positions + position);
     const u32 channel = filter / (g.c_out / g.groups);
-    const float* taps = w + filter * g.kernel_h * g.kernel_w;
+    const T* taps = w + filter * g.kernel_h * g.kernel_w;
     float sum = 0.0f;
     for (u32 ky = 0; ky < g.kernel_h; ky++) {
         for (u32 kx = 0; kx < g.kernel_w; kx++) {
-            sum = fmaf(taps[ky * g.kernel_w + kx], under_tap(g, x, place, channel, ky, kx), sum);
+            const float tap = widen(taps[ky * g.kernel_w + kx]);
+            sum = fmaf(tap, under_tap(g, x, place, channel, ky, kx), sum);
         }
     }
-    y[index] = sum;
+    put(y + index, sum);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+convolution_depthwise(const float* x, const float* w, float* y, GEOMETRY) {
+    const Geometry g = GIVEN;
+    depthwise(x, w, y, g);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+convolution_bf16_depthwise(const u16* x, const u16* w, u16* y, GEOMETRY) {
+    const Geometry g = GIVEN;
+    depthwise(x, w, y, g);
 }

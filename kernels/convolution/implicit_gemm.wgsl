@@ -1,8 +1,8 @@
-// 2-D forward convolution, f32, NCHW or NHWC (they differ in the strides), as one matrix product per
+// 2-D forward convolution, f32 or bf16, NCHW or NHWC (they differ in the strides), as one matrix product per
 // group (workgroup z): rows are the group's filters, columns the output positions of all images, and
 // the right operand (what lies under the taps) is gathered straight into workgroup memory. A workgroup
 // of 64 invocations makes 64×64, each invocation 8×8 of it. Edges and padding are zeros in workgroup
-// memory.
+// memory. Sums are stored as f32; `round.wgsl` rounds those of bf16 images.
 
 struct Geometry {
     batch: u32,
@@ -30,8 +30,11 @@ struct Geometry {
     k_tap: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
+// Words: an f32, or two bf16 with the first in the lower half.
+override is_bf16: bool = false;
+
+@group(0) @binding(0) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read> w: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> g: Geometry;
 
@@ -51,17 +54,31 @@ fn place_of(column: u32) -> vec3<u32> {
     );
 }
 
+fn x_at(index: u32) -> f32 {
+    if (is_bf16) { return half_word(x[index / 2u], index); }
+    return bitcast<f32>(x[index]);
+}
+
+fn w_at(index: u32) -> f32 {
+    if (is_bf16) { return half_word(w[index / 2u], index); }
+    return bitcast<f32>(w[index]);
+}
+
+fn half_word(word: u32, index: u32) -> f32 {
+    return bitcast<f32>(select(word << 16u, word & 0xffff0000u, (index & 1u) == 1u));
+}
+
 fn under_tap(place: vec3<u32>, channel: u32, ky: u32, kx: u32) -> f32 {
     let row = place.y + ky * g.dilation;
     let column = place.z + kx * g.dilation;
     if (row >= g.height || column >= g.width) { return 0.0; }
     let image = place.x * g.c_in * g.height * g.width;
-    return x[image + channel * g.x_channel + row * g.x_row + column * g.x_column];
+    return x_at(image + channel * g.x_channel + row * g.x_row + column * g.x_column);
 }
 
 fn weight(first: u32, row: u32, k: u32, filters: u32, depth: u32) -> f32 {
     if (row >= filters || k >= depth) { return 0.0; }
-    return w[first + row * depth + k];
+    return w_at(first + row * depth + k);
 }
 
 @compute @workgroup_size(64)
@@ -163,7 +180,7 @@ fn convolution_depthwise(
     var sum = 0.0;
     for (var ky = 0u; ky < g.kernel_h; ky++) {
         for (var kx = 0u; kx < g.kernel_w; kx++) {
-            sum += w[first + ky * g.kernel_w + kx] * under_tap(place, channel, ky, kx);
+            sum += w_at(first + ky * g.kernel_w + kx) * under_tap(place, channel, ky, kx);
         }
     }
     y[index] = sum;

@@ -3,14 +3,17 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
+use half::bf16;
+
 use super::cpu::{CpuLayer, Way};
 use super::reference::Reference;
 use super::winograd::SIDES;
-use super::{Layer, WINOGRAD, device};
-use crate::matmul::judge::single_f32_output;
+use super::{Layer, WINOGRAD, device, narrow};
+use crate::matmul::judge::{single_f32_output, single_output};
 use crate::matmul::write_npy;
 use crate::random::Random;
-use crate::recording::Layout;
+use crate::recording::{Layout, shared};
 use crate::work::{
     Case, Check, DeviceInfo, Implementation, Input, Keep, Language, Mismatch, Program, Tuning,
     Unsupported, Work,
@@ -19,9 +22,9 @@ use crate::work::{
 /// One layer with its data.
 pub(super) struct Images {
     pub layer: Layer,
-    /// Images in the layer's layout.
+    /// Images in the layer's layout; of a bf16 layer the values that bf16 has.
     pub x: Arc<[f32]>,
-    /// Filters, KCRS.
+    /// Filters, KCRS, likewise.
     pub w: Arc<[f32]>,
     seed: u64,
     reference: OnceLock<Reference>,
@@ -32,7 +35,11 @@ impl Images {
     pub fn random(layer: Layer, seed: u64) -> Self {
         let values = |len: usize, stream: u64| -> Arc<[f32]> {
             let mut random = Random::new(seed, stream);
-            (0..len).map(|_| random.signed()).collect()
+            let mut value = || match layer.is_bf16() {
+                true => bf16::from_f32(random.signed()).to_f32(),
+                false => random.signed(),
+            };
+            (0..len).map(|_| value()).collect()
         };
         Self {
             layer,
@@ -40,6 +47,21 @@ impl Images {
             w: values(layer.w_len(), 2),
             seed,
             reference: OnceLock::new(),
+        }
+    }
+
+    /// Images or filters as a device holds them.
+    pub fn bytes(&self, values: Arc<[f32]>) -> Bytes {
+        if self.layer.is_bf16() { shared(narrow::narrowed(&values)) } else { shared(values) }
+    }
+
+    /// The results as f32.
+    fn results(&self, outputs: &[Vec<u8>]) -> Result<Vec<f32>, Mismatch> {
+        let len = self.layer.y_len();
+        if self.layer.is_bf16() {
+            single_output(outputs, len * 2).map(narrow::widened)
+        } else {
+            single_f32_output(outputs, len)
         }
     }
 }
@@ -76,12 +98,11 @@ impl Input for Images {
         let reference = self
             .reference
             .get_or_init(|| Reference::new(self.layer, &self.x, self.w.clone(), self.seed));
-        reference.check(single_f32_output(outputs, self.layer.y_len())?)
+        reference.check(self.results(outputs)?)
     }
 
     fn keep(&self, outputs: &[Vec<u8>], keep: &mut dyn Keep) -> io::Result<()> {
-        let y = single_f32_output(outputs, self.layer.y_len())
-            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        let y = self.results(outputs).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         let s = &self.layer.0;
         let dims = |sizes: [u32; 4]| sizes.map(|size| size as usize);
         let images = |channels, height, width| match s.layout {

@@ -1,5 +1,5 @@
-//! convolution: 2-D forward convolution (cross-correlation, as in neural networks), f32, NCHW or
-//! NHWC.
+//! convolution: 2-D forward convolution (cross-correlation, as in neural networks), f32 or bf16, NCHW
+//! or NHWC.
 
 mod cpu;
 mod depthwise;
@@ -12,6 +12,8 @@ mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod lanes_x86;
 mod masked;
+mod mma;
+mod narrow;
 mod patches;
 mod reference;
 mod staged;
@@ -23,7 +25,7 @@ mod transform;
 mod winograd;
 
 use crate::params::{ParamReader, Params};
-use crate::recording::{ConvShape, Layout};
+use crate::recording::{ConvShape, GemmType, Layout};
 use crate::work::{
     Case, CaseError, DeviceInfo, Family, Files, Implementation, Input, Language, LibraryName,
     OpKind, Unsupported, Work,
@@ -39,6 +41,7 @@ const KNOWN: &[&str] = &[
     "dtype", "layout", "batch", "c_in", "height", "width", "c_out", "kernel", "kernel_h",
     "kernel_w", "stride", "padding", "dilation", "groups",
 ];
+const DTYPES: &[&str] = &["f32", "bf16"];
 /// Elements of one operand; a device kernel indexes them by u32.
 const MAX_ELEMENTS: u64 = 1 << 31;
 
@@ -64,7 +67,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cuda/implicit-gemm",
         language: Language::Cuda,
-        summary: "matrix product, one operand gathered from the image into shared memory",
+        summary: "matrix product, one operand gathered into shared memory; tensor cores for bf16",
     },
     Implementation {
         name: "cuda/cudnn",
@@ -84,7 +87,7 @@ impl Family for Convolution {
     }
 
     fn summary(&self) -> &'static str {
-        "2-D forward convolution, f32 NCHW or NHWC (stride, padding, dilation, groups)"
+        "2-D forward convolution, f32 or bf16, NCHW or NHWC (stride, padding, dilation, groups)"
     }
 
     fn implementations(&self) -> &'static [Implementation] {
@@ -93,7 +96,7 @@ impl Family for Convolution {
 
     fn case(&self, params: &Params, _files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
         let reader = ParamReader::new("convolution", params, KNOWN)?;
-        reader.choice("dtype", &["f32"], Some(0))?;
+        let dtype = reader.choice("dtype", DTYPES, Some(0))?;
         let layout = reader.choice("layout", &["nchw", "nhwc"], Some(0))?;
         let size = |key: &str, default: Option<u32>| {
             reader.int(key, 1..=1 << 20, default.map(i64::from)).map(|v| v as u32)
@@ -120,6 +123,7 @@ impl Family for Convolution {
             dilation: reader.int("dilation", 1..=1 << 10, Some(1))? as u32,
             groups: size("groups", Some(1))?,
             layout: [Layout::Nchw, Layout::Nhwc][layout],
+            dtype: [GemmType::F32, GemmType::Bf16][dtype],
         };
         check_shape(&reader, &shape)?;
         Ok(Box::new(Layer(shape)))
@@ -160,6 +164,16 @@ fn check_shape(reader: &ParamReader, s: &ConvShape) -> Result<(), CaseError> {
 struct Layer(ConvShape);
 
 impl Layer {
+    /// Whether images and filters are bf16.
+    fn is_bf16(&self) -> bool {
+        self.0.dtype == GemmType::Bf16
+    }
+
+    /// Bytes of a value of images and filters.
+    fn value_bytes(&self) -> usize {
+        self.0.dtype.bytes()
+    }
+
     /// Input values.
     fn x_len(&self) -> usize {
         let s = &self.0;
@@ -206,8 +220,13 @@ impl Case for Layer {
     fn key(&self) -> String {
         let s = &self.0;
         let mut key = format!(
-            "convolution dtype=f32 batch={} c_in={} height={} width={} c_out={}",
-            s.batch, s.c_in, s.height, s.width, s.c_out
+            "convolution dtype={} batch={} c_in={} height={} width={} c_out={}",
+            DTYPES[usize::from(self.is_bf16())],
+            s.batch,
+            s.c_in,
+            s.height,
+            s.width,
+            s.c_out
         );
         key += &match (s.kernel_h, s.kernel_w) {
             (h, w) if h == w => format!(" kernel={h}"),
@@ -227,9 +246,10 @@ impl Case for Layer {
 
     fn work(&self) -> Work {
         let flop = 2.0 * self.macs();
-        let [x, w, y] = [self.x_len(), self.w_len(), self.y_len()].map(|len| len as f64 * 4.0);
+        let [x, w, y] =
+            [self.x_len(), self.w_len(), self.y_len()].map(|len| (len * self.value_bytes()) as f64);
         Work {
-            op_kind: OpKind::F32,
+            op_kind: if self.is_bf16() { OpKind::Bf16 } else { OpKind::F32 },
             ops: flop,
             bytes_touched: x + w + y,
             bytes_in: x + w,
@@ -248,11 +268,13 @@ impl Case for Layer {
         // those of Winograd's algorithm twice at first, with 36 values for 9.
         let filters = if winograd::Winograd::suits(self).is_ok() { 10 } else { 2 };
         let values = 2 * self.x_len() + filters * self.w_len() + 2 * self.y_len();
-        (values * 4 + reference) as u64
+        // bf16 images and results lie there besides.
+        let narrow = if self.is_bf16() { 2 * (self.x_len() + self.y_len()) } else { 0 };
+        (values * 4 + narrow + reference) as u64
     }
 
     fn device_bytes(&self) -> u64 {
-        (self.x_len() + self.w_len() + self.y_len()) as u64 * 4
+        ((self.x_len() + self.w_len() + self.y_len()) * self.value_bytes()) as u64
     }
 
     fn supports(

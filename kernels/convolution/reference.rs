@@ -13,7 +13,7 @@ use super::geometry::{inside, under};
 use crate::matmul::judge::{Judge, Tolerance, exceeds, ratio};
 use crate::matmul::reference::{edges, sign};
 use crate::random::Random;
-use crate::recording::Layout;
+use crate::recording::{GemmType, Layout};
 use crate::work::{Check, Mismatch};
 
 /// Up to so many multiply–adds the whole output is compared.
@@ -124,7 +124,10 @@ impl Reference {
         }
         let positions = self.layer.positions();
         let (filters, per_group) = (self.layer.0.c_out as usize, self.layer.group_out());
-        let tolerance = Tolerance::f32(self.layer.depth());
+        let tolerance = match self.layer.0.dtype {
+            GemmType::F32 => Tolerance::f32(self.layer.depth()),
+            GemmType::Bf16 => Tolerance::bf16_rounded(),
+        };
         let mut judge = Judge::new(tolerance);
         let mut value = |index: usize, expected: f64| {
             let (plane, position) = (index / positions, index % positions);

@@ -1,4 +1,4 @@
-//! `staged.cu`: what it is given, and which of its tiles are worth a trial.
+//! `staged.cu`, f32 layers: what it is given, and which of its tiles are worth a trial.
 
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ pub(super) fn fits(layer: &Layer, device: &DeviceInfo) -> bool {
     // Rows and columns of pixels share a register.
     let small = s.layout == Layout::Nchw || s.height.max(s.width) + 2 * s.padding < 1 << 15;
     device.compute_capability.is_some_and(|capability| capability >= (8, 0))
+        && !layer.is_bf16()
         && layer.group_in() > 1
         && small
         && layer.group_out().div_ceil(64) <= MAX_GRID

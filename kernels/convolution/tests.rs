@@ -35,6 +35,7 @@ fn layer(batch: u32, c_in: u32, size: (u32, u32), c_out: u32, kernel: (u32, u32)
         dilation: 1,
         groups: 1,
         layout: Layout::Nchw,
+        dtype: GemmType::F32,
     }
 }
 
@@ -52,20 +53,26 @@ fn compute_by(input: &Images, implementation: &Implementation, tuning: &Tuning) 
     native.outputs()
 }
 
-/// Every CPU implementation that takes the layer, in both layouts.
+/// Every CPU implementation that takes the layer, in both layouts and types.
 fn verify(shape: ConvShape) {
-    for layout in [Layout::Nchw, Layout::Nhwc] {
-        let layer = Layer(ConvShape { layout, ..shape });
-        let input = Images::random(layer, 7);
-        for implementation in &IMPLEMENTATIONS[..2] {
-            if layer.supports(implementation, &cpu()).is_err() {
-                continue;
-            }
-            for tuning in input.tunings(implementation, &cpu()) {
-                let check = input.check(&compute_by(&input, implementation, &tuning));
-                let name = (implementation.name, &tuning.name);
-                assert!(check.is_ok(), "{} {name:?}: {check:?}", layer.key());
-            }
+    let both = [Layout::Nchw, Layout::Nhwc].map(|layout| ConvShape { layout, ..shape });
+    for shape in both {
+        verify_as_it_lies(shape);
+        verify_as_it_lies(ConvShape { dtype: GemmType::Bf16, ..shape });
+    }
+}
+
+fn verify_as_it_lies(shape: ConvShape) {
+    let layer = Layer(shape);
+    let input = Images::random(layer, 7);
+    for implementation in &IMPLEMENTATIONS[..2] {
+        if layer.supports(implementation, &cpu()).is_err() {
+            continue;
+        }
+        for tuning in input.tunings(implementation, &cpu()) {
+            let check = input.check(&compute_by(&input, implementation, &tuning));
+            let name = (implementation.name, &tuning.name);
+            assert!(check.is_ok(), "{} {name:?}: {check:?}", layer.key());
         }
     }
 }
@@ -185,11 +192,46 @@ fn program_outputs(input: &Images) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn bf16_results_are_bf16_and_less_precision_never_passes() {
+    for (shape, method) in [
+        (layer(1, 8, (9, 9), 8, (3, 3)), "full"),
+        (ConvShape { padding: 1, ..layer(1, 320, (56, 56), 64, (3, 3)) }, "freivalds+samples"),
+    ] {
+        let layer = Layer(ConvShape { dtype: GemmType::Bf16, ..shape });
+        let input = Images::random(layer, 3);
+        assert!(input.x.iter().chain(&*input.w).all(|v| v.to_bits() & 0xffff == 0));
+        let outputs = compute(&input);
+        assert_eq!(outputs[0].len(), layer.y_len() * 2);
+        let check = input.check(&outputs).unwrap();
+        // Half a unit in the last of 8 digits is 2⁻⁹ of a value at most, and about a third of that by rms.
+        assert_eq!(check.method, method);
+        assert!((5e-4..2.5e-3).contains(&check.max_rel_err), "{}", check.max_rel_err);
+        // E4M3 keeps 3 digits after the first.
+        let round = |x: &f32| f32::from_bits((x.to_bits() + (1 << 19)) >> 20 << 20);
+        let mut eight = Images::random(layer, 3);
+        eight.x = eight.x.iter().map(round).collect();
+        eight.w = eight.w.iter().map(round).collect();
+        assert!(input.check(&program_outputs(&eight)).is_err(), "8 bits pass");
+        for wrong in [f32::NAN, 1e4] {
+            let mut outputs = outputs.clone();
+            let middle = outputs[0].len() / 4 * 2;
+            outputs[0][middle..][..2].copy_from_slice(&wrong.to_le_bytes()[2..]);
+            assert!(input.check(&outputs).is_err(), "{wrong} passes");
+        }
+    }
+}
+
+#[test]
 fn work_counts_each_operand_once() {
     // y is 2 × 4 × 4 × 4 = 128 values of 3·3·3 = 27 products; x 2 × 3 × 6 × 6 = 216; w 108.
     let work = Layer(layer(2, 3, (6, 6), 4, (3, 3))).work();
     assert_eq!((work.ops, work.items), (2.0 * 128.0 * 27.0, 2.0));
     assert_eq!((work.bytes_in, work.bytes_constant, work.bytes_out), (1296.0, 432.0, 512.0));
+    assert_eq!(work.op_kind, OpKind::F32);
+    let narrow = ConvShape { dtype: GemmType::Bf16, ..layer(2, 3, (6, 6), 4, (3, 3)) };
+    let half = Layer(narrow).work();
+    assert_eq!((half.ops, half.op_kind), (work.ops, OpKind::Bf16));
+    assert_eq!((half.bytes_in, half.bytes_constant, half.bytes_out), (648.0, 216.0, 256.0));
 }
 
 fn case(pairs: &[(&str, i64)], texts: &[(&str, &str)]) -> Result<Box<dyn Case>, CaseError> {
@@ -217,6 +259,8 @@ fn keys_and_bad_parameters() {
         key(&[("kernel_h", 3), ("kernel_w", 1), ("groups", 2), ("dilation", 3)])
             .ends_with("kernel_h=3 kernel_w=1 stride=1 padding=0 dilation=3 groups=2")
     );
+    let narrow = case(&with(&[("kernel", 1)]), &[("dtype", "bf16")]).unwrap().key();
+    assert!(narrow.starts_with("convolution dtype=bf16 batch=1 c_in=64 "));
     let message = |more: &[(&'static str, i64)], texts: &[(&str, &str)]| {
         case(&with(more), texts).err().expect("refused").to_string()
     };

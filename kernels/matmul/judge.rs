@@ -25,6 +25,12 @@ impl Tolerance {
     pub fn bf16() -> Self {
         Self { norm: 1e-2, element: 1e-3 }
     }
+
+    /// The same with a result rounded to bf16, which moves a value by up to 2⁻⁸ of itself.
+    pub fn bf16_rounded() -> Self {
+        let sums = Self::bf16();
+        Self { element: sums.element + 1.0 / 256.0, ..sums }
+    }
 }
 
 /// Collects compared values; NaN never passes.
@@ -95,16 +101,20 @@ pub(crate) fn ratio(err: f64, norm: f64) -> f64 {
     if err == 0.0 { 0.0 } else { err / norm }
 }
 
-/// The only output as `len` f32 values.
-pub(crate) fn single_f32_output(outputs: &[Vec<u8>], len: usize) -> Result<Vec<f32>, Mismatch> {
+/// The only output, of so many bytes.
+pub(crate) fn single_output(outputs: &[Vec<u8>], length: usize) -> Result<&[u8], Mismatch> {
     match outputs {
-        [bytes] if bytes.len() == len * 4 => Ok(floats(bytes)),
+        [bytes] if bytes.len() == length => Ok(bytes),
         _ => Err(Mismatch(format!(
-            "expected one output of {} bytes, found {:?}",
-            len * 4,
+            "expected one output of {length} bytes, found {:?}",
             outputs.iter().map(Vec::len).collect::<Vec<_>>()
         ))),
     }
+}
+
+/// The only output as `len` f32 values.
+pub(crate) fn single_f32_output(outputs: &[Vec<u8>], len: usize) -> Result<Vec<f32>, Mismatch> {
+    single_output(outputs, len * 4).map(floats)
 }
 
 /// Little-endian f32 values.

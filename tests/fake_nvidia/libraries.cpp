@@ -29,6 +29,16 @@ float element(const void* at, int type, size_t i) {
     return f;
 }
 
+void put(void* at, int type, size_t i, float value) {
+    if (type == 0) {
+        ((float*)at)[i] = value;
+        return;
+    }
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    ((uint16_t*)at)[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 size_t bytes_of(const Layout& l) { return (l.type ? 2 : 4) * l.stride * l.batch; }
 
 void scribble(void* workspace, size_t bytes) {
@@ -39,7 +49,10 @@ void scribble(void* workspace, size_t bytes) {
 struct Dims {
     int d[4];
     int format = 0;
+    int type = 0;  // as in Layout
 };
+// 0 is float and 9 bfloat16 in cuDNN's numbers.
+bool known(int format, int type) { return format <= 1 && (type == 0 || type == 9); }
 struct Geometry {
     int pad[2], step[2], spacing[2], mode, groups = 1, math = 0;
 };
@@ -118,12 +131,12 @@ int cudnnCreateTensorDescriptor(void** out) { return *out = new Dims, 0; }
 int cudnnDestroyTensorDescriptor(void* d) { return delete (Dims*)d, 0; }
 // Formats: 0 is NCHW, 1 is NHWC.
 int cudnnSetTensor4dDescriptor(Dims* t, int format, int type, int n, int c, int h, int w) {
-    return format > 1 || type ? 1 : (*t = {{n, c, h, w}, format}, 0);
+    return known(format, type) ? (*t = {{n, c, h, w}, format, type ? 14 : 0}, 0) : 1;
 }
 int cudnnCreateFilterDescriptor(void** out) { return *out = new Dims, 0; }
 int cudnnDestroyFilterDescriptor(void* d) { return delete (Dims*)d, 0; }
 int cudnnSetFilter4dDescriptor(Dims* f, int type, int format, int k, int c, int h, int w) {
-    return format > 1 || type ? 1 : (*f = {{k, c, h, w}, format}, 0);
+    return known(format, type) ? (*f = {{k, c, h, w}, format, type ? 14 : 0}, 0) : 1;
 }
 int cudnnCreateConvolutionDescriptor(void** out) { return *out = new Geometry, 0; }
 int cudnnDestroyConvolutionDescriptor(void* d) { return delete (Geometry*)d, 0; }
@@ -141,27 +154,30 @@ struct Algorithm {
     size_t memory;
     int determinism, math, reserved[3];
 };
-// The fastest two must not be taken: one in TF32, one unfused Winograd.
-int cudnnGetConvolutionForwardAlgorithm_v7(void*, Dims*, Dims*, Geometry*, Dims*, int room,
+// The fastest two must not be taken: one in other arithmetic than asked for (TF32 for f32), one unfused
+// Winograd.
+int cudnnGetConvolutionForwardAlgorithm_v7(void*, Dims*, Dims*, Geometry* g, Dims*, int room,
                                            int* found, Algorithm* out) {
     if (room < 3) return 1;
-    out[0] = {1, 0, 1.0f, 0, 0, 1, {}};
-    out[1] = {7, 0, 2.0f, 0, 0, 3, {}};
-    out[2] = {1, 0, 3.0f, WORKSPACE, 0, 3, {}};
+    out[0] = {1, 0, 1.0f, 0, 0, g->math == 3 ? 1 : 3, {}};
+    out[1] = {7, 0, 2.0f, 0, 0, g->math, {}};
+    out[2] = {1, 0, 3.0f, WORKSPACE, 0, g->math, {}};
     return *found = 3, 0;
 }
 int cudnnGetConvolutionForwardWorkspaceSize(void*, Dims*, Dims*, Geometry*, Dims*, int algo,
                                             size_t* bytes) {
     return *bytes = WORKSPACE, algo != 1;
 }
-int cudnnConvolutionForward(Dnn* handle, const float* alpha, Dims* xd, const float* x, Dims* wd,
-                            const float* w, Geometry* gd, int algo, void* workspace, size_t bytes,
-                            const float* beta, Dims* yd, float* y) {
+int cudnnConvolutionForward(Dnn* handle, const float* alpha, Dims* xd, const void* x, Dims* wd,
+                            const void* w, Geometry* gd, int algo, void* workspace, size_t bytes,
+                            const float* beta, Dims* yd, void* y) {
     const Geometry g = *gd;
-    if (algo != 1 || bytes < WORKSPACE || *alpha != 1 || *beta != 0 || g.math != 3 || g.mode != 1)
+    if (algo != 1 || bytes < WORKSPACE || *alpha != 1 || *beta != 0 || g.mode != 1)
         return 1;
     const Dims X = *xd, W = *wd, Y = *yd;
     if (X.format != W.format || X.format != Y.format) return 1;
+    // FMA (3) for f32, tensor cores (1) for bf16.
+    if (X.type != W.type || X.type != Y.type || g.math != (X.type ? 1 : 3)) return 1;
     std::function<void()> work = [=] {
         scribble(workspace, bytes);
         const auto at = [](const Dims& t, int a, int b, int c, int d) {
@@ -180,9 +196,10 @@ int cudnnConvolutionForward(Dnn* handle, const float* alpha, Dims* xd, const flo
                                     const int p = i * g.step[0] + r * g.spacing[0] - g.pad[0];
                                     const int q = j * g.step[1] + s * g.spacing[1] - g.pad[1];
                                     if (p < 0 || p >= X.d[2] || q < 0 || q >= X.d[3]) continue;
-                                    sum += x[at(X, n, first + c, p, q)] * w[at(W, k, c, r, s)];
+                                    sum += element(x, X.type, at(X, n, first + c, p, q)) *
+                                           element(w, W.type, at(W, k, c, r, s));
                                 }
-                        y[at(Y, n, k, i, j)] = sum;
+                        put(y, Y.type, at(Y, n, k, i, j), sum);
                     }
     };
     return fake_enqueue(handle->stream, &work), 0;

@@ -58,6 +58,13 @@ static inline void __syncwarp(unsigned int mask = 0xffffffffu) {
     shim_exchange(mask, 0, &valid);
 }
 
+// Every lane's `value`; all 32 take part.
+static inline void shim_gather(unsigned long long value, unsigned long long all[32]) {
+    unsigned int valid;
+    memcpy(all, shim_exchange(0xffffffffu, value, &valid), 32 * sizeof(value));
+    if (valid != 0xffffffffu) shim_fail("an operation of all lanes lacks some");
+}
+
 // The value of lane `from`, which must have taken part.
 template <class T> static inline T shim_read_lane(unsigned int mask, T value, unsigned int from) {
     static_assert(sizeof(T) <= 8, "shuffles move at most 8 bytes");

@@ -147,22 +147,22 @@ fn unsupported(message: String) -> BackendError {
 
 /// The library that answers every call of `recording`.
 fn choose(recording: &Recording) -> Result<LibraryName, String> {
-    let (mut dtypes, mut convolutions) = (Vec::new(), 0);
+    let (mut dtypes, mut layers) = (Vec::new(), Vec::new());
     for command in &recording.commands {
         match command {
             Command::Library(LibraryCall::Gemm { dtype, .. }) => dtypes.push(*dtype),
-            Command::Library(LibraryCall::Conv2d { .. }) => convolutions += 1,
+            Command::Library(LibraryCall::Conv2d { shape, .. }) => layers.push(shape.dtype),
             _ => return Err("only library calls run here as a recording".into()),
         }
     }
-    if convolutions > 1 {
+    if layers.len() > 1 {
         // The layouts of one call's outputs would have to be the next one's inputs.
         return Err("a recording with more than one library convolution does not run here".into());
     }
     let libraries = Libraries::get();
     let can = |library: &LibraryName| {
         dtypes.iter().all(|d| libraries.can(*library, *d))
-            && (convolutions == 0 || libraries.convolves(*library))
+            && (layers.is_empty() || libraries.convolves(*library))
     };
     let library = match recording.library {
         Some(library) => Some(library).filter(can),
@@ -170,7 +170,8 @@ fn choose(recording: &Recording) -> Result<LibraryName, String> {
     };
     library.ok_or_else(|| {
         let (what, verb) = match () {
-            () if convolutions > 0 => ("f32 convolution", "convolves f32"),
+            () if layers.contains(&GemmType::Bf16) => ("bf16 convolution", "convolves bf16"),
+            () if !layers.is_empty() => ("f32 convolution", "convolves f32"),
             () if dtypes.contains(&GemmType::Bf16) => ("bf16 product", "multiplies bf16"),
             () => ("f32 product", "multiplies f32"),
         };

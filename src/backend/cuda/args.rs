@@ -1,6 +1,6 @@
 //! What can be decided about a launch without a driver: argument slots, sizes, PTX choice.
 
-use breakeven_kernels::recording::{Arg, BufferId, Command, GemmType, LibraryCall, Recording};
+use breakeven_kernels::recording::{Arg, BufferId, Command, LibraryCall, Recording};
 
 /// Most arguments of a kernel.
 pub(super) const MAX_ARGS: usize = 32;
@@ -122,21 +122,21 @@ fn operands(call: &LibraryCall) -> [(BufferId, u64); 3] {
         |factors: &[u32]| factors.iter().fold(1u64, |all, f| all.saturating_mul(u64::from(*f)));
     match *call {
         LibraryCall::Gemm { m, n, k, batch, dtype, a, b, c } => {
-            let operand = match dtype {
-                GemmType::F32 => 4,
-                GemmType::Bf16 => 2,
-            };
+            let operand = dtype.bytes() as u32;
             [
                 (a, product(&[operand, batch, m, k])),
                 (b, product(&[operand, batch, k, n])),
                 (c, product(&[4, batch, m, n])),
             ]
         }
-        LibraryCall::Conv2d { shape: s, x, w, y } => [
-            (x, product(&[4, s.batch, s.c_in, s.height, s.width])),
-            (w, product(&[4, s.c_out, s.c_in / s.groups.max(1), s.kernel_h, s.kernel_w])),
-            (y, product(&[4, s.batch, s.c_out, s.out_h(), s.out_w()])),
-        ],
+        LibraryCall::Conv2d { shape: s, x, w, y } => {
+            let value = s.dtype.bytes() as u32;
+            [
+                (x, product(&[value, s.batch, s.c_in, s.height, s.width])),
+                (w, product(&[value, s.c_out, s.c_in / s.groups.max(1), s.kernel_h, s.kernel_w])),
+                (y, product(&[value, s.batch, s.c_out, s.out_h(), s.out_w()])),
+            ]
+        }
     }
 }
 
@@ -151,7 +151,7 @@ pub(super) fn grown(bytes: u64, used: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use breakeven_kernels::recording::{Role, Used};
+    use breakeven_kernels::recording::{GemmType, Role, Used};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::rc::Rc;
 
-use breakeven_kernels::recording::{ConvShape, Layout};
+use breakeven_kernels::recording::{ConvShape, GemmType, Layout};
 use cudarc::cudnn::{result, sys};
 
 use super::driver::{Buffer, Context, Result, Stream};
@@ -83,17 +83,23 @@ impl Drop for Geometry {
     }
 }
 
-/// What cuDNN wants to know of a convolution: f32 in the layout of the images, FMA arithmetic only.
+/// What cuDNN wants to know of a convolution: type and layout of the images, f32 sums.
 struct Descriptors {
     x: Tensor,
     w: Filter,
     y: Tensor,
     geometry: Geometry,
+    math: sys::cudnnMathType_t,
 }
 
 impl Descriptors {
     fn new(s: &ConvShape) -> std::result::Result<Self, result::CudnnError> {
-        use sys::cudnnDataType_t::CUDNN_DATA_FLOAT as F32;
+        use sys::cudnnDataType_t::{CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT as F32};
+        let (value, math) = match s.dtype {
+            // Otherwise cuDNN may use TF32 for f32.
+            GemmType::F32 => (F32, sys::cudnnMathType_t::CUDNN_FMA_MATH),
+            GemmType::Bf16 => (CUDNN_DATA_BFLOAT16, sys::cudnnMathType_t::CUDNN_TENSOR_OP_MATH),
+        };
         let format = match s.layout {
             Layout::Nchw => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW,
             Layout::Nhwc => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC,
@@ -104,24 +110,24 @@ impl Descriptors {
             w: Filter(result::create_filter_descriptor()?),
             y: Tensor(result::create_tensor_descriptor()?),
             geometry: Geometry(result::create_convolution_descriptor()?),
+            math,
         };
         let (pad, step, spacing) = (s.padding as i32, s.stride as i32, s.dilation as i32);
         // SAFETY: all four descriptors were just created.
         unsafe {
             let x = int([s.batch, s.c_in, s.height, s.width]);
-            result::set_tensor4d_descriptor(d.x.0, format, F32, x)?;
+            result::set_tensor4d_descriptor(d.x.0, format, value, x)?;
             let w = int([s.c_out, s.c_in / s.groups, s.kernel_h, s.kernel_w]);
-            result::set_filter4d_descriptor(d.w.0, F32, format, w)?;
+            result::set_filter4d_descriptor(d.w.0, value, format, w)?;
             let y = int([s.batch, s.c_out, s.out_h(), s.out_w()]);
-            result::set_tensor4d_descriptor(d.y.0, format, F32, y)?;
+            result::set_tensor4d_descriptor(d.y.0, format, value, y)?;
             let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
             let g = d.geometry.0;
             result::set_convolution2d_descriptor(
                 g, pad, pad, step, step, spacing, spacing, mode, F32,
             )?;
             result::set_convolution_group_count(g, s.groups as i32)?;
-            // Without this, cuDNN may use TF32 for f32.
-            result::set_convolution_math_type(g, sys::cudnnMathType_t::CUDNN_FMA_MATH)?;
+            result::set_convolution_math_type(g, d.math)?;
         }
         Ok(d)
     }
@@ -188,9 +194,9 @@ impl Conv {
     }
 }
 
-/// The heuristic's best algorithm that computes in f32 FMA and fits the workspace. Transforms
-/// with large constants (FFT, unfused Winograd) are left out: their error is not bounded by the
-/// contract of an f32 case.
+/// The heuristic's best algorithm that computes with the arithmetic asked for and fits the workspace.
+/// Transforms with large constants (FFT, unfused Winograd) are left out: their error is not bounded by
+/// the contract of a case.
 fn choose(
     handle: &Handle,
     d: &Descriptors,
@@ -222,7 +228,7 @@ fn choose(
     }
     let fits = |r: &&sys::cudnnConvolutionFwdAlgoPerf_t| {
         r.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
-            && r.mathType == sys::cudnnMathType_t::CUDNN_FMA_MATH
+            && r.mathType == d.math
             && r.memory <= WORKSPACE_BYTES
             && !matches!(
                 r.algo,

@@ -9,7 +9,7 @@ use std::ffi::c_int;
 use std::rc::Rc;
 use std::time::Instant;
 
-use breakeven_kernels::recording::{ConvShape, Layout};
+use breakeven_kernels::recording::{ConvShape, GemmType, Layout};
 
 use super::abi::{Context, DnnlError};
 use super::objects::{Element, Geometry, Memory, Operand, Plan, Primitive, Tensor, Tensors};
@@ -207,6 +207,10 @@ impl Candidate {
         weights: &[u8],
     ) -> Result<Self, DnnlError> {
         let sizes = Sizes::of(shape);
+        let value = match shape.dtype {
+            GemmType::F32 => Element::F32,
+            GemmType::Bf16 => Element::Bf16,
+        };
         let activations = |dims: [i64; 4], layout| {
             let [_, c, h, w] = dims;
             let strides = match layout {
@@ -214,10 +218,10 @@ impl Candidate {
                 Activations::Nhwc => Some([c * h * w, 1, w * c, c]),
                 Activations::Any => None,
             };
-            Tensor::new(context, Element::F32, &dims, strides.as_ref().map(|s| &s[..]))
+            Tensor::new(context, value, &dims, strides.as_ref().map(|s| &s[..]))
         };
         let (x, y) = (activations(sizes.x, layout)?, activations(sizes.y, layout)?);
-        let w = Tensor::new(context, Element::F32, &sizes.w, None)?;
+        let w = Tensor::new(context, value, &sizes.w, None)?;
         let plan = Plan::convolution(context, algorithm, [&x, &w, &y], &sizes.geometry)?;
         let given = match shape.layout {
             Layout::Nchw => Activations::Nchw,
@@ -226,7 +230,7 @@ impl Candidate {
         let x = Side::new(context, &plan, &activations(sizes.x, given)?, true)?;
         let y = Side::new(context, &plan, &activations(sizes.y, given)?, false)?;
         let start = Instant::now();
-        let w = constant(context, &plan, &sizes.w, weights)?;
+        let w = constant(context, &plan, (value, &sizes.w), weights)?;
         let weights_s = start.elapsed().as_secs_f64();
         let name = format!("{} {}", plan.name(), format!("{layout:?}").to_lowercase());
         Ok(Self { name, primitive: plan.primitive()?, x, w, y, weights_s })
@@ -278,12 +282,12 @@ impl Candidate {
 fn constant(
     context: &Rc<Context>,
     plan: &Plan,
-    dims: &[i64],
+    (value, dims): (Element, &[i64]),
     weights: &[u8],
 ) -> Result<Memory, DnnlError> {
     // Row major: each axis strides over all that follow it.
     let strides: Vec<i64> = (1..=dims.len()).map(|axis| dims[axis..].iter().product()).collect();
-    let plain = Tensor::new(context, Element::F32, dims, Some(&strides))?;
+    let plain = Tensor::new(context, value, dims, Some(&strides))?;
     let (chosen, plain) = (plan.layout(Tensors::Weights), plain.layout());
     let memory = Memory::own(context, &chosen)?;
     let given = Memory::given(context, &plain)?;

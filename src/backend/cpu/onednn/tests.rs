@@ -39,6 +39,7 @@ fn shape(batch: u32, channels: [u32; 2], size: [u32; 2], kernel: [u32; 2]) -> Co
         dilation: 1,
         groups: 1,
         layout: breakeven_kernels::recording::Layout::Nchw,
+        dtype: GemmType::F32,
     }
 }
 
@@ -143,6 +144,53 @@ fn convolutions_are_right_in_every_mode() {
 }
 
 #[test]
+fn bf16_convolutions_are_right_or_refused_with_a_reason() {
+    if !here() {
+        return;
+    }
+    let mut device = CpuBackend.open("cpu").unwrap();
+    for s in geometries() {
+        let s = ConvShape { dtype: GemmType::Bf16, ..s };
+        let x = cut((s.batch * s.c_in * s.height * s.width) as usize, 1);
+        let w = cut((s.c_out * (s.c_in / s.groups) * s.kernel_h * s.kernel_w) as usize, 2);
+        let expected = convolved(&s, &x, &w);
+        let (mut recording, _) = layer(&s);
+        for (buffer, values) in recording.buffers.iter_mut().zip([&x, &w]) {
+            buffer.data = shared(upper_halves(values));
+            buffer.bytes = 2 * values.len() as u64;
+        }
+        recording.buffers[2].bytes = 2 * expected.len() as u64;
+        match device.load(Program::Recording(recording)) {
+            Ok(mut session) => {
+                for mode in [Mode::KernelWarm, Mode::EndToEnd] {
+                    session.reset().unwrap();
+                    session.run(mode, 2).unwrap();
+                    let y: Vec<u16> = bytemuck::pod_collect_to_vec(&session.outputs().unwrap()[0]);
+                    for (y, right) in y.iter().zip(&expected) {
+                        let y = f64::from(f32::from_bits(u32::from(*y) << 16));
+                        assert!((y - right).abs() <= 1e-3 + right.abs() / 256.0, "{s:?}: {y}");
+                    }
+                }
+            }
+            Err(BackendError::Unsupported { message, .. }) => {
+                assert!(message.contains("oneDNN") && message.contains("processor"), "{message}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+/// Values that bf16 has.
+fn cut(length: usize, seed: u32) -> Vec<f32> {
+    let cut = |v: &f32| f32::from_bits(v.to_bits() & 0xffff_0000);
+    values(length, seed).iter().map(cut).collect()
+}
+
+fn upper_halves(values: &[f32]) -> Vec<u16> {
+    values.iter().map(|v| (v.to_bits() >> 16) as u16).collect()
+}
+
+#[test]
 fn after_a_reset_no_result_is_left() {
     if !here() {
         return;
@@ -165,9 +213,7 @@ fn batches_of_bf16_products_are_right_or_refused_with_a_reason() {
     }
     let mut device = CpuBackend.open("cpu").unwrap();
     for [m, n, k, batch] in [[5, 33, 17, 3], [64, 48, 32, 1], [1, 7, 40, 2], [3, 1, 1, 2]] {
-        let bf16 = |length: usize, seed| -> Vec<u16> {
-            values(length, seed).iter().map(|v| (v.to_bits() >> 16) as u16).collect()
-        };
+        let bf16 = |length: usize, seed| upper_halves(&values(length, seed));
         let wide = |bits: u16| f64::from(f32::from_bits(u32::from(bits) << 16));
         let (a, b) = (bf16(batch * m * k, 3), bf16(batch * k * n, 4));
         let mut expected = Vec::new();
