@@ -228,6 +228,40 @@ DEVICE void mma_m16n8k16_bf16(float d[4], const u32 a[4], const u32 b[2]) {
 #endif
 }
 
+// An f32 as tensor cores read it in TF32: the lower 13 bits of the mantissa are not looked at.
+DEVICE float tf32_to_float(u32 word) { return __uint_as_float(word & 0xffffe000u); }
+
+// d += a·b for a 16×8 tile of a, an 8×8 tile of b (f32 words, read as TF32) and a 16×8 tile of d
+// (f32), spread over the 32 lanes. With g = lane/4 and t = lane%4:
+//   a[0] = (row g, col t)     a[1] = (row g+8, col t)
+//   a[2] = (row g, col t+4)   a[3] = (row g+8, col t+4): as `load_matrix_x4` lays out 4 floats a row
+//   b[0] = (row t, col g)     b[1] = (row t+4, col g)
+//   d[0],d[1] = (row g, cols 2t,2t+1)   d[2],d[3] = (row g+8, cols 2t,2t+1)
+DEVICE void mma_m16n8k8_tf32(float d[4], const u32 a[4], const u32 b[2]) {
+#if DEVICE_ARCH >= 80
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    const u32 all = 0xffffffffu;
+    const u32 lane = (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) & 31;
+    const u32 g = lane / 4, t = lane % 4;
+    for (u32 half = 0; half < 2; half++) {  // k 0…3, then 4…7
+        for (u32 k = 0; k < 4; k++) {
+            const float top = tf32_to_float(__shfl_sync(all, a[2 * half], g * 4 + k));
+            const float bottom = tf32_to_float(__shfl_sync(all, a[2 * half + 1], g * 4 + k));
+            const float left = tf32_to_float(__shfl_sync(all, b[half], 8 * t + k));
+            const float right = tf32_to_float(__shfl_sync(all, b[half], 8 * t + 4 + k));
+            d[0] += top * left;
+            d[1] += top * right;
+            d[2] += bottom * left;
+            d[3] += bottom * right;
+        }
+    }
+#endif
+}
+
 // ---- tensor cores of compute capability 9.0a -------------------------------------------------
 // A warpgroup (4 warps, the first a multiple of 4) multiplies from shared memory, on its own time:
 // begin, multiply as often as wanted, commit, wait. In between, nothing else touches the sums, and

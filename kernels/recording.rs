@@ -190,6 +190,19 @@ pub enum GemmType {
     F32,
     /// bf16 operands, f32 accumulate and result.
     Bf16,
+    /// f32 in memory that may be multiplied as TF32 (10 bits of mantissa); f32 accumulate and result.
+    /// A device without TF32 multiplies it as f32.
+    Tf32,
+}
+
+impl GemmType {
+    /// Bytes of one element of an operand.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 | Self::Tf32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
 }
 
 /// Geometry of a 2-D convolution.

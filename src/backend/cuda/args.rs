@@ -1,6 +1,6 @@
 //! What can be decided about a launch without a driver: argument slots, sizes, PTX choice.
 
-use breakeven_kernels::recording::{Arg, BufferId, Command, GemmType, LibraryCall, Recording};
+use breakeven_kernels::recording::{Arg, BufferId, Command, LibraryCall, Recording};
 
 /// Most arguments of a kernel.
 pub(super) const MAX_ARGS: usize = 32;
@@ -122,10 +122,7 @@ fn operands(call: &LibraryCall) -> [(BufferId, u64); 3] {
         |factors: &[u32]| factors.iter().fold(1u64, |all, f| all.saturating_mul(u64::from(*f)));
     match *call {
         LibraryCall::Gemm { m, n, k, batch, dtype, a, b, c } => {
-            let operand = match dtype {
-                GemmType::F32 => 4,
-                GemmType::Bf16 => 2,
-            };
+            let operand = dtype.bytes() as u32;
             [
                 (a, product(&[operand, batch, m, k])),
                 (b, product(&[operand, batch, k, n])),
@@ -151,7 +148,7 @@ pub(super) fn grown(bytes: u64, used: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use breakeven_kernels::recording::{Role, Used};
+    use breakeven_kernels::recording::{GemmType, Role, Used};
 
     use super::*;
 
