@@ -197,6 +197,21 @@ DEVICE void load_matrix_x4_transposed(u32 r[4], const void* row) {
 #endif
 }
 
+#if !DEVICE_ARCH
+// What the lanes of a warp hold of the operands of a product: words of a lane two by two.
+struct WarpOperands {
+    u64 left[2][32], right[32];
+    WarpOperands(const u32 a[4], const u32 b[2]) {
+        for (u32 i = 0; i < 2; i++) {
+            shim_gather(a[2 * i] | static_cast<u64>(a[2 * i + 1]) << 32, left[i]);
+        }
+        shim_gather(b[0] | static_cast<u64>(b[1]) << 32, right);
+    }
+    u32 a(u32 word, u32 lane) const { return static_cast<u32>(left[word / 2][lane] >> word % 2 * 32); }
+    u32 b(u32 word, u32 lane) const { return static_cast<u32>(right[lane] >> word * 32); }
+};
+#endif
+
 // d += a·b for a 16×16 tile of a, a 16×8 tile of b (bf16) and a 16×8 tile of d (f32), spread
 // over the 32 lanes. With g = lane/4 and t = lane%4 (low half of a word = lower index):
 //   a[0] = (row g, cols 2t,2t+1)     a[1] = (row g+8, cols 2t,2t+1)
@@ -210,17 +225,40 @@ DEVICE void mma_m16n8k16_bf16(float d[4], const u32 a[4], const u32 b[2]) {
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #elif !DEVICE_ARCH
-    u64 rows[2][32], columns[32];  // k 0…7 and 8…15; all
-    for (u32 half = 0; half < 2; half++) {
-        shim_gather(a[2 * half] | static_cast<u64>(a[2 * half + 1]) << 32, rows[half]);
-    }
-    shim_gather(b[0] | static_cast<u64>(b[1]) << 32, columns);
+    WarpOperands all(a, b);
     const u32 lane = shim_lane(), g = lane / 4, t = lane % 4;
     for (u32 i = 0; i < 4; i++) {
-        for (u32 k = 0; k < 16; k += 2) {
-            const u32 x = static_cast<u32>(rows[k / 8][g * 4 + k % 8 / 2] >> i / 2 * 32);
-            const u32 y = static_cast<u32>(columns[(2 * t + i % 2) * 4 + k % 8 / 2] >> k / 8 * 32);
+        for (u32 pair = 0; pair < 8; pair++) {  // k = 2·pair, and the next
+            const u32 x = all.a(i / 2 + pair / 4 * 2, g * 4 + pair % 4);
+            const u32 y = all.b(pair / 4, (2 * t + i % 2) * 4 + pair % 4);
             d[i] += bf16_low(x) * bf16_low(y) + bf16_high(x) * bf16_high(y);
+        }
+    }
+#endif
+}
+
+// An f32 as tensor cores read it in TF32: the lower 13 bits of the mantissa are not looked at.
+DEVICE float tf32_to_float(u32 word) { return __uint_as_float(word & 0xffffe000u); }
+
+// d += a·b for a 16×8 tile of a, an 8×8 tile of b (f32 words, read as TF32) and a 16×8 tile of d
+// (f32), spread over the 32 lanes. With g = lane/4 and t = lane%4:
+//   a[0] = (row g, col t)     a[1] = (row g+8, col t)
+//   a[2] = (row g, col t+4)   a[3] = (row g+8, col t+4): as `load_matrix_x4` lays out 4 floats a row
+//   b[0] = (row t, col g)     b[1] = (row t+4, col g)
+//   d[0],d[1] = (row g, cols 2t,2t+1)   d[2],d[3] = (row g+8, cols 2t,2t+1)
+DEVICE void mma_m16n8k8_tf32(float d[4], const u32 a[4], const u32 b[2]) {
+#if DEVICE_ARCH >= 80
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#elif !DEVICE_ARCH
+    WarpOperands all(a, b);
+    const u32 lane = shim_lane(), g = lane / 4, t = lane % 4;
+    for (u32 i = 0; i < 4; i++) {
+        for (u32 k = 0; k < 8; k++) {
+            d[i] += tf32_to_float(all.a(i / 2 + k / 4 * 2, g * 4 + k % 4)) *
+                    tf32_to_float(all.b(k / 4, (2 * t + i % 2) * 4 + k % 4));
         }
     }
 #endif

@@ -190,13 +190,16 @@ pub enum GemmType {
     F32,
     /// bf16 operands, f32 accumulate; a product's result is f32, a convolution's bf16.
     Bf16,
+    /// f32 in memory that may be multiplied as TF32 (10 bits of mantissa); f32 accumulate and result.
+    /// A device without TF32 multiplies it as f32.
+    Tf32,
 }
 
 impl GemmType {
-    /// Bytes of one operand value.
+    /// Bytes of one element of an operand.
     pub fn bytes(self) -> usize {
         match self {
-            Self::F32 => 4,
+            Self::F32 | Self::Tf32 => 4,
             Self::Bf16 => 2,
         }
     }

@@ -232,6 +232,8 @@ pub enum OpKind {
     F32,
     /// bfloat16 inputs, f32 accumulation.
     Bf16,
+    /// f32 inputs that may be multiplied as TF32, f32 accumulation; f32 where a device has no TF32.
+    Tf32,
     /// 8-bit integers (SIMD lanes on a CPU).
     Int8,
     /// 16-bit integers.

@@ -68,6 +68,7 @@ fn inside() {
     passes_large_data_in_pieces(device.as_mut());
     times_no_making_of_slots(device.as_mut());
     multiplies(device.as_mut());
+    reads_operands_as_tf32_for_that_type_alone(device.as_mut());
     convolves(device.as_mut());
     refuses_bad_programs(device.as_mut());
     // The stand-in aborts if anything is left when its context is released.
@@ -254,7 +255,7 @@ fn times_no_making_of_slots(device: &mut dyn Device) {
 
 fn multiplies(device: &mut dyn Device) {
     let (m, n, k, batch) = (3u32, 4u32, 5u32, 2u32);
-    // Small integers: exact in both types.
+    // Small integers: exact in all types.
     let a: Vec<f32> = (0..batch * m * k).map(|i| (i % 7) as f32 - 3.0).collect();
     let b: Vec<f32> = (0..batch * k * n).map(|i| (i % 5) as f32 - 1.0).collect();
     let mut expected = Vec::new();
@@ -267,9 +268,9 @@ fn multiplies(device: &mut dyn Device) {
             }
         }
     }
-    for dtype in [GemmType::F32, GemmType::Bf16] {
+    for dtype in [GemmType::F32, GemmType::Bf16, GemmType::Tf32] {
         let bytes = |values: &[f32]| match dtype {
-            GemmType::F32 => shared(values.to_vec()),
+            GemmType::F32 | GemmType::Tf32 => shared(values.to_vec()),
             GemmType::Bf16 => {
                 shared(values.iter().map(|v| (v.to_bits() >> 16) as u16).collect::<Vec<_>>())
             }
@@ -281,6 +282,20 @@ fn multiplies(device: &mut dyn Device) {
         r.commands.push(Command::Library(LibraryCall::Gemm { m, n, k, batch, dtype, a, b, c }));
         let outputs = run_all(device, r);
         assert_eq!(outputs, expected, "{dtype:?}");
+    }
+}
+
+/// Of 1 + 2⁻¹² TF32 keeps 1.
+fn reads_operands_as_tf32_for_that_type_alone(device: &mut dyn Device) {
+    let x = 1.0 + 2f32.powi(-12);
+    for (dtype, expected) in [(GemmType::F32, x), (GemmType::Tf32, 1.0)] {
+        let mut r = Recording::default();
+        let a = r.upload("a", Role::Input, shared(vec![x]));
+        let b = r.upload("b", Role::Constant, shared(vec![1f32]));
+        let c = r.buffer("c", Role::Output, 4);
+        let (m, n, k, batch) = (1, 1, 1, 1);
+        r.commands.push(Command::Library(LibraryCall::Gemm { m, n, k, batch, dtype, a, b, c }));
+        assert_eq!(run_all(device, r), [expected], "{dtype:?}");
     }
 }
 

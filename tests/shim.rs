@@ -89,6 +89,22 @@ fn tensor_core_wrapper_multiplies_what_load_matrix_lays_out() {
 }
 
 #[test]
+fn tf32_wrapper_multiplies_what_tf32_keeps_of_its_operands() {
+    // a[i][k] = 1 + i + k and a quarter of TF32's last place more, b[k][j] = k − j.
+    let float = |x: i32| (x as f32).to_bits();
+    let mut values: Vec<u32> = (0..128).map(|x| float(1 + x / 8 + x % 8) + 0x7ff).collect();
+    values.extend((0..64).map(|x| float(x / 8 - x % 8)));
+    for order in ORDERS {
+        let out = run_words(&words("tensor_tf32", 1, 32, &values, 128), order).unwrap();
+        for (x, bits) in out.iter().enumerate() {
+            let (i, j) = ((x / 8) as i32, (x % 8) as i32);
+            let expected: i32 = (0..8).map(|k| (1 + i + k) * (k - j)).sum();
+            assert_eq!(f32::from_bits(*bits), expected as f32, "{order:?} ({i}, {j})");
+        }
+    }
+}
+
+#[test]
 fn a_missing_barrier_shows_as_poison_or_as_a_difference_between_orders() {
     let input: Vec<u32> = (0..64).collect();
     let run = |order| run_words(&words("no_barrier", 1, 64, &input, 64), order).unwrap();

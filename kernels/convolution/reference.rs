@@ -125,8 +125,8 @@ impl Reference {
         let positions = self.layer.positions();
         let (filters, per_group) = (self.layer.0.c_out as usize, self.layer.group_out());
         let tolerance = match self.layer.0.dtype {
-            GemmType::F32 => Tolerance::f32(self.layer.depth()),
             GemmType::Bf16 => Tolerance::bf16_rounded(),
+            GemmType::F32 | GemmType::Tf32 => Tolerance::f32(self.layer.depth()),
         };
         let mut judge = Judge::new(tolerance);
         let mut value = |index: usize, expected: f64| {

@@ -8,7 +8,6 @@ use super::input::Operand;
 use super::panel::{self, Left, Sizes};
 use super::simd::Kernels;
 use super::{Shape, skinny};
-use crate::recording::GemmType;
 use crate::work::Native;
 
 /// Rows up to which our own panels are used for one f32 product.
@@ -44,7 +43,7 @@ impl CpuProduct {
         let pairs = matches!(a, Operand::Bf16(_)) && Kernels::get().has_bf16_pairs();
         let path = if m <= skinny::MAX_ROWS {
             Path::Skinny(vec![0.0; batch * m * skinny::row_of_a(k)])
-        } else if shape.dtype == GemmType::F32 && batch == 1 && m > MAX_PANEL_ROWS {
+        } else if matches!(a, Operand::F32(_)) && batch == 1 && m > MAX_PANEL_ROWS {
             Path::Gemm
         } else {
             let left = match a.words(k, pairs) {

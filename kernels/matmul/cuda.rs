@@ -32,6 +32,14 @@ static TURNED: CudaModule = CudaModule {
         (90, include_str!("../ptx/matmul_turned.sm_90.ptx")),
     ],
 };
+static TF32: CudaModule = CudaModule {
+    name: "matmul/tf32",
+    source: include_str!("tf32.cu"),
+    ptx: &[
+        (80, include_str!("../ptx/matmul_tf32.sm_80.ptx")),
+        (90, include_str!("../ptx/matmul_tf32.sm_90.ptx")),
+    ],
+};
 /// Runs on compute capability 9.0 only, not on later ones.
 static WGMMA: CudaModule = CudaModule {
     name: "matmul/wgmma",
@@ -100,12 +108,31 @@ const BF16_WGMMA: Tile = Tile {
     flop_per_s: 5e12,
 };
 
+const TF32_128: Tile = Tile {
+    entry: "matmul_tf32_128x128",
+    rows: 128,
+    columns: 128,
+    slab: 16,
+    shared_bytes: 4 * 4 * (128 * 20 + 16 * 136),
+    flop_per_s: 1.2e12,
+};
+const TF32_128X256: Tile = Tile {
+    entry: "matmul_tf32_128x256",
+    columns: 256,
+    shared_bytes: 3 * 4 * (128 * 20 + 16 * 264),
+    flop_per_s: 1.5e12,
+    ..TF32_128
+};
+const TF32_UNALIGNED: Tile =
+    Tile { entry: "matmul_tf32_128x128_unaligned", flop_per_s: 0.6e12, ..TF32_128 };
+
 /// The tiles that can make `shape` on `device`.
 fn tiles(shape: &Shape, device: &DeviceInfo) -> Vec<Tile> {
     let capability = device.compute_capability.unwrap_or((0, 0));
     let multiples = |of: usize| shape.n.is_multiple_of(of) && shape.k.is_multiple_of(of);
     match shape.dtype {
-        GemmType::F32 if capability < (8, 0) => vec![F32_64, F32_128],
+        // Chips without TF32 multiply it as f32.
+        GemmType::F32 | GemmType::Tf32 if capability < (8, 0) => vec![F32_64, F32_128],
         GemmType::F32 if multiples(4) => {
             vec![F32_64, STAGED_64X128, STAGED_128, STAGED_128X256, TURNED_128X256]
         }
@@ -114,6 +141,8 @@ fn tiles(shape: &Shape, device: &DeviceInfo) -> Vec<Tile> {
         GemmType::Bf16 if !multiples(8) => vec![BF16_MMA_UNALIGNED],
         GemmType::Bf16 if capability == (9, 0) => vec![BF16_MMA, BF16_WGMMA],
         GemmType::Bf16 => vec![BF16_MMA],
+        GemmType::Tf32 if multiples(4) => vec![TF32_128, TF32_128X256],
+        GemmType::Tf32 => vec![TF32_UNALIGNED],
     }
 }
 
@@ -127,7 +156,7 @@ enum Way {
 
 fn ways(shape: &Shape, device: &DeviceInfo) -> Vec<Way> {
     let few = shape.m <= FEW_ROWS;
-    let tensor_cores = shape.dtype == GemmType::Bf16
+    let tensor_cores = shape.dtype != GemmType::F32
         && device.compute_capability.is_some_and(|capability| capability >= (8, 0));
     let mut ways = Vec::new();
     if few {
@@ -207,6 +236,7 @@ fn tiled(operands: &Operands, recording: &mut Recording, plan: &Plan) -> Vec<Com
     let (across, down) = (n.div_ceil(tile.columns), m.div_ceil(tile.rows));
     let (module, grid) = match tile.entry {
         "matmul_bf16_wgmma" => (&WGMMA, [across * down, 1]),
+        entry if entry.starts_with("matmul_tf32") => (&TF32, [across * down, 1]),
         "matmul_f32_turned" => (&TURNED, [across * down, 1]),
         entry if entry.starts_with("matmul_f32") && tile.slab > 0 => (&STAGED, [across * down, 1]),
         _ => (&TILED, [across, down]),

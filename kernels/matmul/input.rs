@@ -21,7 +21,7 @@ use crate::work::{
 /// Operands in the type of the case, row major, products one after the other.
 #[derive(Clone)]
 pub(super) enum Operand {
-    /// IEEE single precision.
+    /// IEEE single precision; of TF32 the values that it has.
     F32(Arc<[f32]>),
     /// bfloat16.
     Bf16(Arc<[bf16]>),
@@ -31,6 +31,7 @@ impl Operand {
     fn random(dtype: GemmType, len: usize, random: &mut Random) -> Self {
         match dtype {
             GemmType::F32 => Self::F32((0..len).map(|_| random.signed()).collect()),
+            GemmType::Tf32 => Self::F32((0..len).map(|_| to_tf32(random.signed())).collect()),
             GemmType::Bf16 => {
                 Self::Bf16((0..len).map(|_| bf16::from_f32(random.signed())).collect())
             }
@@ -119,6 +120,12 @@ impl Operand {
             Self::Bf16(v) => v.iter().map(|x| x.to_f32()).collect(),
         }
     }
+}
+
+/// The nearest value with 10 explicit bits of mantissa, ties to even.
+pub(super) fn to_tf32(x: f32) -> f32 {
+    let bits = x.to_bits();
+    f32::from_bits((bits + 0xfff + (bits >> 13 & 1)) & !0x1fff)
 }
 
 /// Two bf16 in one word, the first in the lower half.

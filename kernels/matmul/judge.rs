@@ -1,7 +1,7 @@
 //! Tolerances of floating-point results, shared by matmul and convolution.
 //!
 //! Both bounds grow from what IEEE f32 arithmetic does in any summation order, and are tight
-//! enough that TF32 (10 mantissa bits) or bf16 (7) operands cannot pass for f32.
+//! enough that TF32 (10 mantissa bits) or bf16 (7) operands cannot pass for f32, nor bf16 for TF32.
 
 use crate::work::{Check, Mismatch};
 
@@ -18,6 +18,13 @@ impl Tolerance {
     /// f32 operands, f32 sums of `k` products.
     pub fn f32(k: usize) -> Self {
         Self { norm: 5e-7 * (k as f64).sqrt(), element: 5e-6 }
+    }
+
+    /// TF32 operands, sums as tensor cores make them, against the exact product of the operands. What
+    /// f32 cannot hold of a sum is cut off, not rounded, every few products: an error that grows with
+    /// k itself, to 2e-4 of the norm at k = 65,536. Operands rounded to bf16 are 1.6e-3 off.
+    pub fn tf32() -> Self {
+        Self { norm: 5e-4, element: 1e-4 }
     }
 
     /// bf16 operands, f32 sums, against the exact product of the rounded operands. The element

@@ -1,4 +1,5 @@
-//! matmul: C = A·B, row major, one product or a batch; f32, or bf16 operands with f32 result.
+//! matmul: C = A·B, row major, one product or a batch; f32, or bf16 or TF32 operands with f32
+//! result.
 
 mod cpu;
 pub(crate) mod cuda;
@@ -31,7 +32,9 @@ pub static MATMUL: Matmul = Matmul;
 pub struct Matmul;
 
 const KNOWN: &[&str] = &["dtype", "m", "n", "k", "batch"];
-const DTYPES: &[&str] = &["f32", "bf16"];
+const DTYPES: &[&str] = &["f32", "bf16", "tf32"];
+/// In the order of [`DTYPES`].
+const TYPES: [GemmType; 3] = [GemmType::F32, GemmType::Bf16, GemmType::Tf32];
 /// Elements of one operand; more cannot be addressed by what reads them.
 const MAX_ELEMENTS: u64 = 1 << 38;
 
@@ -59,12 +62,12 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cuda/tiled",
         language: Language::Cuda,
-        summary: "register tiles from shared memory; tensor cores (wgmma, mma.sync) for bf16",
+        summary: "register tiles from shared memory; tensor cores (wgmma, mma.sync) for bf16, TF32",
     },
     Implementation {
         name: "cuda/cublaslt",
         language: Language::Library(LibraryName::CublasLt),
-        summary: "cuBLASLt, TF32 off",
+        summary: "cuBLASLt, TF32 off for f32",
     },
     Implementation {
         name: "vulkan/tiled",
@@ -79,7 +82,7 @@ impl Family for Matmul {
     }
 
     fn summary(&self) -> &'static str {
-        "matrix product C = A·B, row major (f32; bf16 with f32 result)"
+        "matrix product C = A·B, row major (f32; bf16 or TF32 with f32 result)"
     }
 
     fn implementations(&self) -> &'static [Implementation] {
@@ -88,12 +91,8 @@ impl Family for Matmul {
 
     fn case(&self, params: &Params, _files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
         let reader = ParamReader::new("matmul", params, KNOWN)?;
-        let dtype = match reader.choice("dtype", DTYPES, Some(0))? {
-            0 => GemmType::F32,
-            _ => GemmType::Bf16,
-        };
         let shape = Shape {
-            dtype,
+            dtype: TYPES[reader.choice("dtype", DTYPES, Some(0))?],
             m: reader.size("m", None)?,
             n: reader.size("n", None)?,
             k: reader.size("k", None)?,
@@ -152,16 +151,17 @@ impl Shape {
 
     /// Bytes of one element of A or B.
     fn operand_bytes(&self) -> usize {
-        match self.dtype {
-            GemmType::F32 => 4,
-            GemmType::Bf16 => 2,
-        }
+        self.dtype.bytes()
     }
 }
 
 impl Case for Shape {
     fn key(&self) -> String {
-        let dtype = DTYPES[usize::from(self.dtype == GemmType::Bf16)];
+        let dtype = match self.dtype {
+            GemmType::F32 => "f32",
+            GemmType::Bf16 => "bf16",
+            GemmType::Tf32 => "tf32",
+        };
         let Self { m, n, k, .. } = self;
         let batch = if self.batch > 1 { format!(" batch={}", self.batch) } else { String::new() };
         format!("matmul dtype={dtype} m={m} n={n} k={k}{batch}")
@@ -175,6 +175,7 @@ impl Case for Shape {
             op_kind: match self.dtype {
                 GemmType::F32 => OpKind::F32,
                 GemmType::Bf16 => OpKind::Bf16,
+                GemmType::Tf32 => OpKind::Tf32,
             },
             ops: flop,
             bytes_touched: (a + b + c) as f64,

@@ -3,7 +3,7 @@ use std::io;
 use half::bf16;
 use proptest::prelude::*;
 
-use super::input::Product;
+use super::input::{Product, to_tf32};
 use super::*;
 use crate::params::Value;
 use crate::work::{Program, Tuning};
@@ -42,8 +42,8 @@ fn verify(shape: Shape) {
 }
 
 #[test]
-fn right_at_the_edges_of_tiles_for_both_types() {
-    for dtype in [GemmType::F32, GemmType::Bf16] {
+fn right_at_the_edges_of_tiles_for_all_types() {
+    for dtype in TYPES {
         for m in [1, 7, 8, 9, 63, 64, 65, 127, 129] {
             for (n, k) in [(1, 1), (7, 3), (47, 64), (48, 257), (65, 63), (129, 127)] {
                 verify(shape(dtype, m, n, k, 1));
@@ -69,7 +69,7 @@ fn few_rows_and_many_columns_are_right_with_every_rest() {
 /// Blocks of k after the first are fetched while one is computed: nothing is taken twice or left out.
 #[test]
 fn long_sums_are_right_in_panels() {
-    for dtype in [GemmType::F32, GemmType::Bf16] {
+    for dtype in TYPES {
         verify(shape(dtype, 33, 100, 1100, 1));
         verify(shape(dtype, 20, 300, 700, 2));
     }
@@ -77,7 +77,7 @@ fn long_sums_are_right_in_panels() {
 
 #[test]
 fn batches_are_independent_products() {
-    for dtype in [GemmType::F32, GemmType::Bf16] {
+    for dtype in TYPES {
         verify(shape(dtype, 3, 50, 20, 5));
         verify(shape(dtype, 20, 50, 21, 5));
     }
@@ -111,11 +111,6 @@ fn product_of_rounded(input: &Product, round: impl Fn(f32) -> f32) -> Vec<Vec<u8
     vec![c.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect()]
 }
 
-fn tf32(x: f32) -> f32 {
-    // 10 explicit mantissa bits, to nearest.
-    f32::from_bits((x.to_bits() + 0x1000) & !0x1fff)
-}
-
 #[test]
 fn lower_precision_never_passes_for_f32() {
     // The second is past the size of a full comparison.
@@ -123,9 +118,60 @@ fn lower_precision_never_passes_for_f32() {
         let input = Product::random(shape(GemmType::F32, m, n, k, 1), 3);
         let exact = input.check(&product_of_rounded(&input, |x| x)).unwrap();
         assert_eq!(exact.method, if m == 64 { "full" } else { "freivalds+samples" });
-        assert!(input.check(&product_of_rounded(&input, tf32)).is_err());
+        assert!(input.check(&product_of_rounded(&input, to_tf32)).is_err());
         assert!(input.check(&product_of_rounded(&input, |x| bf16::from_f32(x).to_f32())).is_err());
     }
+}
+
+#[test]
+fn tf32_operands_are_rounded_to_the_nearest_and_ties_to_even() {
+    let step = 2f32.powi(-10);
+    let cases = [
+        (1.0, 1.0),
+        (1.0 + 0.5 * step, 1.0),
+        (1.0 + 1.5 * step, 1.0 + 2.0 * step),
+        (-1.0 - 0.75 * step, -1.0 - step),
+        (2.0 - 0.25 * step, 2.0),
+    ];
+    for (x, rounded) in cases {
+        assert_eq!(to_tf32(x), rounded, "{x}");
+    }
+    let input = Product::random(shape(GemmType::Tf32, 9, 7, 5, 1), 1);
+    assert!(input.a.widened().iter().chain(&*input.b.widened()).all(|x| to_tf32(*x) == *x));
+}
+
+/// Sums as tensor cores make them: of each eight products what f32 cannot hold is cut off.
+fn product_with_cut_sums(input: &Product) -> Vec<Vec<u8>> {
+    let Shape { m, n, k, .. } = input.shape;
+    let (a, b) = (input.a.widened(), input.b.widened());
+    let cut = |x: f64| {
+        let nearest = x as f32;
+        let beyond = f64::from(nearest).abs() > x.abs();
+        f32::from_bits(nearest.to_bits() - u32::from(beyond))
+    };
+    let sum = |i: usize, j: usize| {
+        (0..k).step_by(8).fold(0f32, |sum, first| {
+            let product = |p| f64::from(a[i * k + p]) * f64::from(b[p * n + j]);
+            cut(f64::from(sum) + (first..k.min(first + 8)).map(product).sum::<f64>())
+        })
+    };
+    let c = (0..m).flat_map(|i| (0..n).map(move |j| (i, j)));
+    vec![c.flat_map(|(i, j)| sum(i, j).to_le_bytes()).collect()]
+}
+
+#[test]
+fn tf32_is_any_product_of_its_operands_in_f32_but_none_of_bf16() {
+    // The second is past the size of a full comparison.
+    for (m, n, k) in [(64, 64, 64), (33, 4200, 4000)] {
+        let input = Product::random(shape(GemmType::Tf32, m, n, k, 1), 3);
+        assert!(input.check(&product_of_rounded(&input, |x| x)).is_ok());
+        assert!(input.check(&product_of_rounded(&input, to_tf32)).is_ok());
+        assert!(input.check(&product_of_rounded(&input, |x| bf16::from_f32(x).to_f32())).is_err());
+    }
+    let long = Product::random(shape(GemmType::Tf32, 4, 4, 1 << 16, 1), 3);
+    let check = long.check(&product_with_cut_sums(&long)).unwrap();
+    assert!((5e-5..4e-4).contains(&check.max_rel_err), "{check:?}");
+    assert_eq!(check.bound, 5e-4);
 }
 
 #[test]
@@ -164,6 +210,39 @@ fn work_counts_each_operand_once() {
         (bf16_work.bytes_in, bf16_work.bytes_constant, bf16_work.bytes_out),
         (400.0, 240.0, 240.0)
     );
+    // In memory TF32 is f32; only its arithmetic is another.
+    let tf32_work = shape(GemmType::Tf32, 2, 3, 4, 1).work();
+    assert_eq!((tf32_work.op_kind, f32_work.op_kind), (OpKind::Tf32, OpKind::F32));
+    assert_eq!(Work { op_kind: OpKind::F32, ..tf32_work }, f32_work);
+}
+
+fn cuda(capability: (u32, u32)) -> DeviceInfo {
+    DeviceInfo {
+        backend: "cuda".into(),
+        compute_units: Some(132),
+        compute_capability: Some(capability),
+        ..DeviceInfo::bare_cpu()
+    }
+}
+
+#[test]
+fn tensor_cores_multiply_tf32_where_there_are_any() {
+    let names = |capability, [m, n, k]: [usize; 3]| -> Vec<String> {
+        let shape = shape(GemmType::Tf32, m, n, k, 1);
+        let named = device::tunings(&shape, Language::Cuda, &cuda(capability));
+        named.into_iter().map(|tuning| tuning.name).collect()
+    };
+    let all = |names: Vec<String>, start: &str| names.iter().all(|name| name.starts_with(start));
+    for newer in [(8, 0), (8, 9), (9, 0), (12, 0)] {
+        assert!(all(names(newer, [2048; 3]), "matmul_tf32_128x"));
+        assert!(all(names(newer, [100, 100, 99]), "matmul_tf32_128x128_unaligned"));
+        // One row is read as f32; of a few rows tensor cores may make a tile.
+        assert_eq!(names(newer, [1, 4096, 4096]), ["rows"]);
+        let few = names(newer, [5, 4096, 4096]);
+        assert!(few[0] == "rows" && all(few[1..].to_vec(), "matmul_tf32_128x"), "{few:?}");
+    }
+    assert!(all(names((7, 5), [2048; 3]), "matmul_f32_"));
+    assert_eq!(names((7, 5), [5, 4096, 4096]), ["rows"]);
 }
 
 fn case(pairs: &[(&str, Value)]) -> Result<Box<dyn Case>, CaseError> {
@@ -187,6 +266,8 @@ fn keys_and_bad_parameters() {
         ("dtype", Value::Text("bf16".into())),
     ];
     assert_eq!(case(&batched).unwrap().key(), "matmul dtype=bf16 m=1 n=2 k=3 batch=4");
+    let tf32 = [size("m", 1), size("n", 2), size("k", 3), ("dtype", Value::Text("tf32".into()))];
+    assert_eq!(case(&tf32).unwrap().key(), "matmul dtype=tf32 m=1 n=2 k=3");
     let message = |pairs: &[(&str, Value)]| case(pairs).err().expect("refused").to_string();
     assert!(message(&square[..2]).contains("`k` is missing"));
     assert!(message(&[size("m", 0), size("n", 1), size("k", 1)]).contains("m = 0"));
@@ -198,7 +279,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn any_shape_is_right(m in 1usize..90, n in 1usize..150, k in 1usize..600,
-                          batch in 1usize..4, is_bf16: bool) {
-        verify(shape(if is_bf16 { GemmType::Bf16 } else { GemmType::F32 }, m, n, k, batch));
+                          batch in 1usize..4, dtype in 0usize..3) {
+        verify(shape(TYPES[dtype], m, n, k, batch));
     }
 }

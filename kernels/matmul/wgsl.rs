@@ -21,7 +21,7 @@ static WGSL_SUM_PARTS: WgslModule =
 /// Whether 128×128 tiles that move 16 bytes at a time can make `shape`.
 fn has_large_tiles(shape: &Shape) -> bool {
     let aligned = shape.n.is_multiple_of(4) && shape.k.is_multiple_of(4);
-    shape.m > FEW_ROWS && shape.dtype == GemmType::F32 && aligned
+    shape.m > FEW_ROWS && shape.dtype != GemmType::Bf16 && aligned
 }
 
 /// What may be tried.

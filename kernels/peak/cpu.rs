@@ -66,6 +66,7 @@ pub(super) fn program(input: &PeakInput, stream: bool) -> Result<Box<dyn Native>
             let kernel = if stream { triad_streaming } else { portable::triad };
             Box::new(Triad { n, seed: input.seed, kernel, parts: Vec::new() })
         }
+        Probe::FmaTf32 { .. } => return Err(Unsupported("a CPU has no TF32".into())),
         Probe::Transfer { .. } | Probe::Launch => {
             return Err(Unsupported("a CPU has no link and no launch".into()));
         }

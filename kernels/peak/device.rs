@@ -1,5 +1,7 @@
 //! The probes as recordings for CUDA and WGSL devices.
 
+use half::bf16;
+
 use crate::recording::{
     Arg, Command, CudaModule, Kernel, Module, Recording, Role, WgslModule, shared,
 };
@@ -59,6 +61,13 @@ fn record(input: &PeakInput, module: Module) -> Recording {
             let a = constant(&mut r, "a", shared(a));
             let b = constant(&mut r, "b", shared(b));
             ("mma_bf16", chains / TILES, vec![a, b, Arg::U32(steps)])
+        }
+        Probe::FmaTf32 { chains, steps } => {
+            let (a, b) = input.tiles();
+            let words = |v: Vec<bf16>| shared(v.iter().map(|v| v.to_f32()).collect::<Vec<_>>());
+            let a = constant(&mut r, "a", words(a));
+            let b = constant(&mut r, "b", words(b));
+            ("mma_tf32", chains / TILES, vec![a, b, Arg::U32(steps)])
         }
         Probe::Int { dtype, chains, steps } => {
             let (x, floor) = input.int_lanes();

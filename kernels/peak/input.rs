@@ -55,7 +55,7 @@ impl PeakInput {
         (std::array::from_fn(|_| below(100)), std::array::from_fn(|_| below(80) - 100))
     }
 
-    /// A (16×16, row major) and B transposed (8×16): small integers, exact in bf16.
+    /// A (16×16, row major) and B transposed (8×16): small integers, exact in bf16 (and TF32).
     pub(super) fn tiles(&self) -> (Vec<bf16>, Vec<bf16>) {
         let (rows, columns, depth) = TILE;
         let mut random = Random::new(self.seed, 2);
@@ -81,7 +81,7 @@ impl PeakInput {
                 }
                 x.iter().flat_map(|x| x.to_le_bytes()).collect()
             }
-            Probe::FmaBf16 { steps, .. } => self.product(steps),
+            Probe::FmaBf16 { steps, .. } | Probe::FmaTf32 { steps, .. } => self.product(steps),
             Probe::Int { dtype, steps, .. } => self.orbit(dtype, steps),
             Probe::Memory { .. } | Probe::Transfer { .. } => Vec::new(),
             Probe::Launch => (self.seed as u32).to_le_bytes().to_vec(),
@@ -227,9 +227,10 @@ impl Input for PeakInput {
         let mut file = keep.create("output.npy")?;
         let file = &mut file;
         match self.probe {
-            Probe::FmaF32 { .. } | Probe::FmaBf16 { .. } | Probe::Memory { .. } => {
-                write_npy(typed::<u8, f32>(out), file)
-            }
+            Probe::FmaF32 { .. }
+            | Probe::FmaBf16 { .. }
+            | Probe::FmaTf32 { .. }
+            | Probe::Memory { .. } => write_npy(typed::<u8, f32>(out), file),
             Probe::Int { dtype: IntType::I8, .. } => write_npy(typed::<u8, i8>(out), file),
             Probe::Int { dtype: IntType::I16, .. } => write_npy(typed::<u8, i16>(out), file),
             Probe::Int { dtype: IntType::I32, .. } => write_npy(typed::<u8, i32>(out), file),

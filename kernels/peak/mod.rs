@@ -36,7 +36,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cuda/probe",
         language: Language::Cuda,
-        summary: "register-resident chains (bf16 on tensor cores), triad, echo and a lone store",
+        summary: "register-resident chains (bf16, TF32 on tensor cores), triad, echo and a lone store",
     },
     Implementation {
         name: "vulkan/probe",
@@ -47,7 +47,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
 
 /// Independent starting values of the arithmetic chains; chain `i` takes those of `i` mod this.
 const LANES: usize = 16;
-/// Rows, columns and depth of the product that one bf16 chain accumulates.
+/// Rows, columns and depth of the product that one chain of bf16 or TF32 accumulates.
 const TILE: (usize, usize, usize) = (16, 8, 16);
 
 /// What a probe measures, with its size.
@@ -57,6 +57,8 @@ enum Probe {
     FmaF32 { chains: usize, steps: u32 },
     /// `C ← C + A·B` on `chains` tiles of 16×8 with an inner size of 16, `steps` times.
     FmaBf16 { chains: usize, steps: u32 },
+    /// The same of f32 values that tensor cores read as TF32.
+    FmaTf32 { chains: usize, steps: u32 },
     /// `x ← max(x + a, b)` with wrap-around, `steps` times on each of `chains` values.
     Int { dtype: IntType, chains: usize, steps: u32 },
     /// `out = b + 3·c` over three arrays of `n` f32.
@@ -123,15 +125,7 @@ fn parse(reader: &ParamReader) -> Result<Probe, CaseError> {
         return Err(reader.bad(other, hint).into());
     }
     Ok(match kind {
-        "fma" if reader.choice("dtype", &["f32", "bf16"], Some(0))? == 0 => {
-            let (chains, steps) = chains(reader, (1 << 20, 4096), 4096, 1 << 24)?;
-            Probe::FmaF32 { chains, steps }
-        }
-        "fma" => {
-            // Sums stay below 2^24, where f32 holds every integer: |A·B| ≤ 16·2·2 a step.
-            let (chains, steps) = chains(reader, (1 << 14, 1024), 32, 1 << 18)?;
-            Probe::FmaBf16 { chains, steps }
-        }
+        "fma" => fma(reader)?,
         "int" => {
             let names = INT_TYPES.map(|t| t.0);
             let dtype = INT_TYPES[reader.choice("dtype", &names, Some(2))?].1;
@@ -148,6 +142,20 @@ fn parse(reader: &ParamReader) -> Result<Probe, CaseError> {
             Probe::Transfer { bytes: bytes / 16 * 16 }
         }
         _ => Probe::Launch,
+    })
+}
+
+fn fma(reader: &ParamReader) -> Result<Probe, CaseError> {
+    let dtype = reader.choice("dtype", &["f32", "bf16", "tf32"], Some(0))?;
+    if dtype == 0 {
+        let (chains, steps) = chains(reader, (1 << 20, 4096), 4096, 1 << 24)?;
+        return Ok(Probe::FmaF32 { chains, steps });
+    }
+    // Sums stay below 2^24, where f32 holds every integer: |A·B| ≤ 16·2·2 a step.
+    let (chains, steps) = chains(reader, (1 << 14, 1024), 32, 1 << 18)?;
+    Ok(match dtype {
+        1 => Probe::FmaBf16 { chains, steps },
+        _ => Probe::FmaTf32 { chains, steps },
     })
 }
 
@@ -183,6 +191,9 @@ impl Probe {
             Self::FmaBf16 { chains, steps } => {
                 format!("peak kind=fma dtype=bf16 chains={chains} steps={steps}")
             }
+            Self::FmaTf32 { chains, steps } => {
+                format!("peak kind=fma dtype=tf32 chains={chains} steps={steps}")
+            }
             Self::Int { dtype, chains, steps } => {
                 format!("peak kind=int dtype={} chains={chains} steps={steps}", dtype.facts().0)
             }
@@ -196,7 +207,9 @@ impl Probe {
     fn out_bytes(self) -> usize {
         match self {
             Self::FmaF32 { chains, .. } => chains * 4,
-            Self::FmaBf16 { chains, .. } => chains * TILE.0 * TILE.1 * 4,
+            Self::FmaBf16 { chains, .. } | Self::FmaTf32 { chains, .. } => {
+                chains * TILE.0 * TILE.1 * 4
+            }
             Self::Int { dtype, chains, .. } => chains * dtype.facts().2,
             Self::Memory { n } => n * 4,
             Self::Transfer { bytes } => bytes,
@@ -215,6 +228,10 @@ impl Probe {
             Self::FmaBf16 { chains, steps } => {
                 let flop = tile * chains as f64 * f64::from(steps);
                 (OpKind::Bf16, flop, 0.0, flop, "FLOP")
+            }
+            Self::FmaTf32 { chains, steps } => {
+                let flop = tile * chains as f64 * f64::from(steps);
+                (OpKind::Tf32, flop, 0.0, flop, "FLOP")
             }
             Self::Int { dtype, chains, steps } => {
                 let ops = 2.0 * chains as f64 * f64::from(steps);
@@ -255,12 +272,16 @@ impl Probe {
                 "this CPU has no bf16 dot product (AVX512_BF16); bf16 runs at its f32 rate there"
                     .into(),
             ),
-            (Self::FmaBf16 { .. }, Language::Cuda)
+            (Self::FmaTf32 { .. }, Language::Native) => {
+                Some("a CPU has no TF32; such products run at its f32 rate".into())
+            }
+            (Self::FmaBf16 { .. } | Self::FmaTf32 { .. }, Language::Cuda)
                 if device.compute_capability.is_none_or(|cc| cc < (8, 0)) =>
             {
-                Some("bf16 tensor cores need compute capability 8.0".into())
+                Some("tensor cores for bf16 and TF32 need compute capability 8.0".into())
             }
             (Self::FmaBf16 { .. }, Language::Wgsl) => Some("WGSL has no bf16".into()),
+            (Self::FmaTf32 { .. }, Language::Wgsl) => Some("WGSL has no TF32".into()),
             (Self::Int { dtype: IntType::I8, .. }, Language::Cuda) => {
                 Some("no GPU has an add or max of four int8 in a word".into())
             }

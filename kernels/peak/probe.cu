@@ -24,6 +24,19 @@ extern "C" __global__ void __launch_bounds__(256)
     for (u32 i = 0; i < 8; i++) out[first + i] = x[i];
 }
 
+// The 4 tiles of a warp.
+DEVICE void store_tiles(float* out, u32 warp, const float (&d)[4][4]) {
+    const u32 lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+    for (u32 i = 0; i < 4; i++) {
+        float* tile = out + (warp * 4 + i) * 128;
+        tile[g * 8 + 2 * t] = d[i][0];
+        tile[g * 8 + 2 * t + 1] = d[i][1];
+        tile[(g + 8) * 8 + 2 * t] = d[i][2];
+        tile[(g + 8) * 8 + 2 * t + 1] = d[i][3];
+    }
+}
+
 // C += A·B on 4 tiles a warp. A is 16×16 row major, B is 8×16 (transposed), both in bf16 pairs.
 // Only where there are bf16 tensor cores (and on the host shim, whose DEVICE_ARCH is 0).
 #if DEVICE_ARCH >= 80 || !DEVICE_ARCH
@@ -41,14 +54,30 @@ extern "C" __global__ void __launch_bounds__(256)
             for (u32 i = 0; i < 4; i++) mma_m16n8k16_bf16(d[i], fa, fb);
         }
     }
+    store_tiles(out, warp, d);
+}
+
+// The same of f32 words, read as TF32: two instructions for the inner size of 16.
+extern "C" __global__ void __launch_bounds__(256)
+    mma_tf32(const u32* a, const u32* b, float* out, u32 steps) {
+    const u32 lane = threadIdx.x % 32, warp = (blockIdx.x * 256 + threadIdx.x) / 32;
+    const u32 g = lane / 4, t = lane % 4;
+    u32 fa[2][4], fb[2][2];
 #pragma unroll
-    for (u32 i = 0; i < 4; i++) {
-        float* tile = out + (warp * 4 + i) * 128;
-        tile[g * 8 + 2 * t] = d[i][0];
-        tile[g * 8 + 2 * t + 1] = d[i][1];
-        tile[(g + 8) * 8 + 2 * t] = d[i][2];
-        tile[(g + 8) * 8 + 2 * t + 1] = d[i][3];
+    for (u32 h = 0; h < 2; h++) {
+        const u32 *left = a + g * 16 + h * 8 + t, *right = b + g * 16 + h * 8 + t;
+        fa[h][0] = left[0], fa[h][1] = left[8 * 16], fa[h][2] = left[4], fa[h][3] = left[8 * 16 + 4];
+        fb[h][0] = right[0], fb[h][1] = right[4];
     }
+    float d[4][4] = {};
+    for (u32 s = 0; s < steps; s += 4) {
+#pragma unroll
+        for (u32 r = 0; r < 8; r++) {
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) mma_m16n8k8_tf32(d[i], fa[r % 2], fb[r % 2]);
+        }
+    }
+    store_tiles(out, warp, d);
 }
 #endif
 

@@ -58,6 +58,10 @@ fn keys_are_canonical_and_name_every_parameter() {
         "peak kind=fma dtype=bf16 chains=64 steps=1024"
     );
     assert_eq!(
+        key(&[("dtype", text("tf32")), ("kind", text("fma"))]),
+        "peak kind=fma dtype=tf32 chains=16384 steps=1024"
+    );
+    assert_eq!(
         key(&[("kind", text("int")), ("dtype", text("int8"))]),
         "peak kind=int dtype=int8 chains=1048576 steps=4096"
     );
@@ -89,6 +93,7 @@ fn work_counts_an_fma_as_two_and_a_triad_as_three_arrays() {
     let work = Probe::FmaBf16 { chains: 32, steps: 10 }.work();
     // 2 · 16 · 8 · 16 a tile and step
     assert_eq!(work.useful, 1_310_720.0);
+    assert_eq!(Probe::FmaTf32 { chains: 32, steps: 10 }.work().useful, work.useful);
     let work = Probe::Memory { n: 1000 }.work();
     assert_eq!((work.useful, work.bytes_in, work.bytes_out), (12_000.0, 8000.0, 4000.0));
     let work = Probe::Transfer { bytes: 1000 }.work();
@@ -199,6 +204,10 @@ fn what_a_device_cannot_do_has_a_reason() {
     let turing = DeviceInfo { compute_capability: Some((7, 5)), ..DeviceInfo::bare_cpu() };
     assert!(why(&bf16, "cuda/probe", &turing).unwrap().contains("8.0"));
     assert!(why(&bf16, "vulkan/probe", &cpu).unwrap().contains("WGSL"));
+    let tf32 = [("kind", text("fma")), ("dtype", text("tf32"))];
+    assert!(why(&tf32, "cuda/probe", &turing).unwrap().contains("8.0"));
+    assert!(why(&tf32, "vulkan/probe", &cpu).unwrap().contains("WGSL"));
+    assert!(why(&tf32, "cpu/simd", &cpu).unwrap().contains("f32 rate"));
     let small = DeviceInfo { max_buffer_bytes: Some(1 << 20), ..DeviceInfo::bare_cpu() };
     assert!(why(&[("kind", text("memory"))], "vulkan/probe", &small).unwrap().contains("1048576"));
     assert_eq!(why(&[("kind", text("memory"))], "vulkan/probe", &cpu), None);

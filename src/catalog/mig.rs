@@ -70,6 +70,7 @@ impl MigProfile {
             memory_gib: Some(self.memory_gib),
             memory_bytes_per_s: whole.memory_bytes_per_s.map(|v| v * memory),
             f32_ops_per_s: whole.f32_ops_per_s.map(|v| v * compute),
+            tf32_ops_per_s: whole.tf32_ops_per_s.map(|v| v * compute),
             bf16_ops_per_s: whole.bf16_ops_per_s.map(|v| v * compute),
             int16_ops_per_s: whole.int16_ops_per_s.map(|v| v * compute),
             int32_ops_per_s: whole.int32_ops_per_s.map(|v| v * compute),

@@ -233,6 +233,8 @@ pub struct Gpu {
     pub memory_bytes_per_s: Option<f64>,
     /// IEEE single precision, operations per second (a fused multiply-add counts as two).
     pub f32_ops_per_s: Option<f64>,
+    /// TF32 with f32 accumulation; `None` where the chip has none or it is unknown.
+    pub tf32_ops_per_s: Option<f64>,
     /// bfloat16 with f32 accumulation; `None` where the chip has none or it is unknown.
     pub bf16_ops_per_s: Option<f64>,
     /// The chip is known to have no bfloat16.

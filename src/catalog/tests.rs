@@ -40,7 +40,12 @@ fn known_figures_are_read_in_si_units() {
     assert_eq!(t4.price(PriceKind::Reserved1y, None), None);
     let gpu = catalog.gpu("T4").expect("T4");
     assert_eq!(gpu.memory_bytes_per_s, Some(300e9));
-    assert!(gpu.bf16_absent && gpu.bf16_ops_per_s.is_none());
+    assert!(gpu.bf16_absent && gpu.bf16_ops_per_s.is_none() && gpu.tf32_ops_per_s.is_none());
+    let tf32 = |model| catalog.gpu(model).expect("listed").tf32_ops_per_s;
+    assert_eq!((tf32("A100-SXM4-80GB"), tf32("H200-SXM-141GB")), (Some(156e12), Some(494.5e12)));
+    // 14 of the 108 multiprocessors of 156 Tflop/s.
+    let instance = tf32("A100-SXM4-40GB 1g.5gb").expect("an instance has its part");
+    assert!((instance / 20.222e12 - 1.0).abs() < 1e-4, "{instance}");
     let a100 = catalog.sku(None, "Standard_NC96ads_A100_v4").expect("A100 size");
     // Measured as the sum over four GPUs: 106.8 / 4.
     assert_eq!(a100.link_in_bytes_per_s, Some(26.7e9));

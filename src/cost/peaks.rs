@@ -30,6 +30,8 @@ pub struct Peaks {
     pub threads: f64,
     /// Operations per second; `None` where unknown.
     pub f32_ops_per_s: Option<f64>,
+    /// TF32 operations per second; `None` where the chip has none or it is unknown.
+    pub tf32_ops_per_s: Option<f64>,
     /// bfloat16 operations per second, on a CPU in its vector units; `None` where unknown.
     pub bf16_ops_per_s: Option<f64>,
     /// The same in a CPU's tile units (AMX), where it has them: nothing measured uses them.
@@ -72,6 +74,8 @@ impl Peaks {
         match kind {
             OpKind::F32 => self.f32_ops_per_s,
             OpKind::Bf16 => self.bf16_ops_per_s,
+            // A device without TF32 multiplies as f32, which is as right.
+            OpKind::Tf32 => self.tf32_ops_per_s.or(self.f32_ops_per_s),
             OpKind::Int8 => self.int8_ops_per_s,
             OpKind::Int16 => self.int16_ops_per_s,
             OpKind::Int32 => self.int32_ops_per_s,
@@ -125,6 +129,7 @@ impl Peaks {
             gpu: true,
             threads: 0.0,
             f32_ops_per_s: scaled(gpu.f32_ops_per_s),
+            tf32_ops_per_s: scaled(gpu.tf32_ops_per_s),
             bf16_ops_per_s: scaled(gpu.bf16_ops_per_s),
             bf16_tile_ops_per_s: None,
             bf16_absent: gpu.bf16_absent,
@@ -240,6 +245,7 @@ fn of_cpu(cpu: &Cpu, threads: f64, cores: f64, bytes_per_s: f64) -> Peaks {
         gpu: false,
         threads,
         f32_ops_per_s: Some(f32_ops),
+        tf32_ops_per_s: None,
         bf16_ops_per_s: Some(bf16_ops),
         bf16_tile_ops_per_s: tiles.then_some(cores * cpu.clock_hz * AMX_BF16_OPS_PER_CYCLE),
         bf16_absent: false,

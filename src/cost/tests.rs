@@ -7,7 +7,7 @@ use super::fixture::*;
 use super::node::{JobOn, allocatable_gib, job_on};
 use super::stage::StageOn;
 use super::{Estimate, Level, Origin, Resource, evidence, money, peaks};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Gpu};
 use crate::record::{Record, Status};
 use crate::workload::{ResolvedWorkload, Stage, Transfer};
 
@@ -206,6 +206,22 @@ fn bf16_on_a_chip_without_it_is_unsupported_not_slow() {
     let obstacle = job_on(&resolved, &catalog.skus[1], &catalog, &[]).expect_err("no bf16");
     assert_eq!((obstacle.code, obstacle.infeasible), ("dtype-unsupported", true));
     assert!(job_on(&resolved, &catalog.skus[0], &catalog, &[]).is_ok(), "CPUs widen it to f32");
+}
+
+#[test]
+fn tf32_has_a_peak_of_its_own_or_that_of_f32() {
+    let mut resolved = workload(1.0, 1.0, Transfer::PerCall);
+    resolved.cases[0].as_mut().expect("case").work.op_kind = OpKind::Tf32;
+    let mut gpu = gpu();
+    let ops_per_s = |gpu: &Gpu, share| peaks::Peaks::of_gpu(gpu, share).ops_per_s(OpKind::Tf32);
+    assert_eq!(ops_per_s(&gpu, 0.5), Some(0.5e12));
+    gpu.tf32_ops_per_s = Some(8e12);
+    assert_eq!((ops_per_s(&gpu, 1.0), ops_per_s(&gpu, 0.5)), (Some(8e12), Some(4e12)));
+    // Eight threads of 1 GHz with 10 operations a cycle.
+    let catalog = catalog(1.0, 2.0);
+    let cpu = peaks::Peaks::of_sku_cpu(&catalog.skus[0], &catalog).expect("a known CPU");
+    assert_eq!(cpu.ops_per_s(OpKind::Tf32), Some(8e10));
+    assert!(job_on(&resolved, &catalog.skus[1], &catalog, &[]).is_ok(), "f32 serves the T100");
 }
 
 #[test]

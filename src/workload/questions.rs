@@ -168,7 +168,11 @@ const ENCODERS: Wants = Wants::Word(&[
     ("any", "software will do"),
     ("nvenc", "the GPU's own encoder for H.264, HEVC or AV1 is a must"),
 ]);
-const DTYPES: Wants = Wants::Word(&[("f32", "single precision"), ("bf16", "half precision")]);
+const DTYPES: Wants = Wants::Word(&[
+    ("f32", "single precision"),
+    ("tf32", "single precision in memory, 10 bits of mantissa suffice"),
+    ("bf16", "half precision"),
+]);
 const MODES: Wants = Wants::Word(&[
     ("local", "best-matching part"),
     ("global", "end to end"),

@@ -162,7 +162,7 @@ fn stages(page: &mut Page, answers: &Answers) {
         "llm" => llm(page, answers),
         "matrix" => {
             page.stage("matmul", "What a job does, in order. Times of stages add up.");
-            page.field("dtype", &quoted(answers.word("dtype")), "f32 or bf16");
+            page.field("dtype", &quoted(answers.word("dtype")), "f32, tf32 or bf16");
             page.number("m", Some(one("m")), "rows of the product");
             page.number("n", Some(one("n")), "columns");
             page.number("k", Some(one("k")), "length of the sums");

@@ -21,8 +21,23 @@ struct Layout {
     int batch = 1;
 };
 
-float element(const void* at, int type, size_t i) {
-    if (type == 0) return ((const float*)at)[i];
+// Compute types: f32, and f32 whose operands may be read as TF32.
+enum { COMPUTE_32F = 68, COMPUTE_32F_FAST_TF32 = 77 };
+
+struct Description {
+    int compute;
+};
+
+// Where it may, the stand-in reads f32 as TF32, so that a product planned for the wrong type shows.
+float element(const void* at, int type, size_t i, int compute) {
+    if (type == 0) {
+        uint32_t bits;
+        memcpy(&bits, (const float*)at + i, 4);
+        if (compute == COMPUTE_32F_FAST_TF32) bits &= 0xffffe000u;
+        float f;
+        memcpy(&f, &bits, 4);
+        return f;
+    }
     const uint32_t bits = (uint32_t)((const uint16_t*)at)[i] << 16;
     float f;
     memcpy(&f, &bits, 4);
@@ -74,9 +89,10 @@ int cublasLtMatrixLayoutSetAttribute(void* layout, int attribute, const void* va
 }
 int cublasLtMatrixLayoutDestroy(void* layout) { return delete (Layout*)layout, 0; }
 int cublasLtMatmulDescCreate(void** out, int compute, int scale) {
-    return compute == 68 && scale == 0 ? (*out = malloc(1), 0) : 15;
+    const bool known = compute == COMPUTE_32F || compute == COMPUTE_32F_FAST_TF32;
+    return known && scale == 0 ? (*out = new Description{compute}, 0) : 15;
 }
-int cublasLtMatmulDescDestroy(void* d) { return free(d), 0; }
+int cublasLtMatmulDescDestroy(void* d) { return delete (Description*)d, 0; }
 int cublasLtMatmulPreferenceCreate(void** out) { return *out = malloc(1), 0; }
 int cublasLtMatmulPreferenceSetAttribute(void*, int attribute, const void* value, size_t bytes) {
     return attribute == 1 && bytes == 8 && *(const size_t*)value >= WORKSPACE ? 0 : 7;
@@ -90,18 +106,22 @@ struct Heuristic {
     float waves;
     int reserved[4];
 };
-int cublasLtMatmulAlgoGetHeuristic(void*, void*, Layout* a, Layout* b, Layout* c, Layout* d, void*,
-                                   int wanted, Heuristic* result, int* found) {
+int cublasLtMatmulAlgoGetHeuristic(void*, Description* how, Layout* a, Layout* b, Layout* c, Layout* d,
+                                   void*, int wanted, Heuristic* result, int* found) {
+    // TF32 is a way to multiply f32; 15 is "not supported".
+    if (how->compute == COMPUTE_32F_FAST_TF32 && (a->type || b->type)) return 15;
+    if (a->type != b->type || c->type) return 15;
     if (a->rows != c->rows || a->columns != b->rows || b->columns != c->columns || c != d) return 7;
     if (a->batch != c->batch || b->batch != c->batch || wanted < 1) return 7;
     *result = {{42}, WORKSPACE, 0, 1.0f, {}};
     return *found = 1, 0;
 }
-int cublasLtMatmul(void*, void*, const float* alpha, const void* a, Layout* la, const void* b,
+int cublasLtMatmul(void*, Description* how, const float* alpha, const void* a, Layout* la, const void* b,
                    Layout* lb, const float* beta, const void*, Layout*, float* d, Layout* ld,
                    const uint64_t* algo, void* workspace, size_t bytes, void* stream) {
     if (*algo != 42 || bytes < WORKSPACE || *alpha != 1 || *beta != 0) return 7;
     const Layout A = *la, B = *lb, D = *ld;
+    const int compute = how->compute;
     std::function<void()> work = [=] {
         scribble(workspace, bytes);
         fake_need((uint64_t)a, bytes_of(A));
@@ -112,8 +132,8 @@ int cublasLtMatmul(void*, void*, const float* alpha, const void* a, Layout* la, 
                 for (uint64_t j = 0; j < D.columns; j++) {
                     float sum = 0;
                     for (uint64_t k = 0; k < A.columns; k++)
-                        sum += element(a, A.type, n * A.stride + i + k * A.ld) *
-                               element(b, B.type, n * B.stride + k + j * B.ld);
+                        sum += element(a, A.type, n * A.stride + i + k * A.ld, compute) *
+                               element(b, B.type, n * B.stride + k + j * B.ld, compute);
                     d[n * D.stride + i + j * D.ld] = sum;
                 }
     };

@@ -47,6 +47,21 @@ extern "C" __global__ void tensor(const u32* a, float* o, u32 n) {
     for (u32 i = 0; i < 4; i++) o[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = d[i];
 }
 
+// The same for f32 words: a 16×8 tile and an 8×8 tile.
+extern "C" __global__ void tensor_tf32(const u32* a, float* o, u32 n) {
+    __shared__ __align__(16) u32 tile[192];
+    const u32 lane = threadIdx.x;
+    for (u32 i = lane; i < n; i += 32) tile[i] = a[i];
+    __syncwarp();
+    u32 fa[4];
+    load_matrix_x4(fa, tile + (lane % 16) * 8 + lane / 16 * 4);
+    const u32* b = tile + 128 + lane % 4 * 8 + lane / 4;
+    const u32 fb[2] = {b[0], b[4 * 8]};
+    float d[4] = {0, 0, 0, 0};
+    mma_m16n8k8_tf32(d, fa, fb);
+    for (u32 i = 0; i < 4; i++) o[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = d[i];
+}
+
 extern "C" __global__ void no_barrier(const u32* a, u32* o, u32 n) {
     __shared__ u32 s[64];
     s[threadIdx.x] = a[threadIdx.x];

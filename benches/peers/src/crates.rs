@@ -77,7 +77,7 @@ fn operands(input: &dyn Input, device: &DeviceInfo) -> Result<Option<Product>> {
         n,
         k,
         batch,
-        dtype: GemmType::F32,
+        dtype: GemmType::F32 | GemmType::Tf32,
         a,
         b,
         ..

@@ -70,7 +70,8 @@ impl Roofline {
     /// Most operations per second for `work`: min(peak, operations ÷ bytes × bandwidth).
     pub fn ops_per_s(&self, work: &Work) -> Option<f64> {
         let peak = match work.op_kind {
-            OpKind::F32 => self.f32_ops_per_s?,
+            // A CPU has no TF32 and multiplies its operands as f32.
+            OpKind::F32 | OpKind::Tf32 => self.f32_ops_per_s?,
             // A CPU without bf16 arithmetic widens to f32.
             OpKind::Bf16 => self.bf16_ops_per_s.or(self.f32_ops_per_s)?,
             _ => return None,

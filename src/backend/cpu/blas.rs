@@ -117,8 +117,9 @@ impl Libraries {
     /// Whether `library` is here and multiplies `dtype`.
     pub(super) fn can(&self, library: LibraryName, dtype: GemmType) -> bool {
         match (library, dtype) {
-            (LibraryName::OpenBlas, GemmType::F32) => self.openblas.is_some(),
-            (LibraryName::Mkl, GemmType::F32) => self.mkl.is_some(),
+            // A CPU has no TF32: its product of such operands is that of f32.
+            (LibraryName::OpenBlas, GemmType::F32 | GemmType::Tf32) => self.openblas.is_some(),
+            (LibraryName::Mkl, GemmType::F32 | GemmType::Tf32) => self.mkl.is_some(),
             (LibraryName::Mkl, GemmType::Bf16) => {
                 self.mkl.as_ref().is_some_and(|l| l.bf16.is_some())
             }

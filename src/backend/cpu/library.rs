@@ -312,7 +312,7 @@ fn gemm(
             bytes.get(range).ok_or_else(|| "a buffer is shorter than its matrix".into())
         }
         let operands = match dtype {
-            GemmType::F32 => Operands::F32(
+            GemmType::F32 | GemmType::Tf32 => Operands::F32(
                 bytemuck::try_cast_slice(part(a, index, m * k * 4)?).map_err(|e| e.to_string())?,
                 bytemuck::try_cast_slice(part(b, index, k * n * 4)?).map_err(|e| e.to_string())?,
             ),

@@ -126,6 +126,19 @@ pub(super) struct Shape {
     pub(super) dtype: GemmType,
 }
 
+/// How the library may compute a product of `dtype` on a chip of `capability`: f32 stays IEEE f32, and
+/// so does TF32 where there are no tensor cores for it.
+fn compute_type(dtype: GemmType, capability: (u32, u32)) -> sys::cublasComputeType_t {
+    match dtype {
+        GemmType::Tf32 if capability >= (8, 0) => {
+            sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32
+        }
+        GemmType::F32 | GemmType::Bf16 | GemmType::Tf32 => {
+            sys::cublasComputeType_t::CUBLAS_COMPUTE_32F
+        }
+    }
+}
+
 /// A product with the algorithm the library's heuristic chose.
 pub(super) struct Gemm {
     handle: Rc<Handle>,
@@ -139,23 +152,22 @@ pub(super) struct Gemm {
 }
 
 impl Gemm {
-    /// Plans the product. The library is column major, where a row-major matrix is its own
-    /// transpose: cᵀ[n×m] = bᵀ[n×k]·aᵀ[k×m], so b comes first.
+    /// Plans the product for a chip of compute capability `capability`. The library is column major,
+    /// where a row-major matrix is its own transpose: cᵀ[n×m] = bᵀ[n×k]·aᵀ[k×m], so b comes first.
     ///
     /// # Errors
     /// A shape or type that the library does not know.
-    pub(super) fn plan(handle: &Rc<Handle>, shape: Shape) -> Result<Self> {
+    pub(super) fn plan(handle: &Rc<Handle>, shape: Shape, capability: (u32, u32)) -> Result<Self> {
         use sys::cudaDataType_t::{CUDA_R_16BF, CUDA_R_32F};
         let context = &handle.context;
         context.bind()?;
         let operand = match shape.dtype {
-            GemmType::F32 => CUDA_R_32F,
+            GemmType::F32 | GemmType::Tf32 => CUDA_R_32F,
             GemmType::Bf16 => CUDA_R_16BF,
         };
         let Shape { m, n, k, batch, .. } = shape;
         let error = failed(context, "describe the product");
-        // COMPUTE_32F, not the FAST_TF32 variants: f32 stays IEEE f32.
-        let compute = sys::cublasComputeType_t::CUBLAS_COMPUTE_32F;
+        let compute = compute_type(shape.dtype, capability);
         let description =
             Description(result::create_matmul_desc(compute, CUDA_R_32F).map_err(&error)?);
         let left = Layout::new(operand, n, k, batch).map_err(&error)?;
@@ -238,5 +250,24 @@ fn choose(
             out.0,
             preference.0,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tf32_is_computed_in_tf32_and_only_where_chips_have_it() {
+        use sys::cublasComputeType_t::{CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32};
+        for (dtype, capability, expected) in [
+            (GemmType::F32, (9, 0), CUBLAS_COMPUTE_32F),
+            (GemmType::Bf16, (9, 0), CUBLAS_COMPUTE_32F),
+            (GemmType::Tf32, (9, 0), CUBLAS_COMPUTE_32F_FAST_TF32),
+            (GemmType::Tf32, (8, 0), CUBLAS_COMPUTE_32F_FAST_TF32),
+            (GemmType::Tf32, (7, 5), CUBLAS_COMPUTE_32F),
+        ] {
+            assert_eq!(compute_type(dtype, capability), expected, "{dtype:?} on {capability:?}");
+        }
     }
 }

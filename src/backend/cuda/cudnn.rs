@@ -97,7 +97,7 @@ impl Descriptors {
         use sys::cudnnDataType_t::{CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT as F32};
         let (value, math) = match s.dtype {
             // Otherwise cuDNN may use TF32 for f32.
-            GemmType::F32 => (F32, sys::cudnnMathType_t::CUDNN_FMA_MATH),
+            GemmType::F32 | GemmType::Tf32 => (F32, sys::cudnnMathType_t::CUDNN_FMA_MATH),
             GemmType::Bf16 => (CUDNN_DATA_BFLOAT16, sys::cudnnMathType_t::CUDNN_TENSOR_OP_MATH),
         };
         let format = match s.layout {

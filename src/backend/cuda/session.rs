@@ -309,8 +309,9 @@ fn prepare_one(shared: &mut Shared, command: &Command) -> Result<Prepared> {
         }
         Command::Library(LibraryCall::Gemm { m, n, k, batch, dtype, .. }) => {
             let (m, n, k, batch, dtype) = (*m, *n, *k, *batch, *dtype);
+            let capability = shared.info.compute_capability.unwrap_or_default();
             let handle = shared.cublaslt()?;
-            Gemm::plan(&handle, Shape { m, n, k, batch, dtype }).map(Prepared::Gemm)
+            Gemm::plan(&handle, Shape { m, n, k, batch, dtype }, capability).map(Prepared::Gemm)
         }
         Command::Library(LibraryCall::Conv2d { shape, .. }) => {
             let handle = shared.cudnn()?;

@@ -208,7 +208,7 @@ impl Candidate {
     ) -> Result<Self, DnnlError> {
         let sizes = Sizes::of(shape);
         let value = match shape.dtype {
-            GemmType::F32 => Element::F32,
+            GemmType::F32 | GemmType::Tf32 => Element::F32,
             GemmType::Bf16 => Element::Bf16,
         };
         let activations = |dims: [i64; 4], layout| {

@@ -29,7 +29,7 @@ impl Matmul {
         dtype: GemmType,
     ) -> Result<Self, NoPrimitive> {
         let operand = match dtype {
-            GemmType::F32 => Element::F32,
+            GemmType::F32 | GemmType::Tf32 => Element::F32,
             GemmType::Bf16 => Element::Bf16,
         };
         let matrices = |element, rows: usize, columns: usize| {

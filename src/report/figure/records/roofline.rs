@@ -37,6 +37,14 @@ struct Roofs {
     bytes_per_s: f64,
 }
 
+impl Roofs {
+    /// The roof over `kind`, over TF32 that of f32 where `device` has no tensor cores for it.
+    fn over(&self, kind: OpKind, device: &DeviceInfo) -> Option<f64> {
+        let as_f32 = kind == OpKind::Tf32 && device.compute_capability.is_none_or(|c| c < (8, 0));
+        self.ops_per_s.get(if as_f32 { &OpKind::F32 } else { &kind }).copied()
+    }
+}
+
 struct Point<'r> {
     timed: &'r Timed<'r>,
     label: String,
@@ -82,8 +90,11 @@ pub fn figure(id: String, record: &Record, device: &str) -> Option<Figure> {
     let here = |row: &Row, _: &DeviceInfo| row.family != "peak" && row.device == device;
     let timed = fastest(record, here, warm);
     let names = labels(&timed);
-    let all: Vec<Point> =
-        timed.iter().zip(names).filter_map(|(t, label)| point(&roofs, t, label)).collect();
+    let all: Vec<Point> = timed
+        .iter()
+        .zip(names)
+        .filter_map(|(t, label)| point(t, label, roofs.over(t.row.work.op_kind, info)?, &roofs))
+        .collect();
     let points = &all[..all.len().min(MOST_POINTS)];
     if points.is_empty() {
         return None;
@@ -95,9 +106,8 @@ pub fn figure(id: String, record: &Record, device: &str) -> Option<Figure> {
     Some(Figure { id, title, finding, svg, table: table(points) })
 }
 
-fn point<'r>(roofs: &Roofs, timed: &'r Timed<'r>, label: String) -> Option<Point<'r>> {
+fn point<'r>(timed: &'r Timed<'r>, label: String, roof: f64, roofs: &Roofs) -> Option<Point<'r>> {
     let work = &timed.row.work;
-    let roof = roofs.ops_per_s.get(&work.op_kind)?;
     let (intensity, ops_per_s) = (work.ops / work.bytes_touched, work.ops / timed.time.median_s);
     let share = ops_per_s / roof.min(intensity * roofs.bytes_per_s);
     let drawable = |v: f64| v.is_finite() && v > 0.0;
@@ -162,6 +172,7 @@ fn op_name(kind: OpKind) -> &'static str {
     match kind {
         OpKind::F32 => "f32",
         OpKind::Bf16 => "bf16",
+        OpKind::Tf32 => "tf32",
         OpKind::Int8 => "int8",
         OpKind::Int16 => "int16",
         OpKind::Int32 => "int32",

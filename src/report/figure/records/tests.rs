@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use breakeven_kernels::work::OpKind;
+
 use super::of_records;
 use crate::record::{Record, read};
 use crate::report::figure::Figure;
@@ -116,6 +118,23 @@ fn a_point_above_its_roof_is_called_suspicious() {
     let figures = figures(record);
     let roofline = named(&figures, "roofline-cpu");
     assert!(roofline.finding.contains("Suspicious:"), "{}", roofline.finding);
+}
+
+/// The record's f32 products, as if they were of TF32.
+#[test]
+fn tf32_is_under_the_roof_of_f32_where_nothing_else_multiplies_it() {
+    let mut record = genoa();
+    let plain = named(&figures(record.clone()), "roofline-cpu").finding.clone();
+    let products = record.rows.iter_mut().filter(|r| r.family == "matmul");
+    for row in products.filter(|r| r.work.op_kind == OpKind::F32) {
+        row.work.op_kind = OpKind::Tf32;
+    }
+    let told = |record: &Record| named(&figures(record.clone()), "roofline-cpu").finding.clone();
+    assert_eq!(told(&record), plain);
+    for device in &mut record.header.env.devices {
+        device.info.compute_capability = Some((9, 0));
+    }
+    assert!(told(&record).contains("without a roof for its arithmetic"), "{}", told(&record));
 }
 
 #[test]
