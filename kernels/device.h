@@ -114,7 +114,6 @@ DEVICE void copy_async_4_or_zero(void* shared, const void* global, bool valid) {
 #endif
 }
 
-// Closes the group of copies that this thread has started since the last commit.
 // Four floats or, where they are not `vectors` of 16 bytes, one.
 template <bool vectors>
 DEVICE void copy_async_floats_or_zero(float* shared, const float* global, bool valid) {
@@ -125,6 +124,7 @@ DEVICE void copy_async_floats_or_zero(float* shared, const float* global, bool v
     }
 }
 
+// Closes the group of copies that this thread has started since the last commit.
 DEVICE void copy_async_commit() {
 #if DEVICE_ARCH >= 80
     asm volatile("cp.async.commit_group;\n" ::: "memory");
