@@ -124,6 +124,19 @@ DEVICE void copy_async_floats_or_zero(float* shared, const float* global, bool v
     }
 }
 
+// `count` floats of a column, one from every `step` rows, with zeros from row `left` on, which is not
+// read. Rows are `to_stride` and `from_stride` floats long. One pointer goes down the column and one
+// number tells what is inside: places chosen for each value take registers that sums need.
+template <u32 count, u32 step>
+DEVICE void copy_async_column(float* shared, u32 to_stride, const float* global, u32 from_stride,
+                              u32 left) {
+#pragma unroll
+    for (u32 i = 0; i < count; i++) {
+        copy_async_4_or_zero(shared + i * step * to_stride, global, i * step < left);
+        global += static_cast<u64>(step) * from_stride;
+    }
+}
+
 // Closes the group of copies that this thread has started since the last commit.
 DEVICE void copy_async_commit() {
 #if DEVICE_ARCH >= 80

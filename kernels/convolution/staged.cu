@@ -39,6 +39,30 @@ DEVICE void sum_slabs(float (&sum)[rows][fours * 4], float* shared, u32 stage_fl
     }
 }
 
+// Starts the copies of a slab's filters: of the group's from `row0` on, products `k0` up to `end`.
+template <u32 tile_m, bool vectors>
+DEVICE void fetch_filters(float* to, const float* w, const Geometry& g, u32 group, u32 filters,
+                          u32 row0, u32 k0, u32 end) {
+    const u32 thread = threadIdx.x;
+    if (vectors) {
+        w += static_cast<u64>(group) * filters * g.depth;
+#pragma unroll
+        for (u32 i = 0; i < tile_m / 64; i++) {
+            const u32 index = thread + i * 256, row = index / 4, k = index % 4 * 4;
+            const bool valid = row0 + row < filters && k0 + k < end;
+            // Half as many registers as to choose between pointers.
+            const u32 from = valid ? (row0 + row) * g.depth + k0 + k : 0;
+            copy_async_16_or_zero(to + row * register_slab_stride + k, w + from, valid);
+        }
+    } else {
+        const u32 row = thread / register_slab, k = thread % register_slab;
+        const u32 left = row0 + row < filters && k0 + k < end ? filters - row0 - row : 0;
+        const u32 from = (group * filters + row0 + row) * g.depth + k0 + k;
+        copy_async_column<tile_m / 16, 16>(to + row * register_slab_stride + k,
+                                           register_slab_stride, w + from, g.depth, left);
+    }
+}
+
 // NCHW: rows are the group's filters, columns the output positions of all images.
 // `row_warps` × (8 / row_warps) warps, each 4·rows × 32·fours. `vectors`: depth and part are
 // multiples of 4.
@@ -52,7 +76,6 @@ DEVICE void convolve(const float* x, const float* w, const Tap* taps, float* y, 
     const u32 row0 = blockIdx.y * tile_m, column0 = blockIdx.x * tile_n;
     const u32 group = blockIdx.z % g.groups, first = blockIdx.z / g.groups * g.part;
     const u32 end = min(g.depth, first + g.part);
-    w += static_cast<u64>(group) * filters * g.depth;
     y += static_cast<u64>(blockIdx.z / g.groups) * g.batch * g.c_out * positions;
 
     // A thread gathers one column of the tile, some of its values along the depth.
@@ -67,17 +90,8 @@ DEVICE void convolve(const float* x, const float* w, const Tap* taps, float* y, 
     const u32 place =
         ((image * g.c_in + group * channels) * g.height + place_y) * g.width + place_x;
 
-    const u32 step = vectors ? 4 : 1;
     auto fetch = [&](u32 k0, float* to) {
-        const u32 each = register_slab / step;
-#pragma unroll
-        for (u32 i = 0; i < tile_m * each / 256; i++) {
-            const u32 index = thread + i * 256, row = index / each, k = index % each * step;
-            const bool valid = row0 + row < filters && k0 + k < end;
-            const float* from = valid ? w + (row0 + row) * g.depth + k0 + k : w;
-            float* there = to + row * register_slab_stride + k;
-            copy_async_floats_or_zero<vectors>(there, from, valid);
-        }
+        fetch_filters<tile_m, vectors>(to, w, g, group, filters, row0, k0, end);
         float* there = to + w_floats + my_first * tile_n + my_column;
 #pragma unroll
         for (u32 i = 0; i < share; i++) {

@@ -10,6 +10,67 @@
 const u32 ring = 3;
 const u32 band_rows = 8;  // tiles of rows that blocks go down before the next column
 
+// What a block multiplies: its tile's first row of A and first column of B, and its part along k.
+struct Operands {
+    const float *a, *b;
+    u32 m, n, k, row0, column0, k_first, k_end;
+};
+
+// Starts the copies of a slab, 16 bytes each.
+template <u32 tile_m, u32 tile_n>
+DEVICE void fetch_pieces(float* to, const Operands& of, u32 k0) {
+    const u32 thread = threadIdx.x, a_each = register_slab / 4, b_each = tile_n / 4;
+#pragma unroll
+    for (u32 i = 0; i < tile_m * a_each / 256; i++) {
+        const u32 index = thread + i * 256, row = index / a_each, k = index % a_each * 4;
+        const bool valid = of.row0 + row < of.m && k0 + k < of.k_end;
+        const float* from =
+            valid ? of.a + static_cast<u64>(of.row0 + row) * of.k + k0 + k : of.a;
+        copy_async_16_or_zero(to + row * register_slab_stride + k, from, valid);
+    }
+    to += tile_m * register_slab_stride;
+#pragma unroll
+    for (u32 i = 0; i < register_slab * b_each / 256; i++) {
+        const u32 index = thread + i * 256, k = index / b_each, column = index % b_each * 4;
+        const bool valid = k0 + k < of.k_end && of.column0 + column < of.n;
+        const float* from =
+            valid ? of.b + static_cast<u64>(k0 + k) * of.n + of.column0 + column : of.b;
+        copy_async_16_or_zero(to + k * tile_n + column, from, valid);
+    }
+}
+
+// Where k or n is not a multiple of 4: the thread's column of A and of B in the next slab.
+struct Columns {
+    const float *a, *b;
+    u32 a_rows;  // from the thread's first one on
+    u32 b_end;   // where the rows end, 0 for a column outside
+};
+
+template <u32 tile_n> DEVICE Columns first_columns(const Operands& of) {
+    const u32 thread = threadIdx.x, row = of.row0 + thread / register_slab;
+    const u32 column = of.column0 + thread % tile_n;
+    Columns from;
+    from.a = of.a + static_cast<u64>(row) * of.k + of.k_first + thread % register_slab;
+    from.b = of.b + static_cast<u64>(of.k_first + thread / tile_n) * of.n + column;
+    from.a_rows = row < of.m ? of.m - row : 0;
+    from.b_end = column < of.n ? of.k_end : 0;
+    return from;
+}
+
+// Starts the copies of a slab, value by value.
+template <u32 tile_m, u32 tile_n>
+DEVICE void fetch_columns(float* to, Columns& from, const Operands& of, u32 k0) {
+    const u32 thread = threadIdx.x, row = thread / register_slab, k = thread % register_slab;
+    copy_async_column<tile_m / 16, 16>(to + row * register_slab_stride + k, register_slab_stride,
+                                       from.a, of.k, k0 + k < of.k_end ? from.a_rows : 0);
+    from.a += register_slab;
+    const u32 apart = 256 / tile_n, b_row = k0 + thread / tile_n;
+    copy_async_column<register_slab / apart, apart>(
+        to + tile_m * register_slab_stride + thread, tile_n, from.b, of.n,
+        b_row < from.b_end ? from.b_end - b_row : 0);
+    from.b += static_cast<u64>(register_slab) * of.n;
+}
+
 // `row_warps` × (8 / row_warps) warps, each 4·rows × 32·fours. `vectors`: k and n are multiples of 4.
 template <u32 row_warps, u32 rows, u32 fours, bool vectors>
 DEVICE void staged(const float* a, const float* b, float* c, u32 m, u32 n, u32 k, u32 depth) {
@@ -28,29 +89,18 @@ DEVICE void staged(const float* a, const float* b, float* c, u32 m, u32 n, u32 k
     const u32 height = min(band_rows, all_rows - first), inside = blockIdx.x % (band_rows * columns);
     const u32 row0 = (first + inside % height) * tile_m, column0 = inside / height * tile_n;
 
-    const u32 thread = threadIdx.x, step = vectors ? 4 : 1;
+    const Operands of = {a, b, m, n, k, row0, column0, k_first, k_end};
+    Columns from = first_columns<tile_n>(of);
     auto fetch = [&](u32 k0, float* to) {
-        const u32 a_each = register_slab / step, b_each = tile_n / step;
-#pragma unroll
-        for (u32 i = 0; i < tile_m * a_each / 256; i++) {
-            const u32 index = thread + i * 256, row = index / a_each, ak = index % a_each * step;
-            const bool valid = row0 + row < m && k0 + ak < k_end;
-            const float* from = valid ? a + static_cast<u64>(row0 + row) * k + k0 + ak : a;
-            float* there = to + row * register_slab_stride + ak;
-            copy_async_floats_or_zero<vectors>(there, from, valid);
-        }
-#pragma unroll
-        for (u32 i = 0; i < register_slab * b_each / 256; i++) {
-            const u32 index = thread + i * 256, bk = index / b_each, column = index % b_each * step;
-            const bool valid = k0 + bk < k_end && column0 + column < n;
-            const float* from = valid ? b + static_cast<u64>(k0 + bk) * n + column0 + column : b;
-            float* there = to + a_floats + bk * tile_n + column;
-            copy_async_floats_or_zero<vectors>(there, from, valid);
+        if (vectors) {
+            fetch_pieces<tile_m, tile_n>(to, of, k0);
+        } else {
+            fetch_columns<tile_m, tile_n>(to, from, of, k0);
         }
         copy_async_commit();
     };
 
-    const u32 warp = thread / 32, lane = thread % 32;
+    const u32 warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const u32 warp_row = warp % row_warps * rows * 4, warp_column = warp / row_warps * fours * 32;
     float sum[rows][fours * 4] = {};
     for (u32 s = 0; s < ring - 1; s++) fetch(k_first + s * register_slab, shared + s * (a_floats + b_floats));
