@@ -59,6 +59,11 @@ fn pixels(layer: &Layer) -> usize {
     layer.0.batch as usize * layer.0.height as usize * layer.0.width as usize
 }
 
+/// Bytes of the images in the order of the kernels.
+pub(super) fn turned_bytes(layer: &Layer) -> usize {
+    pixels(layer) * layer.0.groups as usize * padded(layer) * 2
+}
+
 /// Whether the images lie as the kernels read them.
 fn in_place(layer: &Layer) -> bool {
     layer.0.layout == Layout::Nhwc && padded(layer) == layer.group_in()
@@ -159,7 +164,7 @@ fn turned(layer: &Layer, x: BufferId, recording: &mut Recording) -> (BufferId, O
     }
     let s = &layer.0;
     let (pixels, channels) = (pixels(layer), s.groups as usize * padded(layer));
-    let turned = recording.buffer("pixels", Role::Scratch, (pixels * channels) as u64 * 2);
+    let turned = recording.buffer("pixels", Role::Scratch, turned_bytes(layer) as u64);
     let plane = s.height * s.width;
     let [x_channel, _, x_pixel] = Strides::of(s).x;
     let sizes = [pixels as u32, plane, s.c_in, s.groups, padded(layer) as u32, x_channel, x_pixel];

@@ -274,7 +274,11 @@ impl Case for Layer {
     }
 
     fn device_bytes(&self) -> u64 {
-        ((self.x_len() + self.w_len() + self.y_len()) * self.value_bytes()) as u64
+        let operands = (self.x_len() + self.w_len() + self.y_len()) * self.value_bytes();
+        // bf16 images may be brought into another order, or their sums be kept in f32.
+        let scratch =
+            if self.is_bf16() { mma::turned_bytes(self).max(self.y_len() * 4) } else { 0 };
+        (operands + scratch) as u64
     }
 
     fn supports(

@@ -53,11 +53,45 @@ type Check<'a> = &'a mut dyn FnMut(&mut dyn Session) -> Result<()>;
 ///
 /// # Errors
 /// Ours failing or wrong; a peer that is wrong is told and left out.
-pub fn compare(
+pub fn with_peers(
     jobs: &[Job],
     device: &DeviceInfo,
     budget: Duration,
     roofline: &Roofline,
+) -> Result<Vec<Row>> {
+    compare(jobs, device, budget, roofline, add_peers)
+}
+
+/// Ours against ours on one thread: the ratio is how many threads' worth of work a device's threads do.
+///
+/// # Errors
+/// Ours failing or wrong.
+pub fn with_one_thread(
+    jobs: &[Job],
+    device: &DeviceInfo,
+    budget: Duration,
+    roofline: &Roofline,
+) -> Result<Vec<Row>> {
+    compare(jobs, device, budget, roofline, |duel, jobs, _| {
+        let mut one = CpuBackend.open("cpu:1")?;
+        let info = one.info().clone();
+        let input = duel.input;
+        // Another implementation may be the fastest there.
+        let (ours, tuning) = fastest(jobs.iter().filter(|job| is_ours(job)), &info, input)?;
+        let mut alone = session(&mut *one, input, ours, &tuning)?;
+        let (name, warm) =
+            (format!("{} on one thread", ours.implementation.name), Mode::KernelWarm);
+        duel.add(&name, &mut *alone, warm, &mut |alone| checked(alone, input, warm))
+    })
+}
+
+/// Ours against whatever `add_arms`, which is given the right outputs, adds.
+fn compare(
+    jobs: &[Job],
+    device: &DeviceInfo,
+    budget: Duration,
+    roofline: &Roofline,
+    add_arms: impl FnOnce(&mut Duel<'_>, &[Job], &[Vec<u8>]) -> Result<()>,
 ) -> Result<Vec<Row>> {
     let input = &*jobs[0].case.input(1)?;
     let (ours, tuning) = fastest(jobs.iter().filter(|job| is_ours(job)), device, input)?;
@@ -67,6 +101,15 @@ pub fn compare(
     checked(&mut *own, input, warm).context(ours.implementation.name)?;
     let expected = own.outputs()?;
     let mut duel = Duel { ours, own: &mut *own, device, input, budget, roofline, rows: Vec::new() };
+    add_arms(&mut duel, jobs, &expected)?;
+    let rows = duel.rows;
+    checked(&mut *own, input, warm)
+        .with_context(|| format!("{}, after its turns", ours.implementation.name))?;
+    Ok(rows)
+}
+
+fn add_peers(duel: &mut Duel<'_>, jobs: &[Job], expected: &[Vec<u8>]) -> Result<()> {
+    let (device, input, warm) = (duel.device, duel.input, Mode::KernelWarm);
     for job in jobs.iter().filter(|job| !is_ours(job)) {
         let mut device = CpuBackend.open(&device.id)?;
         let tuning = input.tunings(job.implementation, device.info()).swap_remove(0);
@@ -86,16 +129,13 @@ pub fn compare(
         }
     }
     let threads = device.threads.unwrap_or(1);
-    for (name, mut peer) in alignment::sessions(&jobs[0].case_key, input, &expected, threads)? {
-        duel.add(name, &mut peer, warm, &mut |peer| alignment::checked(peer, &expected))?;
+    for (name, mut peer) in alignment::sessions(&jobs[0].case_key, input, expected, threads)? {
+        duel.add(name, &mut peer, warm, &mut |peer| alignment::checked(peer, expected))?;
     }
-    for (name, mut peer) in transcode::sessions(&jobs[0].case_key, input, &expected, threads)? {
-        duel.add(name, &mut *peer, warm, &mut |peer| transcode::checked(peer, &expected))?;
+    for (name, mut peer) in transcode::sessions(&jobs[0].case_key, input, expected, threads)? {
+        duel.add(name, &mut *peer, warm, &mut |peer| transcode::checked(peer, expected))?;
     }
-    let rows = duel.rows;
-    checked(&mut *own, input, warm)
-        .with_context(|| format!("{}, after its turns", ours.implementation.name))?;
-    Ok(rows)
+    Ok(())
 }
 
 /// One case of ours, and what came of its turns with peers.

@@ -27,6 +27,9 @@ struct Arguments {
     /// Threads (repeatable) [default: all]
     #[arg(long, value_name = "N")]
     threads: Vec<usize>,
+    /// Ours on 2, 4, 8 … and all threads beside ours on one, instead of peers
+    #[arg(long, conflicts_with = "threads")]
+    scaling: bool,
     /// Only cases whose key matches, * and ? allowed
     #[arg(long, value_name = "GLOB", default_value = "*")]
     case: String,
@@ -71,6 +74,18 @@ fn calm() -> Result<()> {
     Err(again.exec()).context("this program could not be started again")
 }
 
+/// 2, 4, 8 … threads, and `all`.
+///
+/// # Errors
+/// A single one.
+fn scaling(all: usize) -> Result<Vec<usize>> {
+    if all < 2 {
+        bail!("--scaling: there is one thread here; give a machine with more");
+    }
+    let powers = std::iter::successors(Some(2), |threads| Some(threads * 2));
+    Ok(powers.take_while(|threads| *threads < all).chain([all]).collect())
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     calm()?;
@@ -78,7 +93,12 @@ fn main() -> Result<()> {
         bail!("--seconds {}: give 0.1 to 600", arguments.seconds);
     }
     let all = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if arguments.threads.is_empty() { vec![all] } else { arguments.threads.clone() };
+    let threads = match arguments.threads.as_slice() {
+        _ if arguments.scaling => scaling(all)?,
+        [] => vec![all],
+        given => given.to_vec(),
+    };
+    let compare = if arguments.scaling { arms::with_one_thread } else { arms::with_peers };
     let budget = Duration::from_secs_f64(arguments.seconds);
     let mut rows = Vec::new();
     for threads in threads {
@@ -88,10 +108,12 @@ fn main() -> Result<()> {
         let roofline = Roofline::measured(&device)?;
         for jobs in plan.jobs.chunk_by(|a, b| a.case_key == b.case_key) {
             eprintln!("{}, {threads} threads", jobs[0].case_key);
-            let found = arms::compare(jobs, &device, budget, &roofline);
+            let found = compare(jobs, &device, budget, &roofline);
             rows.extend(found.with_context(|| jobs[0].case_key.clone())?);
         }
-        shown::missing(&plan.skips);
+        if !arguments.scaling {
+            shown::missing(&plan.skips);
+        }
     }
     match arguments.format {
         Format::Text => shown::table(&rows),
