@@ -196,6 +196,16 @@ pub enum GemmType {
 }
 
 impl GemmType {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Tf32];
+    /// Their names in the key of a case, in the same order.
+    pub const NAMES: [&str; 3] = ["f32", "bf16", "tf32"];
+
+    /// Its name in the key of a case.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
     /// Bytes of one element of an operand.
     pub fn bytes(self) -> usize {
         match self {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::encoder::EncoderSpec;
 use crate::params::{BadParam, Params};
 use crate::process::CommandSpec;
-use crate::recording::Recording;
+use crate::recording::{GemmType, Recording};
 
 /// One kind of computation.
 pub trait Family: Sync {
@@ -243,6 +243,16 @@ pub enum OpKind {
     /// Nobody knows: a program of its own, the user's or an encoder. No device has a peak for it,
     /// so its time on another device cannot be predicted.
     Opaque,
+}
+
+impl From<GemmType> for OpKind {
+    fn from(dtype: GemmType) -> Self {
+        match dtype {
+            GemmType::F32 => Self::F32,
+            GemmType::Bf16 => Self::Bf16,
+            GemmType::Tf32 => Self::Tf32,
+        }
+    }
 }
 
 /// A choice among variants of one implementation (tile sizes, block shapes).

@@ -358,6 +358,12 @@ fn convolves(device: &mut dyn Device) {
     let turned = run(nhwc, shared(x_last.clone()), shared(w_last.clone()));
     let expected = channels_last(&expected, [2, 6, 3, 3]);
     assert_eq!(turned, expected);
+    // 1 + 2⁻¹² is 1 in TF32: f32 must not be read so, TF32 may.
+    let fine = |x: &[f32]| -> Vec<f32> { x.iter().map(|v| v * (1.0 + 1.0 / 4096.0)).collect() };
+    let exact = run(nhwc, shared(fine(&x_last)), shared(w_last.clone()));
+    assert_eq!(exact, fine(&expected));
+    let tf32 = ConvShape { dtype: GemmType::Tf32, ..nhwc };
+    assert_eq!(run(tf32, shared(fine(&x_last)), shared(w_last.clone())), expected);
     // All are integers of fewer than 8 digits.
     let narrow = |values: &[f32]| -> Bytes {
         shared(values.iter().map(|v| half::bf16::from_f32(*v)).collect::<Vec<_>>())

@@ -69,7 +69,7 @@ pub(super) fn supports(
     let largest = (layer.x_len().max(layer.w_len()) * layer.value_bytes()).max(layer.y_len() * 4);
     match device.max_buffer_bytes {
         Some(limit) if largest as u64 > limit => no(format!(
-            "an operand of {largest} bytes exceeds the largest buffer of {} ({limit} bytes)",
+            "a buffer of {largest} bytes exceeds the largest buffer of {} ({limit} bytes)",
             device.id
         )),
         _ => Ok(()),

@@ -11,9 +11,9 @@ use super::reference::Reference;
 use super::winograd::SIDES;
 use super::{Layer, WINOGRAD, device, narrow};
 use crate::matmul::judge::{single_f32_output, single_output};
-use crate::matmul::write_npy;
+use crate::matmul::{to_tf32, write_npy};
 use crate::random::Random;
-use crate::recording::{Layout, shared};
+use crate::recording::{GemmType, Layout, shared};
 use crate::work::{
     Case, Check, DeviceInfo, Implementation, Input, Keep, Language, Mismatch, Program, Tuning,
     Unsupported, Work,
@@ -22,7 +22,7 @@ use crate::work::{
 /// One layer with its data.
 pub(super) struct Images {
     pub layer: Layer,
-    /// Images in the layer's layout; of a bf16 layer the values that bf16 has.
+    /// Images in the layer's layout; the values that its type has.
     pub x: Arc<[f32]>,
     /// Filters, KCRS, likewise.
     pub w: Arc<[f32]>,
@@ -35,9 +35,10 @@ impl Images {
     pub fn random(layer: Layer, seed: u64) -> Self {
         let values = |len: usize, stream: u64| -> Arc<[f32]> {
             let mut random = Random::new(seed, stream);
-            let mut value = || match layer.is_bf16() {
-                true => bf16::from_f32(random.signed()).to_f32(),
-                false => random.signed(),
+            let mut value = || match layer.0.dtype {
+                GemmType::F32 => random.signed(),
+                GemmType::Tf32 => to_tf32(random.signed()),
+                GemmType::Bf16 => bf16::from_f32(random.signed()).to_f32(),
             };
             (0..len).map(|_| value()).collect()
         };

@@ -1,20 +1,23 @@
-// 2-D forward convolution, bf16, on tensor cores (compute capability 8.0 on): one matrix product per
-// group. What lies under the taps is gathered straight into a ring in shared memory, 8 channels of a
-// pixel at a time; the padding arrives as zeros. x is `[image][pixel][group][channel]`, a group's
-// channels a multiple of 8 (`convolution_bf16_pixels` brings other images into that order), w
-// `[group][filter][tap][channel]` with the same channels. A block of 256 threads makes one tile. Where
+// 2-D forward convolution on tensor cores (compute capability 8.0 on), of bf16 or of f32 that they read as
+// TF32: one matrix product per group. What lies under the taps is gathered straight into a ring in shared
+// memory by pieces of 16 bytes, which are channels of a pixel; the padding arrives as zeros. x is
+// `[image][pixel][group][channel]`, a group's channels whole pieces (`…_pixels` brings other images into
+// that order), w `[group][filter][tap][channel]` with the same channels. A block of 256 threads makes one tile. Where
 // `part` is less than the products of an output value, that many are a part of their own, and the parts
-// stand one after the other (each a whole y in f32) for `convolution_round`: blockIdx.z = part index ·
+// stand one after the other (each a whole y in f32) to be added: blockIdx.z = part index ·
 // groups + group.
 // architectures: 80
 #include "device.h"
 
 #if DEVICE_ARCH == 0 || DEVICE_ARCH >= 80
 const u32 ring = 3;
-const u32 slab = 32;
-const u32 pitch = slab + 8;  // padded so that the rows of a fragment lie in distinct banks
+// Products of a slab and values from one row of a tile to the next, padded so that the rows of a fragment
+// lie in distinct banks; products of a piece.
+template <class T> struct Along {
+    enum : u32 { piece = 16 / sizeof(T), slab = 4 * piece, pitch = 5 * piece };
+};
 
-// Eight products of an output value: where their x is, from the position's first tap on.
+// A piece of the products of an output value: where their x is, from the position's first tap on.
 struct Tap {
     u32 offset;  // elements
     u32 y, x;    // rows and columns
@@ -35,14 +38,26 @@ DEVICE uint2 first_tap(const Geometry& g, u32 at, u32 channel) {
     return make_uint2(pixel * g.channels + channel, image < g.batch ? y << 16 | x : 1u << 31);
 }
 
+DEVICE void product(float d[4], const u32 a[4], const u32 b[2], u16) { mma_m16n8k16_bf16(d, a, b); }
+DEVICE void product(float d[4], const u32 a[4], const u32 b[2], float) { mma_m16n8k8_tf32(d, a, b); }
+
+DEVICE void put(u16* y, float x) { *y = float_to_bf16(x); }
+DEVICE void put(float* y, float x) { *y = x; }
+DEVICE void put_two(u16* y, const float* x) {
+    *reinterpret_cast<u32*>(y) = float_to_bf16(x[0]) | static_cast<u32>(float_to_bf16(x[1])) << 16;
+}
+DEVICE void put_two(float* y, const float* x) {
+    *reinterpret_cast<float2*>(y) = make_float2(x[0], x[1]);
+}
+
 // sum += a slab of `left` (the warp's first row of the tile) times one of `right` (its first column).
-template <u32 rows, u32 columns>
-DEVICE void multiply(float (&sum)[rows][columns][4], const u16* left, const u16* right) {
-    const u32 lane = threadIdx.x % 32;
-    left += lane % 16 * pitch + lane / 16 * 8;
-    right += (lane / 16 * 8 + lane % 8) * pitch + lane / 8 % 2 * 8;
+template <u32 rows, u32 columns, class T>
+DEVICE void multiply(float (&sum)[rows][columns][4], const T* left, const T* right) {
+    const u32 lane = threadIdx.x % 32, pitch = Along<T>::pitch, piece = Along<T>::piece;
+    left += lane % 16 * pitch + lane / 16 * piece;
+    right += (lane / 16 * 8 + lane % 8) * pitch + lane / 8 % 2 * piece;
 #pragma unroll
-    for (u32 k = 0; k < slab; k += 16) {
+    for (u32 k = 0; k < Along<T>::slab; k += 2 * piece) {
         u32 l[rows][4], r[columns / 2][4];
 #pragma unroll
         for (u32 i = 0; i < rows; i++) load_matrix_x4(l[i], left + i * 16 * pitch + k);
@@ -51,7 +66,7 @@ DEVICE void multiply(float (&sum)[rows][columns][4], const u16* left, const u16*
 #pragma unroll
         for (u32 i = 0; i < rows; i++) {
 #pragma unroll
-            for (u32 j = 0; j < columns; j++) mma_m16n8k16_bf16(sum[i][j], l[i], r[j / 2] + j % 2 * 2);
+            for (u32 j = 0; j < columns; j++) product(sum[i][j], l[i], r[j / 2] + j % 2 * 2, T());
         }
     }
 }
@@ -62,13 +77,13 @@ struct Target {
 };
 
 // `planes`: rows are filters and columns positions, else the other way round.
-template <bool planes, u32 rows, u32 columns>
-DEVICE void store(const float (&sum)[rows][columns][4], u16* y, const Geometry& g, Target to) {
+template <bool planes, u32 rows, u32 columns, class T>
+DEVICE void store(const float (&sum)[rows][columns][4], T* y, const Geometry& g, Target to) {
     const u32 lane = threadIdx.x % 32, group = blockIdx.z % g.groups;
     const u32 filters = g.c_out / g.groups, positions = g.out_h * g.out_w;
     const u32 down = planes ? positions : g.c_out;  // elements from a row to the next
     const bool whole = g.part >= g.depth;
-    const bool pairs = whole && (planes ? positions : g.c_out | filters) % 2 == 0;
+    const bool pairs = (planes ? positions : g.c_out | filters) % 2 == 0;
     float* parts = reinterpret_cast<float*>(y) +
                    static_cast<u64>(blockIdx.z / g.groups) * g.batch * g.c_out * positions;
 #pragma unroll
@@ -84,24 +99,22 @@ DEVICE void store(const float (&sum)[rows][columns][4], u16* y, const Geometry& 
             if (row >= to.rows) continue;
             const float* two = sum[i / 2][j / 2] + i % 2 * 2;
             if (pairs) {
-                *reinterpret_cast<u32*>(y + at) =
-                    float_to_bf16(two[0]) | static_cast<u32>(float_to_bf16(two[1])) << 16;
-            } else if (whole) {
-                y[at] = float_to_bf16(two[odd]);
+                whole ? put_two(y + at, two) : put_two(parts + at, two);
             } else {
-                parts[at] = two[odd];
+                whole ? put(y + at, two[odd]) : put(parts + at, two[odd]);
             }
         }
     }
 }
 
 // `row_warps` × (8 / row_warps) warps, each 16·rows × 8·columns.
-template <bool planes, u32 row_warps, u32 rows, u32 columns>
-DEVICE void convolve(const u16* x, const u16* w, const Tap* taps, u16* y, const Geometry& g) {
+template <bool planes, u32 row_warps, u32 rows, u32 columns, class T>
+DEVICE void convolve(const T* x, const T* w, const Tap* taps, T* y, const Geometry& g) {
+    const u32 piece = Along<T>::piece, slab = Along<T>::slab, pitch = Along<T>::pitch;
     const u32 tile_m = row_warps * rows * 16, tile_n = 8 / row_warps * columns * 8;
     const u32 places = planes ? tile_n : tile_m, rest = planes ? tile_m : tile_n;
     const u32 stage_values = (tile_m + tile_n) * pitch;
-    u16* shared = dynamic_shared<u16>();
+    T* shared = dynamic_shared<T>();
     const u32 filters = g.c_out / g.groups, all = g.batch * g.out_h * g.out_w;
     const u32 position0 = blockIdx.x * places, filter0 = blockIdx.y * rest;
     const u32 group = blockIdx.z % g.groups, first = blockIdx.z / g.groups * g.part;
@@ -115,11 +128,11 @@ DEVICE void convolve(const u16* x, const u16* w, const Tap* taps, u16* y, const 
     __syncthreads();
 
     // A thread gathers the same products of a few positions and filters.
-    const u32 my_k = thread % 4 * 8, my_row = thread / 4;
-    auto fetch = [&](u32 k0, u16* stage) {
+    const u32 my_k = thread % 4 * piece, my_row = thread / 4;
+    auto fetch = [&](u32 k0, T* stage) {
         const u32 k = k0 + my_k;
-        const uint4 tap = *reinterpret_cast<const uint4*>(taps + (k < end ? k / 8 : 0));
-        u16* there = stage + my_row * pitch + my_k;
+        const uint4 tap = *reinterpret_cast<const uint4*>(taps + (k < end ? k / piece : 0));
+        T* there = stage + my_row * pitch + my_k;
 #pragma unroll
         for (u32 i = 0; i < places / 64; i++, there += 64 * pitch) {
             const uint2 corner = corners[my_row + i * 64];
@@ -160,8 +173,31 @@ DEVICE void convolve(const u16* x, const u16* w, const Tap* taps, u16* y, const 
     store<planes, rows, columns>(sum, y, g, to);
 }
 
-#define ARGS                                                                                     \
-    const u16 *x, const u16 *w, const u32 *taps, u16 *y, u32 batch, u32 channels, u32 height,    \
+// x, `x_channel` and `x_pixel` elements from a channel and a pixel to the next, as the kernels above want
+// it; channels that are not there are zeros. A thread fills a piece, `padded` channels of a group; `all`
+// pixels of images of `plane`.
+struct Images {
+    u32 all, plane, c_in, groups, padded, x_channel, x_pixel;
+};
+
+template <class T> DEVICE void turn(const T* x, T* pixels, const Images& g) {
+    const u32 piece = Along<T>::piece, at = blockIdx.x * 64 + threadIdx.x / 4;
+    const u32 filled = (blockIdx.y * 4 + threadIdx.x % 4) * piece;
+    if (at >= g.all || filled >= g.groups * g.padded) return;
+    const u32 channels = g.c_in / g.groups, group = filled / g.padded, first = filled % g.padded;
+    const T* from = x + at / g.plane * g.c_in * g.plane + at % g.plane * g.x_pixel +
+                    (group * channels + first) * g.x_channel;
+    __align__(16) T values[piece];
+#pragma unroll
+    for (u32 c = 0; c < piece; c++) {
+        values[c] = first + c < channels ? from[c * g.x_channel] : static_cast<T>(0);
+    }
+    *reinterpret_cast<uint4*>(pixels + static_cast<u64>(at) * g.groups * g.padded + filled) =
+        *reinterpret_cast<const uint4*>(values);
+}
+
+#define ARGS(T)                                                                                  \
+    const T *x, const T *w, const u32 *taps, T *y, u32 batch, u32 channels, u32 height,          \
         u32 width, u32 c_out, u32 stride, u32 padding, u32 groups, u32 out_h, u32 out_w,         \
         u32 depth, u32 part
 #define GIVEN                                                                                    \
@@ -169,47 +205,48 @@ DEVICE void convolve(const u16* x, const u16* w, const Tap* taps, u16* y, const 
         Geometry {                                                                               \
         batch, channels, height, width, c_out, stride, padding, groups, out_h, out_w, depth, part \
     }
+#define IMAGES(T)                                                                                \
+    const T *x, T *pixels, u32 all, u32 plane, u32 c_in, u32 groups, u32 padded, u32 x_channel,  \
+        u32 x_pixel
 
 // Filters × positions for NCHW.
-extern "C" __global__ void __launch_bounds__(256, 2) convolution_bf16_128x128(ARGS) {
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_bf16_128x128(ARGS(u16)) {
     convolve<true, 2, 4, 4>(GIVEN);
 }
-extern "C" __global__ void __launch_bounds__(256, 2) convolution_bf16_64x128(ARGS) {
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_bf16_64x128(ARGS(u16)) {
     convolve<true, 2, 2, 4>(GIVEN);
 }
-extern "C" __global__ void __launch_bounds__(256, 1) convolution_bf16_128x256(ARGS) {
+extern "C" __global__ void __launch_bounds__(256, 1) convolution_bf16_128x256(ARGS(u16)) {
     convolve<true, 2, 4, 8>(GIVEN);
 }
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_tf32_128x128(ARGS(float)) {
+    convolve<true, 2, 4, 4>(GIVEN);
+}
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_tf32_64x128(ARGS(float)) {
+    convolve<true, 2, 2, 4>(GIVEN);
+}
 // Positions × filters for NHWC.
-extern "C" __global__ void __launch_bounds__(256, 2) convolution_bf16_pixels_128x128(ARGS) {
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_bf16_pixels_128x128(ARGS(u16)) {
     convolve<false, 2, 4, 4>(GIVEN);
 }
-extern "C" __global__ void __launch_bounds__(256, 2) convolution_bf16_pixels_128x64(ARGS) {
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_bf16_pixels_128x64(ARGS(u16)) {
     convolve<false, 4, 2, 4>(GIVEN);
 }
-extern "C" __global__ void __launch_bounds__(256, 1) convolution_bf16_pixels_256x128(ARGS) {
+extern "C" __global__ void __launch_bounds__(256, 1) convolution_bf16_pixels_256x128(ARGS(u16)) {
     convolve<false, 4, 4, 8>(GIVEN);
 }
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_tf32_pixels_128x128(ARGS(float)) {
+    convolve<false, 2, 4, 4>(GIVEN);
+}
+extern "C" __global__ void __launch_bounds__(256, 2) convolution_tf32_pixels_128x64(ARGS(float)) {
+    convolve<false, 4, 2, 4>(GIVEN);
+}
 
-// x, `x_channel` and `x_pixel` elements from a channel and a pixel to the next, as the kernels above want
-// it; channels that are not there are zeros. A thread fills 8 channels, `padded` of a group; `all` pixels
-// of images of `plane`.
-extern "C" __global__ void __launch_bounds__(256)
-convolution_bf16_pixels(const u16* x, u16* pixels, u32 all, u32 plane, u32 c_in, u32 groups,
-                        u32 padded, u32 x_channel, u32 x_pixel) {
-    const u32 at = blockIdx.x * 64 + threadIdx.x / 4;
-    const u32 filled = (blockIdx.y * 4 + threadIdx.x % 4) * 8;
-    if (at >= all || filled >= groups * padded) return;
-    const u32 channels = c_in / groups, group = filled / padded, first = filled % padded;
-    const u16* from = x + at / plane * c_in * plane + at % plane * x_pixel +
-                      (group * channels + first) * x_channel;
-    u32 words[4] = {};
-#pragma unroll
-    for (u32 c = 0; c < 8; c++) {
-        if (first + c < channels) words[c / 2] |= static_cast<u32>(from[c * x_channel]) << c % 2 * 16;
-    }
-    *reinterpret_cast<uint4*>(pixels + static_cast<u64>(at) * groups * padded + filled) =
-        make_uint4(words[0], words[1], words[2], words[3]);
+extern "C" __global__ void __launch_bounds__(256) convolution_bf16_pixels(IMAGES(u16)) {
+    turn(x, pixels, Images{all, plane, c_in, groups, padded, x_channel, x_pixel});
+}
+extern "C" __global__ void __launch_bounds__(256) convolution_tf32_pixels(IMAGES(float)) {
+    turn(x, pixels, Images{all, plane, c_in, groups, padded, x_channel, x_pixel});
 }
 
 // y from `parts` sums, in order, rounded once.

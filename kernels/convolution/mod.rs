@@ -1,5 +1,5 @@
-//! convolution: 2-D forward convolution (cross-correlation, as in neural networks), f32 or bf16, NCHW
-//! or NHWC.
+//! convolution: 2-D forward convolution (cross-correlation, as in neural networks), f32, TF32 or
+//! bf16, NCHW or NHWC.
 
 mod cpu;
 mod depthwise;
@@ -28,7 +28,7 @@ use crate::params::{ParamReader, Params};
 use crate::recording::{ConvShape, GemmType, Layout};
 use crate::work::{
     Case, CaseError, DeviceInfo, Family, Files, Implementation, Input, Language, LibraryName,
-    OpKind, Unsupported, Work,
+    Unsupported, Work,
 };
 
 /// The family, for [`crate::FAMILIES`].
@@ -41,7 +41,6 @@ const KNOWN: &[&str] = &[
     "dtype", "layout", "batch", "c_in", "height", "width", "c_out", "kernel", "kernel_h",
     "kernel_w", "stride", "padding", "dilation", "groups",
 ];
-const DTYPES: &[&str] = &["f32", "bf16"];
 /// Elements of one operand; a device kernel indexes them by u32.
 const MAX_ELEMENTS: u64 = 1 << 31;
 
@@ -67,12 +66,12 @@ static IMPLEMENTATIONS: &[Implementation] = &[
     Implementation {
         name: "cuda/implicit-gemm",
         language: Language::Cuda,
-        summary: "matrix product, one operand gathered into shared memory; tensor cores for bf16",
+        summary: "matrix product, one operand gathered into shared memory; tensor cores for bf16, TF32",
     },
     Implementation {
         name: "cuda/cudnn",
         language: Language::Library(LibraryName::Cudnn),
-        summary: "cuDNN forward convolution, TF32 off",
+        summary: "cuDNN forward convolution, TF32 off for f32",
     },
     Implementation {
         name: "vulkan/implicit-gemm",
@@ -87,7 +86,7 @@ impl Family for Convolution {
     }
 
     fn summary(&self) -> &'static str {
-        "2-D forward convolution, f32 or bf16, NCHW or NHWC (stride, padding, dilation, groups)"
+        "2-D forward convolution, f32, TF32 or bf16, NCHW or NHWC (stride, padding, dilation, groups)"
     }
 
     fn implementations(&self) -> &'static [Implementation] {
@@ -96,7 +95,7 @@ impl Family for Convolution {
 
     fn case(&self, params: &Params, _files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
         let reader = ParamReader::new("convolution", params, KNOWN)?;
-        let dtype = reader.choice("dtype", DTYPES, Some(0))?;
+        let dtype = reader.choice("dtype", &GemmType::NAMES, Some(0))?;
         let layout = reader.choice("layout", &["nchw", "nhwc"], Some(0))?;
         let size = |key: &str, default: Option<u32>| {
             reader.int(key, 1..=1 << 20, default.map(i64::from)).map(|v| v as u32)
@@ -123,7 +122,7 @@ impl Family for Convolution {
             dilation: reader.int("dilation", 1..=1 << 10, Some(1))? as u32,
             groups: size("groups", Some(1))?,
             layout: [Layout::Nchw, Layout::Nhwc][layout],
-            dtype: [GemmType::F32, GemmType::Bf16][dtype],
+            dtype: GemmType::ALL[dtype],
         };
         check_shape(&reader, &shape)?;
         Ok(Box::new(Layer(shape)))
@@ -221,7 +220,7 @@ impl Case for Layer {
         let s = &self.0;
         let mut key = format!(
             "convolution dtype={} batch={} c_in={} height={} width={} c_out={}",
-            DTYPES[usize::from(self.is_bf16())],
+            s.dtype.name(),
             s.batch,
             s.c_in,
             s.height,
@@ -249,7 +248,7 @@ impl Case for Layer {
         let [x, w, y] =
             [self.x_len(), self.w_len(), self.y_len()].map(|len| (len * self.value_bytes()) as f64);
         Work {
-            op_kind: if self.is_bf16() { OpKind::Bf16 } else { OpKind::F32 },
+            op_kind: self.0.dtype.into(),
             ops: flop,
             bytes_touched: x + w + y,
             bytes_in: x + w,
@@ -268,16 +267,19 @@ impl Case for Layer {
         // those of Winograd's algorithm twice at first, with 36 values for 9.
         let filters = if winograd::Winograd::suits(self).is_ok() { 10 } else { 2 };
         let values = 2 * self.x_len() + filters * self.w_len() + 2 * self.y_len();
-        // bf16 images and results lie there besides.
-        let narrow = if self.is_bf16() { 2 * (self.x_len() + self.y_len()) } else { 0 };
+        // bf16 images lie there besides, results also as bytes and widened.
+        let narrow = if self.is_bf16() { 2 * self.x_len() + 8 * self.y_len() } else { 0 };
         (values * 4 + narrow + reference) as u64
     }
 
     fn device_bytes(&self) -> u64 {
         let operands = (self.x_len() + self.w_len() + self.y_len()) * self.value_bytes();
-        // bf16 images may be brought into another order, or their sums be kept in f32.
-        let scratch =
-            if self.is_bf16() { mma::turned_bytes(self).max(self.y_len() * 4) } else { 0 };
+        // Images for tensor cores may be brought into another order, sums of bf16 be kept in f32.
+        let scratch = if self.0.dtype != GemmType::F32 {
+            mma::turned_bytes(self).max(self.y_len() * 4)
+        } else {
+            0
+        };
         (operands + scratch) as u64
     }
 

@@ -7,7 +7,9 @@ use super::device::Operands;
 use super::geometry::Strides;
 use crate::matmul::cuda::SUMS;
 use crate::matmul::device::{kernel, sum_parts};
-use crate::recording::{Arg, Command, CudaModule, Layout, Module, Recording, Role, shared};
+use crate::recording::{
+    Arg, Command, CudaModule, GemmType, Layout, Module, Recording, Role, shared,
+};
 use crate::tiles::{Extent, MAX_GRID, Plan, Tile, plans};
 use crate::work::{DeviceInfo, Tuning};
 
@@ -48,7 +50,7 @@ pub(super) fn fits(layer: &Layer, device: &DeviceInfo) -> bool {
     // Rows and columns of pixels share a register.
     let small = s.layout == Layout::Nchw || s.height.max(s.width) + 2 * s.padding < 1 << 15;
     device.compute_capability.is_some_and(|capability| capability >= (8, 0))
-        && !layer.is_bf16()
+        && layer.0.dtype == GemmType::F32
         && layer.group_in() > 1
         && small
         && layer.group_out().div_ceil(64) <= MAX_GRID

@@ -123,7 +123,7 @@ impl Operand {
 }
 
 /// The nearest value with 10 explicit bits of mantissa, ties to even.
-pub(super) fn to_tf32(x: f32) -> f32 {
+pub(crate) fn to_tf32(x: f32) -> f32 {
     let bits = x.to_bits();
     f32::from_bits((bits + 0xfff + (bits >> 13 & 1)) & !0x1fff)
 }

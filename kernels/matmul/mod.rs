@@ -20,10 +20,10 @@ use crate::params::{ParamReader, Params};
 use crate::recording::GemmType;
 use crate::work::{
     Case, CaseError, DeviceInfo, Family, Files, Implementation, Input, Language, LibraryName,
-    OpKind, Unsupported, Work,
+    Unsupported, Work,
 };
 
-pub(crate) use input::write_npy;
+pub(crate) use input::{to_tf32, write_npy};
 
 /// The family, for [`crate::FAMILIES`].
 pub static MATMUL: Matmul = Matmul;
@@ -32,9 +32,6 @@ pub static MATMUL: Matmul = Matmul;
 pub struct Matmul;
 
 const KNOWN: &[&str] = &["dtype", "m", "n", "k", "batch"];
-const DTYPES: &[&str] = &["f32", "bf16", "tf32"];
-/// In the order of [`DTYPES`].
-const TYPES: [GemmType; 3] = [GemmType::F32, GemmType::Bf16, GemmType::Tf32];
 /// Elements of one operand; more cannot be addressed by what reads them.
 const MAX_ELEMENTS: u64 = 1 << 38;
 
@@ -92,7 +89,7 @@ impl Family for Matmul {
     fn case(&self, params: &Params, _files: &dyn Files) -> Result<Box<dyn Case>, CaseError> {
         let reader = ParamReader::new("matmul", params, KNOWN)?;
         let shape = Shape {
-            dtype: TYPES[reader.choice("dtype", DTYPES, Some(0))?],
+            dtype: GemmType::ALL[reader.choice("dtype", &GemmType::NAMES, Some(0))?],
             m: reader.size("m", None)?,
             n: reader.size("n", None)?,
             k: reader.size("k", None)?,
@@ -157,11 +154,7 @@ impl Shape {
 
 impl Case for Shape {
     fn key(&self) -> String {
-        let dtype = match self.dtype {
-            GemmType::F32 => "f32",
-            GemmType::Bf16 => "bf16",
-            GemmType::Tf32 => "tf32",
-        };
+        let dtype = self.dtype.name();
         let Self { m, n, k, .. } = self;
         let batch = if self.batch > 1 { format!(" batch={}", self.batch) } else { String::new() };
         format!("matmul dtype={dtype} m={m} n={n} k={k}{batch}")
@@ -172,11 +165,7 @@ impl Case for Shape {
         let (a, b) = (self.a_len() * self.operand_bytes(), self.b_len() * self.operand_bytes());
         let c = self.c_len() * 4;
         Work {
-            op_kind: match self.dtype {
-                GemmType::F32 => OpKind::F32,
-                GemmType::Bf16 => OpKind::Bf16,
-                GemmType::Tf32 => OpKind::Tf32,
-            },
+            op_kind: self.dtype.into(),
             ops: flop,
             bytes_touched: (a + b + c) as f64,
             bytes_in: (a + b) as f64,

@@ -93,7 +93,7 @@ impl Reference {
         let tolerance = match self.shape.dtype {
             GemmType::F32 => Tolerance::f32(self.shape.k),
             GemmType::Bf16 => Tolerance::bf16(),
-            GemmType::Tf32 => Tolerance::tf32(),
+            GemmType::Tf32 => Tolerance::tf32(self.shape.k),
         };
         let mut judge = Judge::new(tolerance);
         let mut value = |index: usize, expected: f64| {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::input::{Product, to_tf32};
 use super::*;
 use crate::params::Value;
-use crate::work::{Program, Tuning};
+use crate::work::{OpKind, Program, Tuning};
 
 struct NoFiles;
 
@@ -43,7 +43,7 @@ fn verify(shape: Shape) {
 
 #[test]
 fn right_at_the_edges_of_tiles_for_all_types() {
-    for dtype in TYPES {
+    for dtype in GemmType::ALL {
         for m in [1, 7, 8, 9, 63, 64, 65, 127, 129] {
             for (n, k) in [(1, 1), (7, 3), (47, 64), (48, 257), (65, 63), (129, 127)] {
                 verify(shape(dtype, m, n, k, 1));
@@ -69,7 +69,7 @@ fn few_rows_and_many_columns_are_right_with_every_rest() {
 /// Blocks of k after the first are fetched while one is computed: nothing is taken twice or left out.
 #[test]
 fn long_sums_are_right_in_panels() {
-    for dtype in TYPES {
+    for dtype in GemmType::ALL {
         verify(shape(dtype, 33, 100, 1100, 1));
         verify(shape(dtype, 20, 300, 700, 2));
     }
@@ -77,7 +77,7 @@ fn long_sums_are_right_in_panels() {
 
 #[test]
 fn batches_are_independent_products() {
-    for dtype in TYPES {
+    for dtype in GemmType::ALL {
         verify(shape(dtype, 3, 50, 20, 5));
         verify(shape(dtype, 20, 50, 21, 5));
     }
@@ -280,6 +280,6 @@ proptest! {
     #[test]
     fn any_shape_is_right(m in 1usize..90, n in 1usize..150, k in 1usize..600,
                           batch in 1usize..4, dtype in 0usize..3) {
-        verify(shape(TYPES[dtype], m, n, k, batch));
+        verify(shape(GemmType::ALL[dtype], m, n, k, batch));
     }
 }

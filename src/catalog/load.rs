@@ -70,7 +70,8 @@ struct GpuLine {
     memory_gib: Option<f64>,
     memory_gb_per_s: Option<f64>,
     f32_tops: Option<f64>,
-    tf32_tops: Option<f64>,
+    #[serde(default)]
+    tf32_tops: String,
     bf16_tops: String,
     int16_tops: Option<f64>,
     int32_tops: Option<f64>,
@@ -167,6 +168,8 @@ impl From<SkuLine> for Sku {
 
 impl From<GpuLine> for Gpu {
     fn from(l: GpuLine) -> Self {
+        // A chip without it multiplies as f32, which is as right.
+        let tf32 = if l.tf32_tops == "none" { l.f32_tops } else { l.tf32_tops.parse().ok() };
         Self {
             model: l.model,
             vendor: l.vendor,
@@ -174,7 +177,7 @@ impl From<GpuLine> for Gpu {
             memory_gib: l.memory_gib,
             memory_bytes_per_s: l.memory_gb_per_s.map(|v| v * GIGA),
             f32_ops_per_s: l.f32_tops.map(|v| v * TERA),
-            tf32_ops_per_s: l.tf32_tops.map(|v| v * TERA),
+            tf32_ops_per_s: tf32.map(|v| v * TERA),
             bf16_ops_per_s: l.bf16_tops.parse::<f64>().ok().map(|v| v * TERA),
             bf16_absent: l.bf16_tops == "none",
             int16_ops_per_s: l.int16_tops.map(|v| v * TERA),

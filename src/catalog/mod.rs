@@ -233,7 +233,7 @@ pub struct Gpu {
     pub memory_bytes_per_s: Option<f64>,
     /// IEEE single precision, operations per second (a fused multiply-add counts as two).
     pub f32_ops_per_s: Option<f64>,
-    /// TF32 with f32 accumulation; `None` where the chip has none or it is unknown.
+    /// TF32 with f32 accumulation; of a chip without it the rate of f32.
     pub tf32_ops_per_s: Option<f64>,
     /// bfloat16 with f32 accumulation; `None` where the chip has none or it is unknown.
     pub bf16_ops_per_s: Option<f64>,

@@ -40,7 +40,10 @@ fn known_figures_are_read_in_si_units() {
     assert_eq!(t4.price(PriceKind::Reserved1y, None), None);
     let gpu = catalog.gpu("T4").expect("T4");
     assert_eq!(gpu.memory_bytes_per_s, Some(300e9));
-    assert!(gpu.bf16_absent && gpu.bf16_ops_per_s.is_none() && gpu.tf32_ops_per_s.is_none());
+    assert!(gpu.bf16_absent && gpu.bf16_ops_per_s.is_none());
+    assert_eq!((gpu.f32_ops_per_s, gpu.tf32_ops_per_s), (Some(8.1e12), Some(8.1e12)));
+    let unknown = catalog.gpu("RTX PRO 6000 BSE").expect("listed");
+    assert!(unknown.f32_ops_per_s.is_some() && unknown.tf32_ops_per_s.is_none());
     let tf32 = |model| catalog.gpu(model).expect("listed").tf32_ops_per_s;
     assert_eq!((tf32("A100-SXM4-80GB"), tf32("H200-SXM-141GB")), (Some(156e12), Some(494.5e12)));
     // 14 of the 108 multiprocessors of 156 Tflop/s.

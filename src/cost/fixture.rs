@@ -54,7 +54,7 @@ pub fn gpu() -> Gpu {
         memory_gib: Some(16.0),
         memory_bytes_per_s: Some(100e9),
         f32_ops_per_s: Some(1e12),
-        tf32_ops_per_s: None,
+        tf32_ops_per_s: Some(1e12),
         bf16_ops_per_s: None,
         bf16_absent: true,
         int16_ops_per_s: Some(1e12),

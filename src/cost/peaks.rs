@@ -30,7 +30,7 @@ pub struct Peaks {
     pub threads: f64,
     /// Operations per second; `None` where unknown.
     pub f32_ops_per_s: Option<f64>,
-    /// TF32 operations per second; `None` where the chip has none or it is unknown.
+    /// TF32 operations per second, of a device without it those of f32; `None` where unknown.
     pub tf32_ops_per_s: Option<f64>,
     /// bfloat16 operations per second, on a CPU in its vector units; `None` where unknown.
     pub bf16_ops_per_s: Option<f64>,
@@ -74,8 +74,7 @@ impl Peaks {
         match kind {
             OpKind::F32 => self.f32_ops_per_s,
             OpKind::Bf16 => self.bf16_ops_per_s,
-            // A device without TF32 multiplies as f32, which is as right.
-            OpKind::Tf32 => self.tf32_ops_per_s.or(self.f32_ops_per_s),
+            OpKind::Tf32 => self.tf32_ops_per_s,
             OpKind::Int8 => self.int8_ops_per_s,
             OpKind::Int16 => self.int16_ops_per_s,
             OpKind::Int32 => self.int32_ops_per_s,
@@ -180,7 +179,12 @@ impl Peaks {
         let gpu = gpu_by_name(&info.name, info.memory_bytes, catalog)?;
         let sku = env.sku.as_deref().and_then(|s| catalog.sku(env.provider.as_deref(), s));
         let held = sku.and_then(|s| s.gpu_count).map_or(1.0, |count| count.min(1.0));
-        Some(Self::of_gpu(gpu, if gpu.instance_of.is_some() { 1.0 } else { held }))
+        let mut peaks = Self::of_gpu(gpu, if gpu.instance_of.is_some() { 1.0 } else { held });
+        // Vulkan has no TF32: what it multiplied was f32.
+        if info.compute_capability.is_none_or(|capability| capability < (8, 0)) {
+            peaks.tf32_ops_per_s = peaks.f32_ops_per_s;
+        }
+        Some(peaks)
     }
 }
 
@@ -245,7 +249,7 @@ fn of_cpu(cpu: &Cpu, threads: f64, cores: f64, bytes_per_s: f64) -> Peaks {
         gpu: false,
         threads,
         f32_ops_per_s: Some(f32_ops),
-        tf32_ops_per_s: None,
+        tf32_ops_per_s: Some(f32_ops),
         bf16_ops_per_s: Some(bf16_ops),
         bf16_tile_ops_per_s: tiles.then_some(cores * cpu.clock_hz * AMX_BF16_OPS_PER_CYCLE),
         bf16_absent: false,

@@ -174,12 +174,11 @@ struct Algorithm {
     size_t memory;
     int determinism, math, reserved[3];
 };
-// The fastest two must not be taken: one in other arithmetic than asked for (TF32 for f32), one unfused
-// Winograd.
+// Of f32 the fastest two must not be taken: one in TF32, one unfused Winograd.
 int cudnnGetConvolutionForwardAlgorithm_v7(void*, Dims*, Dims*, Geometry* g, Dims*, int room,
                                            int* found, Algorithm* out) {
     if (room < 3) return 1;
-    out[0] = {1, 0, 1.0f, 0, 0, g->math == 3 ? 1 : 3, {}};
+    out[0] = {1, 0, 1.0f, 0, 0, 1, {}};
     out[1] = {7, 0, 2.0f, 0, 0, g->math, {}};
     out[2] = {1, 0, 3.0f, WORKSPACE, 0, g->math, {}};
     return *found = 3, 0;
@@ -196,8 +195,9 @@ int cudnnConvolutionForward(Dnn* handle, const float* alpha, Dims* xd, const voi
         return 1;
     const Dims X = *xd, W = *wd, Y = *yd;
     if (X.format != W.format || X.format != Y.format) return 1;
-    // FMA (3) for f32, tensor cores (1) for bf16.
-    if (X.type != W.type || X.type != Y.type || g.math != (X.type ? 1 : 3)) return 1;
+    // Unless told to use FMA (3), tensor cores (1) read f32 as TF32; bf16 is for them.
+    if (X.type != W.type || X.type != Y.type || (X.type && g.math != 1)) return 1;
+    const int compute = g.math == 3 ? COMPUTE_32F : COMPUTE_32F_FAST_TF32;
     std::function<void()> work = [=] {
         scribble(workspace, bytes);
         const auto at = [](const Dims& t, int a, int b, int c, int d) {
@@ -216,8 +216,8 @@ int cudnnConvolutionForward(Dnn* handle, const float* alpha, Dims* xd, const voi
                                     const int p = i * g.step[0] + r * g.spacing[0] - g.pad[0];
                                     const int q = j * g.step[1] + s * g.spacing[1] - g.pad[1];
                                     if (p < 0 || p >= X.d[2] || q < 0 || q >= X.d[3]) continue;
-                                    sum += element(x, X.type, at(X, n, first + c, p, q)) *
-                                           element(w, W.type, at(W, k, c, r, s));
+                                    sum += element(x, X.type, at(X, n, first + c, p, q), compute) *
+                                           element(w, W.type, at(W, k, c, r, s), compute);
                                 }
                         put(y, Y.type, at(Y, n, k, i, j), sum);
                     }

@@ -97,7 +97,8 @@ impl Descriptors {
         use sys::cudnnDataType_t::{CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT as F32};
         let (value, math) = match s.dtype {
             // Otherwise cuDNN may use TF32 for f32.
-            GemmType::F32 | GemmType::Tf32 => (F32, sys::cudnnMathType_t::CUDNN_FMA_MATH),
+            GemmType::F32 => (F32, sys::cudnnMathType_t::CUDNN_FMA_MATH),
+            GemmType::Tf32 => (F32, sys::cudnnMathType_t::CUDNN_DEFAULT_MATH),
             GemmType::Bf16 => (CUDNN_DATA_BFLOAT16, sys::cudnnMathType_t::CUDNN_TENSOR_OP_MATH),
         };
         let format = match s.layout {
@@ -194,7 +195,7 @@ impl Conv {
     }
 }
 
-/// The heuristic's best algorithm that computes with the arithmetic asked for and fits the workspace.
+/// The heuristic's best algorithm that keeps to f32 where that is asked for and fits the workspace.
 /// Transforms with large constants (FFT, unfused Winograd) are left out: their error is not bounded by
 /// the contract of a case.
 fn choose(
@@ -202,6 +203,9 @@ fn choose(
     d: &Descriptors,
 ) -> std::result::Result<(sys::cudnnConvolutionFwdAlgo_t, usize), result::CudnnError> {
     use sys::cudnnConvolutionFwdAlgo_t as A;
+    use sys::cudnnMathType_t::{
+        CUDNN_FMA_MATH as FMA, CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION as CONVERTED,
+    };
     const MOST: usize = A::CUDNN_CONVOLUTION_FWD_ALGO_COUNT as usize;
     let unset = sys::cudnnConvolutionFwdAlgoPerf_t {
         algo: A::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM,
@@ -228,7 +232,7 @@ fn choose(
     }
     let fits = |r: &&sys::cudnnConvolutionFwdAlgoPerf_t| {
         r.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
-            && r.mathType == d.math
+            && (r.mathType == FMA || d.math != FMA && r.mathType != CONVERTED)
             && r.memory <= WORKSPACE_BYTES
             && !matches!(
                 r.algo,
@@ -243,6 +247,8 @@ fn choose(
         .ok_or(result::CudnnError(sys::cudnnStatus_t::CUDNN_STATUS_NOT_SUPPORTED))?;
     // SAFETY: all descriptors live.
     let bytes = unsafe {
+        // The heuristic's word is for an algorithm with the arithmetic that it names.
+        result::set_convolution_math_type(d.geometry.0, best.mathType)?;
         result::get_convolution_forward_workspace_size(
             handle.raw,
             d.x.0,
