@@ -272,7 +272,7 @@ class Controller(threading.Thread):
             done = subprocess.run([SCRIPT["program"], *arguments, *(mock or [])], env=env, cwd=scratch,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             said = open(words).read() if os.path.exists(words) else ""
-        log = {"no-log": "", "cut-log": done.stdout[: len(done.stdout) // 2],
+        log = {"no-log": None, "cut-log": done.stdout[: len(done.stdout) // 2],
                "spoil-log": self.spoiled(done.stdout)}.get(fate, done.stdout)
         CLUSTER.logs[pod["metadata"]["name"]] = log
         if fate == "mute":
@@ -283,7 +283,8 @@ class Controller(threading.Thread):
                                             "reason": "Error" if done.returncode else "Completed",
                                             "message": message}})
         if fate == "no-log":
-            CLUSTER.logs.pop(pod["metadata"]["name"])
+            # Long enough that a client who lists again, instead of watching on, has seen the end.
+            time.sleep(2)
             CLUSTER.put("pods", pod, "DELETED")
         return "failed" if done.returncode else "completed"
 
@@ -374,7 +375,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_get(self, kind, name, log):
         if log:
-            if CLUSTER.get("pods", name) is None:
+            if CLUSTER.get("pods", name) is None or CLUSTER.logs.get(name, "") is None:
                 return self.refuse(404, "NotFound", f'pods "{name}" not found')
             return self.answer(200, CLUSTER.logs.get(name, ""), "text/plain")
         if name:
