@@ -1,10 +1,10 @@
-// The one header of all .cu files: fixed-width types and the instructions that CUDA C has no
+// The header of all .cu files: fixed-width types and the instructions that CUDA C has no
 // plain name for. Each wrapper has a PTX body for the GPU and a C++ body; the C++ body serves
 // the host shim (tests/shim), which runs every kernel on the CPU, and mostly architectures that lack
 // the instruction.
 //
 // How to write a .cu file
-//  * `#include "device.h"` and nothing else. Kernels are
+//  * `#include "device.h"`, where it helps `"tiles.h"`, and nothing else. Kernels are
 //    `extern "C" __global__ void __launch_bounds__(256) name(const float* a, u32 n, ...)`;
 //    parameters are pointers (const = read only) and 32-bit scalars (u32, i32, float), in the
 //    order of the Recording's `Arg`s. The shim compares the kinds of both.
@@ -386,51 +386,6 @@ DEVICE void warpgroup_mma_m64n256k16_bf16(float d[128], const void* a, const voi
         }
     }
 #endif
-}
-
-// ---- register tiles --------------------------------------------------------------------------
-// A warp sums 4·rows × 32·fours of a product in f32: lane l has rows l/8 + 4i and columns
-// l%8·4 + 32j … + 3, so that each read of shared memory is one for the whole warp.
-
-// Values along k of a slab; rows of the left operand are padded by 4 against bank conflicts.
-// An enumeration, because a constant would stand in the machine code of every module.
-enum : u32 { register_slab = 16, register_slab_stride = register_slab + 4 };
-
-// sum[i][4j…] += a slab of the left operand (the warp's first row; `register_slab_stride` values a
-// row) times one of the right (the warp's first column; `stride` values a row of k).
-template <u32 rows, u32 fours>
-DEVICE void multiply_slab(float (&sum)[rows][fours * 4], const float* left, const float* right,
-                          u32 stride) {
-    const u32 lane = threadIdx.x % 32;
-    left += lane / 8 * register_slab_stride;
-    right += lane % 8 * 4;
-#pragma unroll
-    for (u32 k = 0; k < register_slab; k += 4) {
-        float4 l[rows];
-#pragma unroll
-        for (u32 i = 0; i < rows; i++) {
-            l[i] = *reinterpret_cast<const float4*>(left + i * 4 * register_slab_stride + k);
-        }
-#pragma unroll
-        for (u32 q = 0; q < 4; q++) {
-            float4 r[fours];
-#pragma unroll
-            for (u32 j = 0; j < fours; j++) {
-                r[j] = *reinterpret_cast<const float4*>(right + (k + q) * stride + j * 32);
-            }
-#pragma unroll
-            for (u32 i = 0; i < rows; i++) {
-                const float x = q == 0 ? l[i].x : q == 1 ? l[i].y : q == 2 ? l[i].z : l[i].w;
-#pragma unroll
-                for (u32 j = 0; j < fours; j++) {
-                    sum[i][j * 4] = fmaf(x, r[j].x, sum[i][j * 4]);
-                    sum[i][j * 4 + 1] = fmaf(x, r[j].y, sum[i][j * 4 + 1]);
-                    sum[i][j * 4 + 2] = fmaf(x, r[j].z, sum[i][j * 4 + 2]);
-                    sum[i][j * 4 + 3] = fmaf(x, r[j].w, sum[i][j * 4 + 3]);
-                }
-            }
-        }
-    }
 }
 
 // ---- bytes ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 //! path or a price.
 
 pub mod alignment;
+mod cache;
 pub mod command;
 pub mod convolution;
 pub mod encoder;

@@ -103,7 +103,7 @@ pub enum Module {
 pub struct CudaModule {
     /// `family/variant`, for example `matmul/tiled`: the stem of its files.
     pub name: &'static str,
-    /// The CUDA C source (includes nothing but `device.h`).
+    /// The CUDA C source (includes nothing but `device.h` and `tiles.h`).
     pub source: &'static str,
     /// (compute capability × 10, PTX text), ascending.
     pub ptx: &'static [(u32, &'static str)],

@@ -33,7 +33,7 @@ pub(crate) struct Tile {
 
 impl Tile {
     /// A tile of f32 whose operands pass through a ring of three slabs of 16 (`multiply_slab` of
-    /// `device.h`), with the rate of a compute unit in TFLOP/s.
+    /// `tiles.h`), with the rate of a compute unit in TFLOP/s.
     pub const fn staged(
         entry: &'static str,
         rows: usize,

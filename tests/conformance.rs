@@ -95,12 +95,13 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
 }
 
-/// Runs the cases of every family on one device and enters them into the table.
-fn conform(device: &DeviceInfo, table: &mut Table, run: Run<'_>) {
+/// Runs the cases of every family whose name `of` takes on one device and enters them into the table.
+fn conform(device: &DeviceInfo, of: fn(&str) -> bool, table: &mut Table, run: Run<'_>) {
     let wanted = std::env::var("CONFORMANCE_FAMILY").ok();
     let files = FolderFiles::new([folder()]);
     let filter = Filter { allow_software: true, ..Filter::default() };
-    for family in FAMILIES.iter().filter(|f| wanted.as_deref().is_none_or(|w| w == f.name())) {
+    let wanted = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name) && of(name);
+    for family in FAMILIES.iter().filter(|family| wanted(family.name())) {
         let path = folder().join(format!("{}.toml", family.name()));
         let suite = suite::load(&path.to_string_lossy()).unwrap_or_else(|e| panic!("{e}"));
         let plan = plan(&suite, std::slice::from_ref(device), &files, &filter)
@@ -141,7 +142,7 @@ fn on_device(backend: &dyn Backend, device: &DeviceInfo, table: &mut Table) {
             return table.add("all", "none", &device.id, "open", Outcome::Wrong(e.to_string()));
         }
     };
-    conform(device, table, &mut |job, input, tuning| {
+    conform(device, |_| true, table, &mut |job, input, tuning| {
         let program = match input.program(job.implementation, device, tuning) {
             Ok(program) => program,
             Err(why) => return Outcome::Skipped(why.0),
@@ -217,12 +218,24 @@ fn cuda() {
     on_backend("cuda");
 }
 
-/// Every .cu kernel on the CPU: three thread orders as the newest chip, one as the oldest.
+/// Of the time that all families take on the shim this one needs half: the halves go side by side.
+const HALF: &str = "convolution";
+
 #[test]
-fn cuda_shim() {
+fn cuda_shim_convolution() {
+    on_shim(|family| family == HALF);
+}
+
+#[test]
+fn cuda_shim_all_others() {
+    on_shim(|family| family != HALF);
+}
+
+/// Every .cu kernel on the CPU: three thread orders as the newest chip, one as the oldest.
+fn on_shim(of: fn(&str) -> bool) {
     let mut table = Table::default();
     for (device, orders) in shim_device::devices() {
-        conform(&device, &mut table, &mut |job, input, tuning| {
+        conform(&device, of, &mut table, &mut |job, input, tuning| {
             let recording = match input.program(job.implementation, &device, tuning) {
                 Ok(Program::Recording(recording)) => recording,
                 Ok(_) => return Outcome::Wrong("is not a recording".into()),

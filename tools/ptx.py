@@ -79,11 +79,12 @@ class Nvrtc:
     def compile(self, source, architecture):
         """PTX of a .cu file; exits with the compiler's messages where it does not compile."""
         name = f"{source.parent.name}/{source.name}".encode()
-        headers = (ctypes.c_char_p * 1)((KERNELS / "device.h").read_bytes())
-        names = (ctypes.c_char_p * 1)(b"device.h")
+        found = sorted(KERNELS.glob("*.h"))
+        headers = (ctypes.c_char_p * len(found))(*(path.read_bytes() for path in found))
+        names = (ctypes.c_char_p * len(found))(*(path.name.encode() for path in found))
         program = ctypes.c_void_p()
         self.lib.nvrtcCreateProgram(
-            ctypes.byref(program), source.read_bytes(), name, 1, headers, names
+            ctypes.byref(program), source.read_bytes(), name, len(found), headers, names
         )
         options = [f"--gpu-architecture=compute_{architecture}".encode(), b"--std=c++17"]
         status = self.lib.nvrtcCompileProgram(

@@ -12,13 +12,12 @@ use super::Layer;
 use super::filters::{Filters, Panel, Sizes};
 use super::geometry::{Overlap, is_pointwise, overlap, under};
 use super::lanes::{Block, MOST_LANES, ROWS, Set, Tile, VECTORS};
+use crate::cache::second_level_words;
 use crate::matmul::panel::{Line, Target};
 use crate::recording::{ConvShape, Layout};
 
 /// Tasks a thread gets at least, so that threads end together.
 const TASKS_PER_THREAD: usize = 4;
-/// Elements of the image that a task goes over again and again: half of a small second-level cache.
-const BLOCK: usize = 64 * 1024;
 
 thread_local! {
     /// Rows of the image with their padding.
@@ -348,12 +347,14 @@ impl View {
         let stride = shape.stride as usize;
         // Rows of the image are whole unless one alone is too much.
         let per_column = channels * stride;
-        let columns = (BLOCK / per_column / stride).max(set.rows).min(out_w);
+        // What a task goes over again and again stays in half of the second-level cache.
+        let block = second_level_words() / 2;
+        let columns = (block / per_column / stride).max(set.rows).min(out_w);
         let columns = out_w.div_ceil(out_w.div_ceil(columns));
         let columns = columns.next_multiple_of(set.rows).min(out_w);
         // Rows between distant taps serve other rows of outputs alone.
         let step = if copied { shape.dilation as usize } else { 1 };
-        let rows = if step == 1 { BLOCK / (per_column * columns * stride) } else { 1 };
+        let rows = if step == 1 { block / (per_column * columns * stride) } else { 1 };
         let rows = rows.clamp(1, out_h);
         let rows = out_h.div_ceil(out_h.div_ceil(rows));
         let mut view = Self { copied, step, channel: 0, row: 0, column: 0, block: [rows, columns] };

@@ -8,6 +8,7 @@
 // groups + group.
 // architectures: 80
 #include "device.h"
+#include "tiles.h"
 
 #if DEVICE_ARCH == 0 || DEVICE_ARCH >= 80
 const u32 ring = 3;
@@ -156,18 +157,9 @@ DEVICE void convolve(const T* x, const T* w, const Tap* taps, T* y, const Geomet
     const u32 left = (warp_row + (planes ? places : 0)) * pitch;
     const u32 right = (warp_column + (planes ? 0 : places)) * pitch;
     float sum[rows][columns][4] = {};
-    for (u32 s = 0; s < ring - 1; s++) fetch(first + s * slab, shared + s * stage_values);
-    u32 at = 0, next = ring - 1;
-    for (u32 k0 = first; k0 < end; k0 += slab) {
-        copy_async_wait<ring - 2>();
-        // Now the slab is there, and all have done with the one before it.
-        __syncthreads();
-        fetch(k0 + (ring - 1) * slab, shared + next * stage_values);
-        multiply<rows, columns>(sum, shared + at * stage_values + left,
-                                shared + at * stage_values + right);
-        at = at + 1 == ring ? 0 : at + 1;
-        next = next + 1 == ring ? 0 : next + 1;
-    }
+    through_ring<ring, slab>(shared, stage_values, first, end, fetch, [&](const T* stage) {
+        multiply<rows, columns>(sum, stage + left, stage + right);
+    });
     const Target to = planes ? Target{filter0 + warp_row, position0 + warp_column, filters, all}
                              : Target{position0 + warp_row, filter0 + warp_column, all, filters};
     store<planes, rows, columns>(sum, y, g, to);

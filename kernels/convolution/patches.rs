@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::Layer;
 use super::geometry::{is_pointwise, under};
 use super::lanes::Set;
-use crate::matmul::panel::{self, Left, Sizes};
+use crate::matmul::panel::{self, Left, Lying, Sizes};
 use crate::matmul::simd::fetch;
 use crate::recording::ConvShape;
 
@@ -41,25 +41,8 @@ pub(super) fn run(layer: &Layer, x: &[f32], w: &[f32], y: &mut [f32]) {
         Left { words: w, rows: layer.group_out(), depth: layer.depth(), pitch: pitch(layer) };
     let plane = (shape.height * shape.width) as usize;
     if is_pointwise(shape) {
-        let at = |product: usize, channel: usize, first: usize| {
-            (product * channels + channel) * plane + first
-        };
-        let read = |product: usize, channel: usize, first: usize, words: &mut [f32]| {
-            // By pieces of known size, because calls of memmove cost as much as they copy.
-            let (pieces, rest) = words.as_chunks_mut::<16>();
-            let (x, x_rest) = x[at(product, channel, first)..].split_at(16 * pieces.len());
-            for (to, from) in pieces.iter_mut().zip(x.as_chunks().0) {
-                *to = *from;
-            }
-            for (to, from) in rest.iter_mut().zip(x_rest) {
-                *to = *from;
-            }
-        };
-        let soon = |product: usize, channel: usize, columns: Range<usize>| {
-            let x = &x[at(product, channel, columns.start)..];
-            fetch(x.as_ptr().cast(), columns.len() * size_of::<f32>());
-        };
-        panel::product(sizes, filters, y, read, soon);
+        let images = Lying { words: x, depth: channels, n: plane };
+        panel::product_lying(sizes, filters, y, images);
         return;
     }
     let taps = (shape.kernel_h * shape.kernel_w) as usize;

@@ -125,7 +125,7 @@ impl Reference {
         let positions = self.layer.positions();
         let (filters, per_group) = (self.layer.0.c_out as usize, self.layer.group_out());
         let tolerance = match self.layer.0.dtype {
-            GemmType::Bf16 => Tolerance::bf16_rounded(),
+            GemmType::Bf16 => Tolerance::bf16_rounded(self.layer.depth()),
             GemmType::Tf32 => Tolerance::tf32(self.layer.depth()),
             GemmType::F32 => Tolerance::f32(self.layer.depth()),
         };

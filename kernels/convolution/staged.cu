@@ -5,6 +5,7 @@
 // after the other (each a whole y): blockIdx.z = part index · groups + group.
 // architectures: 80 90
 #include "device.h"
+#include "tiles.h"
 
 #if DEVICE_ARCH == 0 || DEVICE_ARCH >= 80
 const u32 ring = 3;
@@ -19,25 +20,6 @@ struct Tap {
 struct Geometry {
     u32 batch, c_in, height, width, c_out, stride, padding, groups, out_h, out_w, depth, part;
 };
-
-// Sums the slabs of products `first` to `end`, which `fetch` brings into a ring of stages. The warp's rows
-// begin at `left` of a stage, its columns at `right`, `stride` values a row of products.
-template <u32 rows, u32 fours, class Fetch>
-DEVICE void sum_slabs(float (&sum)[rows][fours * 4], float* shared, u32 stage_floats, u32 first,
-                      u32 end, const Fetch& fetch, u32 left, u32 right, u32 stride) {
-    for (u32 s = 0; s < ring - 1; s++) fetch(first + s * register_slab, shared + s * stage_floats);
-    u32 at = 0, next = ring - 1;
-    for (u32 k0 = first; k0 < end; k0 += register_slab) {
-        copy_async_wait<ring - 2>();
-        // Now the slab is there, and all have done with the one before it.
-        __syncthreads();
-        fetch(k0 + (ring - 1) * register_slab, shared + next * stage_floats);
-        const float* stage = shared + at * stage_floats;
-        multiply_slab<rows, fours>(sum, stage + left, stage + right, stride);
-        at = at + 1 == ring ? 0 : at + 1;
-        next = next + 1 == ring ? 0 : next + 1;
-    }
-}
 
 // Starts the copies of a slab's filters: of the group's from `row0` on, products `k0` up to `end`.
 template <u32 tile_m, bool vectors>
@@ -107,8 +89,11 @@ DEVICE void convolve(const float* x, const float* w, const Tap* taps, float* y, 
     const u32 warp = thread / 32, lane = thread % 32;
     const u32 warp_row = warp % row_warps * rows * 4, warp_column = warp / row_warps * fours * 32;
     float sum[rows][fours * 4] = {};
-    sum_slabs<rows, fours>(sum, shared, w_floats + x_floats, first, end, fetch,
-                           warp_row * register_slab_stride, w_floats + warp_column, tile_n);
+    through_ring<ring, register_slab>(
+        shared, w_floats + x_floats, first, end, fetch, [&](const float* stage) {
+            multiply_slab<rows, fours>(sum, stage + warp_row * register_slab_stride,
+                                       stage + w_floats + warp_column, tile_n);
+        });
 
     const u32 row = row0 + warp_row + lane / 8;
     const bool whole = positions % 4 == 0;  // four columns are of one image, and 16-byte aligned
@@ -203,8 +188,11 @@ DEVICE void convolve_pixels(const float* x, const float* w, const Tap* taps, flo
     const u32 warp = thread / 32, lane = thread % 32;
     const u32 warp_row = warp % row_warps * rows * 4, warp_column = warp / row_warps * fours * 32;
     float sum[rows][fours * 4] = {};
-    sum_slabs<rows, fours>(sum, shared, x_floats + w_floats, first, end, fetch,
-                           warp_row * register_slab_stride, x_floats + warp_column, tile_n);
+    through_ring<ring, register_slab>(
+        shared, x_floats + w_floats, first, end, fetch, [&](const float* stage) {
+            multiply_slab<rows, fours>(sum, stage + warp_row * register_slab_stride,
+                                       stage + x_floats + warp_column, tile_n);
+        });
 
 #pragma unroll
     for (u32 i = 0; i < rows; i++) {

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::input::Operand;
-use super::panel::{self, Left, Sizes};
+use super::panel::{self, Left, Lying, Sizes};
 use super::simd::Kernels;
 use super::{Shape, skinny};
 use crate::work::Native;
@@ -99,6 +99,8 @@ impl Native for CpuProduct {
                             b.fetch((p * k + row) * n + columns.start, columns.len());
                         }
                     });
+                } else if let Operand::F32(words) = b {
+                    panel::product_lying(sizes, left, c, Lying { words, depth: k, n });
                 } else {
                     let read = |p: usize, row: usize, first: usize, words: &mut [f32]| {
                         b.read((p * k + row) * n + first, words);

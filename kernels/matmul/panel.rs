@@ -6,21 +6,29 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::simd::{Kernels, Tile};
+use super::simd::{Kernels, Tile, fetch};
+use crate::cache::second_level_words;
 
 /// Words along k packed at a time: a panel of B then stays in the first two cache levels.
 const DEPTH: usize = 256;
 /// Tasks a thread gets, so that threads end together.
 const TASKS_PER_THREAD: usize = 4;
-/// Columns that a task packs together at most: long runs along the rows of B, in 200 KB.
-const MAX_COLUMNS: usize = 192;
 /// Fewest rows of a task where rows are split: packing its panel of B must pay.
 const MIN_TASK_ROWS: usize = 64;
+
+/// Columns that a task packs together at most: long runs along the rows of B, in three eighths of the
+/// second-level cache, which also holds what comes next.
+fn max_columns() -> usize {
+    second_level_words() / 8 * 3 / DEPTH
+}
+
+/// Words of a cache line.
+const LINE: usize = 16;
 
 /// Words aligned to a cache line.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-pub(crate) struct Line([f32; 16]);
+pub(crate) struct Line([f32; LINE]);
 
 /// Left operands: matrices of `rows × depth` words, row-major (rows `pitch` apart), one after the other.
 #[derive(Clone, Copy)]
@@ -59,16 +67,64 @@ pub(crate) struct Target(pub *mut f32);
 // SAFETY: every tile is written by exactly one task.
 unsafe impl Sync for Target {}
 
-/// Computes all products in the current rayon pool. `read_b(product, k, first, words)` fills `words`
+/// Right operands as they lie in memory, product after product.
+#[derive(Clone, Copy)]
+pub(crate) struct Lying<'a> {
+    /// All words.
+    pub words: &'a [f32],
+    /// Rows of each operand, one after the other.
+    pub depth: usize,
+    /// Words of each row.
+    pub n: usize,
+}
+
+impl<'a> Lying<'a> {
+    /// The words of row `k` from column `first` on, and all that follows.
+    fn from(&self, product: usize, k: usize, first: usize) -> &'a [f32] {
+        &self.words[(product * self.depth + k) * self.n + first..]
+    }
+}
+
+/// Computes all products in the current rayon pool, of right operands that lie in memory.
+pub(crate) fn product_lying(sizes: Sizes, a: Left<'_>, c: &mut [f32], b: Lying<'_>) {
+    assert_eq!((b.n, b.depth), (sizes.n, a.depth), "the operands fit each other");
+    assert_eq!(b.words.len(), sizes.products * b.depth * b.n, "B has the size of all products");
+    let read = |product: usize, k: usize, first: usize, words: &mut [f32]| {
+        words.copy_from_slice(&b.from(product, k, first)[..words.len()]);
+    };
+    let soon = |product: usize, k: usize, columns: Range<usize>| {
+        fetch(b.from(product, k, columns.start).as_ptr().cast(), size_of::<f32>() * columns.len());
+    };
+    products(sizes, a, c, &Right { lying: Some(b), read, soon });
+}
+
+/// Computes all products in the current rayon pool. `read(product, k, first, words)` fills `words`
 /// with the words of row k of B from column `first` on; `soon(product, k, columns)` is told which are
 /// read next, so that they can be on their way.
 pub(crate) fn product(
     sizes: Sizes,
     a: Left<'_>,
     c: &mut [f32],
-    read_b: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
+    read: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
     soon: impl Fn(usize, usize, Range<usize>) + Sync,
 ) {
+    products(sizes, a, c, &Right { lying: None, read, soon });
+}
+
+/// Where the right operands come from.
+struct Right<'a, R, S> {
+    /// Where whole vectors of them can be multiplied as they lie.
+    lying: Option<Lying<'a>>,
+    /// See [`product`].
+    read: R,
+    soon: S,
+}
+
+fn products<R, S>(sizes: Sizes, a: Left<'_>, c: &mut [f32], b: &Right<'_, R, S>)
+where
+    R: Fn(usize, usize, usize, &mut [f32]) + Sync,
+    S: Fn(usize, usize, Range<usize>) + Sync,
+{
     let kernels = Kernels::get();
     let Sizes { products, n, .. } = sizes;
     assert_eq!(c.len(), products * a.rows * n, "C has the size of all products");
@@ -79,7 +135,8 @@ pub(crate) fn product(
     let width = vectors.div_ceil(n.div_ceil(kernels.nr)) * kernels.lanes;
     let column_panels = n.div_ceil(width);
     let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
-    let panels_per_task = (products * column_panels / wanted).clamp(1, MAX_COLUMNS / kernels.nr);
+    let panels_per_task =
+        (products * column_panels / wanted).clamp(1, (max_columns() / kernels.nr).max(1));
     let column_parts = column_panels.div_ceil(panels_per_task);
     let row_parts =
         wanted.div_ceil(products * column_parts).min(a.rows.div_ceil(MIN_TASK_ROWS)).max(1);
@@ -87,7 +144,8 @@ pub(crate) fn product(
     let row_parts = a.rows.div_ceil(rows_per_task);
     let target = Target(c.as_mut_ptr());
     let tasks = products * row_parts * column_parts;
-    let lines = panels_per_task * kernels.nr * DEPTH / 16;
+    // An odd number of cache lines apart, rows spread over all sets of a cache.
+    let pitch = ((panels_per_task * width).div_ceil(LINE) | 1) * LINE;
     let part_of = |task: usize| {
         let first_row = task / column_parts % row_parts * rows_per_task;
         let first_column = task % column_parts * panels_per_task * width;
@@ -96,16 +154,18 @@ pub(crate) fn product(
             rows: first_row..a.rows.min(first_row + rows_per_task),
             columns: first_column..n.min(first_column + panels_per_task * width),
             width,
+            pitch,
         }
     };
     (0..tasks).into_par_iter().for_each(|task| {
         // Most often the thread's next one.
         let next = (task + 1 < tasks).then(|| part_of(task + 1));
         PANELS.with_borrow_mut(|panels| {
-            if panels.len() < lines {
-                panels.resize(lines, Line::default());
+            if panels.len() < pitch / LINE * DEPTH {
+                panels.resize(pitch / LINE * DEPTH, Line::default());
             }
-            part_of(task).compute(&sizes, a, next, panels, (&read_b, &soon), &target);
+            let words = bytemuck::cast_slice_mut(panels);
+            part_of(task).compute(&sizes, a, b, next, words, &target);
         });
     });
 }
@@ -117,69 +177,102 @@ struct Part {
     columns: Range<usize>,
     /// Columns of a panel.
     width: usize,
+    /// Words between packed rows.
+    pitch: usize,
 }
 
 impl Part {
-    fn compute(
+    /// The columns of the panels.
+    fn panels(&self) -> impl Iterator<Item = Range<usize>> {
+        let end = self.columns.end;
+        let firsts = self.columns.clone().step_by(self.width);
+        let width = self.width;
+        firsts.map(move |first| first..end.min(first + width))
+    }
+
+    fn compute<R, S>(
         &self,
         sizes: &Sizes,
         a: Left<'_>,
+        b: &Right<'_, R, S>,
         next: Option<Self>,
-        panels: &mut [Line],
-        (read_b, soon): (
-            &impl Fn(usize, usize, usize, &mut [f32]),
-            &impl Fn(usize, usize, Range<usize>),
-        ),
+        words: &mut [f32],
         target: &Target,
-    ) {
+    ) where
+        R: Fn(usize, usize, usize, &mut [f32]) + Sync,
+        S: Fn(usize, usize, Range<usize>) + Sync,
+    {
         let kernels = Kernels::get();
-        let words: &mut [f32] = bytemuck::cast_slice_mut(panels);
-        let first_a = self.product % sizes.left_operands * a.rows;
         for k in (0..a.depth).step_by(DEPTH) {
-            let depth = DEPTH.min(a.depth - k);
-            // Along the rows of B, because that is how it lies in memory.
-            for i in 0..depth {
-                for (panel, first) in self.columns.clone().step_by(self.width).enumerate() {
-                    let columns = self.width.min(self.columns.end - first);
-                    let at = (panel * DEPTH + i) * kernels.nr;
-                    read_b(self.product, k + i, first, &mut words[at..at + columns]);
-                }
+            let depths = k..a.depth.min(k + DEPTH);
+            if b.lying.is_none() {
+                self.pack(b, depths.clone(), self.columns.clone(), words);
             }
             // While one block is computed the next one's rows come from memory, a few a tile.
-            let tiles =
-                self.columns.len().div_ceil(self.width) * self.rows.len().div_ceil(kernels.rows);
+            let tiles = self.panels().count() * self.rows.len().div_ceil(kernels.rows);
             let (later, mut rows) = match &next {
-                Some(next) if k + depth == a.depth => (next, 0..DEPTH.min(a.depth)),
-                _ => (self, k + depth..a.depth.min(k + depth + DEPTH)),
+                Some(next) if depths.end == a.depth => (next, 0..DEPTH.min(a.depth)),
+                _ => (self, depths.end..a.depth.min(depths.end + DEPTH)),
             };
             let share = rows.len().div_ceil(tiles);
-            for (panel, first) in self.columns.clone().step_by(self.width).enumerate() {
-                let b = &words[panel * DEPTH * kernels.nr..];
+            for panel in self.panels() {
+                let lies = b.lying.and_then(|b| {
+                    // Whole vectors of the last row may end beyond the operand.
+                    let vectors = panel.len().next_multiple_of(kernels.lanes);
+                    let last = b.from(self.product, depths.end - 1, panel.start);
+                    (last.len() >= vectors).then(|| b.from(self.product, k, panel.start))
+                });
+                if b.lying.is_some() && lies.is_none() {
+                    self.pack(b, depths.clone(), panel.clone(), words);
+                }
+                let packed = words[panel.start - self.columns.start..].as_mut_ptr();
                 for row in self.rows.clone().step_by(kernels.rows) {
-                    let a_words = &a.words[(first_a + row) * a.pitch + k..];
-                    let c_first = (self.product * a.rows + row) * sizes.n + first;
-                    // SAFETY: `depth` words of each row of A and `depth` rows of the panel exist;
-                    // the rows and columns from `c_first` on lie in C (its length was checked)
-                    // and belong to this task alone.
+                    let first_a = self.product % sizes.left_operands * a.rows;
+                    let c_first = (self.product * a.rows + row) * sizes.n + panel.start;
+                    // SAFETY: `depths` words of each row of A exist, and as many whole vectors of B, where
+                    // it lies (just checked) or is packed, which the first rows do; the rows and
+                    // columns from `c_first` on lie in C (its length was checked) and belong to this task
+                    // alone.
                     unsafe {
-                        let tile = Tile {
-                            depth,
-                            a: a_words.as_ptr(),
+                        let mut tile = Tile {
+                            depth: depths.len(),
+                            a: a.words[(first_a + row) * a.pitch + k..].as_ptr(),
                             lda: a.pitch,
-                            b: b.as_ptr(),
-                            ldb: kernels.nr,
+                            b: packed,
+                            ldb: self.pitch,
+                            copy: std::ptr::null_mut(),
+                            ldcopy: self.pitch,
                             c: target.0.add(c_first),
                             ldc: sizes.n,
-                            columns: self.width.min(self.columns.end - first),
+                            columns: panel.len(),
                             overwrite: k == 0,
                         };
+                        if let Some(lies) = lies.filter(|_| row == self.rows.start) {
+                            (tile.b, tile.ldb, tile.copy) = (lies.as_ptr(), sizes.n, packed);
+                        }
                         kernels.tile(kernels.rows.min(self.rows.end - row), sizes.pairs, &tile);
                     }
                     for row in rows.by_ref().take(share) {
-                        soon(later.product, row, later.columns.clone());
+                        (b.soon)(later.product, row, later.columns.clone());
                     }
                 }
             }
+        }
+    }
+
+    /// Packs the rows `depths` of some columns of B.
+    fn pack<R, S>(
+        &self,
+        b: &Right<'_, R, S>,
+        depths: Range<usize>,
+        columns: Range<usize>,
+        words: &mut [f32],
+    ) where
+        R: Fn(usize, usize, usize, &mut [f32]),
+    {
+        for (row, k) in words.chunks_exact_mut(self.pitch).zip(depths) {
+            let row = &mut row[columns.start - self.columns.start..][..columns.len()];
+            (b.read)(self.product, k, columns.start, row);
         }
     }
 }

@@ -92,7 +92,7 @@ impl Reference {
         let Shape { m, n, .. } = self.shape;
         let tolerance = match self.shape.dtype {
             GemmType::F32 => Tolerance::f32(self.shape.k),
-            GemmType::Bf16 => Tolerance::bf16(),
+            GemmType::Bf16 => Tolerance::bf16(self.shape.k),
             GemmType::Tf32 => Tolerance::tf32(self.shape.k),
         };
         let mut judge = Judge::new(tolerance);

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use half::bf16;
 
-/// One tile of C += A·B with A row-major as it lies in memory and B packed `[k][ldb]`.
+/// One tile of C += A·B with A row-major as it lies in memory and B `[k][ldb]`, packed or as it lies.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile {
     /// Words along k.
@@ -16,10 +16,14 @@ pub(crate) struct Tile {
     pub a: *const f32,
     /// Words between rows of A.
     pub lda: usize,
-    /// First word of the packed B panel.
+    /// First word of B.
     pub b: *const f32,
     /// Words between its rows.
     pub ldb: usize,
+    /// Where the rows of B are copied to while they are multiplied, if not null: whole vectors.
+    pub copy: *mut f32,
+    /// Words between the copies.
+    pub ldcopy: usize,
     /// Top left element of the tile in C.
     pub c: *mut f32,
     /// Elements between rows of C.
@@ -39,7 +43,7 @@ pub(crate) const STREAM_ROWS: usize = 4;
 
 /// # Safety
 /// The CPU has the instruction set, and all addresses of the tile are valid: `depth` words of
-/// each row of A, `depth` rows of B (64-byte aligned), `rows × columns` elements of C.
+/// each row of A, `depth` rows of whole vectors of B (and of its copy), `rows × columns` elements of C.
 pub(super) type TileFn = unsafe fn(&Tile);
 /// # Safety
 /// As [`Stream`] says.
@@ -74,6 +78,8 @@ pub(crate) struct Kernels {
     pub rows: usize,
     /// `[rows − 1][vectors of columns − 1]`, f32.
     pub(super) tiles: [[TileFn; NV]; MR],
+    /// The same, which copy B besides.
+    pub(super) copying_tiles: [[TileFn; NV]; MR],
     /// The same for pairs of bf16, where the CPU has the instruction.
     pub(super) pair_tiles: Option<[[TileFn; NV]; MR]>,
     /// `[rows − 1]`, B in f32.
@@ -97,13 +103,14 @@ impl Kernels {
     /// Computes `rows` (1 to [`Kernels::rows`]) rows of a tile.
     ///
     /// # Safety
-    /// All addresses are valid: `depth` words of `rows` rows of A, `depth` rows of B, and in C `columns`
-    /// elements of `rows` rows, which no other thread touches meanwhile. `pairs` needs
-    /// [`Kernels::has_bf16_pairs`].
+    /// All addresses are valid: `depth` words of `rows` rows of A, `depth` rows of whole vectors of B and of
+    /// its copy, and in C `columns` elements of `rows` rows; no other thread touches the copy or these
+    /// elements meanwhile. `pairs` needs [`Kernels::has_bf16_pairs`] and copies nothing.
     pub unsafe fn tile(&self, rows: usize, pairs: bool, tile: &Tile) {
         let table = match &self.pair_tiles {
             Some(table) if pairs => table,
-            _ => &self.tiles,
+            _ if tile.copy.is_null() => &self.tiles,
+            _ => &self.copying_tiles,
         };
         // SAFETY: the table was chosen for this CPU; the caller vouches for the addresses.
         unsafe { table[rows - 1][tile.columns.div_ceil(self.lanes) - 1](tile) }
@@ -163,15 +170,21 @@ pub(crate) fn fetch(p: *const u8, bytes: usize) {
 /// # Safety
 /// As [`Kernels::tile`]; the CPU has the instructions of `L`.
 #[inline(always)]
-pub(super) unsafe fn tile<L: Lanes, const R: usize, const VECTORS: usize>(t: &Tile) {
+pub(super) unsafe fn tile<L, const R: usize, const VECTORS: usize, const COPY: bool>(t: &Tile)
+where
+    L: Lanes,
+{
     // SAFETY: the caller vouches for the addresses that `t` spans.
     unsafe {
         let mut acc = [[L::zero(); VECTORS]; R];
-        let (mut a, mut b) = (t.a, t.b);
+        let (mut a, mut b, mut copy) = (t.a, t.b, t.copy);
         for _ in 0..t.depth {
             let mut bv = [L::zero(); VECTORS];
             for (j, bv) in bv.iter_mut().enumerate() {
                 *bv = L::load(b.add(j * L::LANES));
+                if COPY {
+                    L::store(copy.add(j * L::LANES), *bv);
+                }
             }
             for (r, acc) in acc.iter_mut().enumerate() {
                 let av = L::splat(a.add(r * t.lda));
@@ -180,7 +193,11 @@ pub(super) unsafe fn tile<L: Lanes, const R: usize, const VECTORS: usize>(t: &Ti
                 }
             }
             a = a.add(1);
-            b = b.add(t.ldb);
+            // The last row may be the last of all.
+            b = b.wrapping_add(t.ldb);
+            if COPY {
+                copy = copy.wrapping_add(t.ldcopy);
+            }
         }
         for (r, acc) in acc.iter().enumerate() {
             let row = t.c.add(r * t.ldc);
@@ -254,18 +271,20 @@ macro_rules! tiles {
             use super::*;
 
             $(#[target_feature(enable = $feature)])?
-            unsafe fn run<const R: usize, const VECTORS: usize>(t: &Tile) {
+            unsafe fn run<const R: usize, const VECTORS: usize, const COPY: bool>(t: &Tile) {
                 // SAFETY: as the type of the table demands of its caller.
-                unsafe { tile::<$lanes, R, VECTORS>(t) }
+                unsafe { tile::<$lanes, R, VECTORS, COPY>(t) }
             }
-            const fn row<const R: usize>() -> [TileFn; NV] {
-                [run::<R, 1>, run::<R, 2>, run::<R, 3>]
+            const fn row<const R: usize, const COPY: bool>() -> [TileFn; NV] {
+                [run::<R, 1, COPY>, run::<R, 2, COPY>, run::<R, 3, COPY>]
             }
             #[rustfmt::skip]
-            pub const TABLE: [[TileFn; NV]; MR] = [
-                row::<1>(), row::<2>(), row::<3>(), row::<4>(),
-                row::<5>(), row::<6>(), row::<7>(), row::<8>(),
-            ];
+            pub const fn table<const COPY: bool>() -> [[TileFn; NV]; MR] {
+                [
+                    row::<1, COPY>(), row::<2, COPY>(), row::<3, COPY>(), row::<4, COPY>(),
+                    row::<5, COPY>(), row::<6, COPY>(), row::<7, COPY>(), row::<8, COPY>(),
+                ]
+            }
         }
     };
 }
@@ -345,7 +364,8 @@ const PORTABLE: Kernels = Kernels {
     nr: NV * Portable::LANES,
     lanes: Portable::LANES,
     rows: MR,
-    tiles: portable::TABLE,
+    tiles: portable::table::<false>(),
+    copying_tiles: portable::table::<true>(),
     pair_tiles: None,
     streams: portable_streams::table::<false>(),
     streams_bf16: portable_streams::table::<true>(),
@@ -376,12 +396,16 @@ mod tests {
                 let b: Vec<f32> = (0..5 * kernels.nr).map(|i| (i % 5) as f32 - 2.0).collect();
                 let mut c = vec![1f32; rows * columns];
                 let (a_at, b_at) = (a.as_ptr(), b.as_ptr());
+                let whole = columns.next_multiple_of(kernels.lanes);
+                let mut copy = vec![f32::NAN; 5 * whole];
                 let mut tile = Tile {
                     depth: 5,
                     a: a_at,
                     lda: 5,
                     b: b_at,
                     ldb: kernels.nr,
+                    copy: copy.as_mut_ptr(),
+                    ldcopy: whole,
                     c: c.as_mut_ptr(),
                     ldc: columns,
                     columns,
@@ -390,8 +414,12 @@ mod tests {
                 // SAFETY: the vectors above have the sizes that the tile spans.
                 unsafe {
                     kernels.tile(rows, false, &tile);
+                    tile.copy = std::ptr::null_mut();
                     tile.overwrite = false;
                     kernels.tile(rows, false, &tile);
+                }
+                for (copy, b) in copy.chunks(whole).zip(b.chunks(kernels.nr)) {
+                    assert_eq!(*copy, b[..whole], "{rows}x{columns}");
                 }
                 for (i, c) in c.iter().enumerate() {
                     let (r, j) = (i / columns, i % columns);

@@ -5,10 +5,10 @@
 // `matmul_sum_parts`: blockIdx.z = part · batch + product.
 // architectures: 80 90
 #include "device.h"
+#include "tiles.h"
 
 #if DEVICE_ARCH == 0 || DEVICE_ARCH >= 80
 const u32 ring = 3;
-const u32 band_rows = 8;  // tiles of rows that blocks go down before the next column
 
 // What a block multiplies: its tile's first row of A and first column of B, and its part along k.
 struct Operands {
@@ -83,11 +83,8 @@ DEVICE void staged(const float* a, const float* b, float* c, u32 m, u32 n, u32 k
     c += static_cast<u64>(blockIdx.z) * m * n;
     const u32 k_first = blockIdx.z / batch * depth, k_end = min(k, k_first + depth);
 
-    // Neighbouring blocks share rows of A and columns of B while those are in the cache.
-    const u32 all_rows = (m + tile_m - 1) / tile_m, columns = (n + tile_n - 1) / tile_n;
-    const u32 first = blockIdx.x / (band_rows * columns) * band_rows;
-    const u32 height = min(band_rows, all_rows - first), inside = blockIdx.x % (band_rows * columns);
-    const u32 row0 = (first + inside % height) * tile_m, column0 = inside / height * tile_n;
+    const Corner corner = corner_in_bands<tile_m, tile_n>(m, n);
+    const u32 row0 = corner.row, column0 = corner.column;
 
     const Operands of = {a, b, m, n, k, row0, column0, k_first, k_end};
     Columns from = first_columns<tile_n>(of);
@@ -103,19 +100,11 @@ DEVICE void staged(const float* a, const float* b, float* c, u32 m, u32 n, u32 k
     const u32 warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const u32 warp_row = warp % row_warps * rows * 4, warp_column = warp / row_warps * fours * 32;
     float sum[rows][fours * 4] = {};
-    for (u32 s = 0; s < ring - 1; s++) fetch(k_first + s * register_slab, shared + s * (a_floats + b_floats));
-    u32 at = 0, next = ring - 1;
-    for (u32 k0 = k_first; k0 < k_end; k0 += register_slab) {
-        copy_async_wait<ring - 2>();
-        // Now the slab is there, and all have done with the one before it.
-        __syncthreads();
-        fetch(k0 + (ring - 1) * register_slab, shared + next * (a_floats + b_floats));
-        const float* stage = shared + at * (a_floats + b_floats);
-        multiply_slab<rows, fours>(sum, stage + warp_row * register_slab_stride,
-                                   stage + a_floats + warp_column, tile_n);
-        at = at + 1 == ring ? 0 : at + 1;
-        next = next + 1 == ring ? 0 : next + 1;
-    }
+    through_ring<ring, register_slab>(
+        shared, a_floats + b_floats, k_first, k_end, fetch, [&](const float* stage) {
+            multiply_slab<rows, fours>(sum, stage + warp_row * register_slab_stride,
+                                       stage + a_floats + warp_column, tile_n);
+        });
 
     const u32 row = row0 + warp_row + lane / 8, column = column0 + warp_column + lane % 8 * 4;
 #pragma unroll

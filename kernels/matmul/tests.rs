@@ -124,6 +124,19 @@ fn lower_precision_never_passes_for_f32() {
 }
 
 #[test]
+fn operands_of_eight_bits_never_pass_for_bf16() {
+    // The second is past the size of a full comparison.
+    for (m, n, k) in [(64, 64, 64), (33, 4200, 4000)] {
+        let input = Product::random(shape(GemmType::Bf16, m, n, k, 1), 3);
+        assert!(input.check(&product_of_rounded(&input, |x| x)).is_ok());
+        // As whole numbers of 8 bits, and with four digits (E4M3).
+        assert!(input.check(&product_of_rounded(&input, |x| (x * 127.0).round() / 127.0)).is_err());
+        let four = |x: f32| f32::from_bits((x.to_bits() + (1 << 19)) >> 20 << 20);
+        assert!(input.check(&product_of_rounded(&input, four)).is_err());
+    }
+}
+
+#[test]
 fn tf32_operands_are_rounded_to_the_nearest_and_ties_to_even() {
     let step = 2f32.powi(-10);
     let cases = [

@@ -4,10 +4,10 @@
 // along k: see staged.cu. Other chips take the kernels of f32.
 // architectures: 80 90
 #include "device.h"
+#include "tiles.h"
 
 #if DEVICE_ARCH == 0 || DEVICE_ARCH >= 80
 const u32 slab = 16;
-const u32 band_rows = 8;  // tiles of rows that blocks go down before the next column
 const u32 tile_m = 128;
 // Padded so that the eight rows that `load_matrix_x4` takes at once lie in distinct banks …
 const u32 a_stride = slab + 4, a_floats = tile_m * a_stride;
@@ -51,12 +51,8 @@ DEVICE void tile_tf32(const float* a, const float* b, float* c, u32 m, u32 n, u3
     c += static_cast<u64>(blockIdx.z) * m * n;
     const u32 k_first = blockIdx.z / batch * depth, k_end = min(k, k_first + depth);
 
-    // Neighbouring blocks share rows of A and columns of B while those are in the cache.
-    const u32 all_rows = (m + tile_m - 1) / tile_m, all_columns = (n + tile_n - 1) / tile_n;
-    const u32 first = blockIdx.x / (band_rows * all_columns) * band_rows;
-    const u32 height = min(band_rows, all_rows - first);
-    const u32 inside = blockIdx.x % (band_rows * all_columns);
-    const u32 row0 = (first + inside % height) * tile_m, column0 = inside / height * tile_n;
+    const Corner corner = corner_in_bands<tile_m, tile_n>(m, n);
+    const u32 row0 = corner.row, column0 = corner.column;
 
     const u32 thread = threadIdx.x, step = vectors ? 4 : 1;
     auto fetch = [&](u32 k0, float* to) {
@@ -81,18 +77,9 @@ DEVICE void tile_tf32(const float* a, const float* b, float* c, u32 m, u32 n, u3
     const u32 warp = thread / 32, lane = thread % 32;
     const u32 warp_row = warp / 4 * 64, warp_column = warp % 4 * columns * 8;
     float sum[4][columns][4] = {};
-    for (u32 s = 0; s < ring - 1; s++) fetch(k_first + s * slab, shared + s * stage_floats);
-    u32 at = 0, next = ring - 1;
-    for (u32 k0 = k_first; k0 < k_end; k0 += slab) {
-        copy_async_wait<ring - 2>();
-        // Now the slab is there, and all have done with the one before it.
-        __syncthreads();
-        fetch(k0 + (ring - 1) * slab, shared + next * stage_floats);
-        const float* stage = shared + at * stage_floats;
+    through_ring<ring, slab>(shared, stage_floats, k_first, k_end, fetch, [&](const float* stage) {
         multiply<columns>(sum, stage + warp_row * a_stride, stage + a_floats + warp_column, b_stride);
-        at = at + 1 == ring ? 0 : at + 1;
-        next = next + 1 == ring ? 0 : next + 1;
-    }
+    });
 
     const u32 first_column = column0 + warp_column + lane % 4 * 2;
 #pragma unroll

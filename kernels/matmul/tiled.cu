@@ -1,6 +1,7 @@
 // C = A·B, row major. A block of 256 threads makes one tile of C; both operands pass through shared
 // memory. Edges are zeros in shared memory and masked at the store, so sizes are arbitrary.
 #include "device.h"
+#include "tiles.h"
 
 DEVICE float widen(float x) { return x; }
 DEVICE float widen(u16 x) { return bf16_to_float(x); }
@@ -157,18 +158,11 @@ DEVICE void tile_bf16(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k,
     const u32 k_first = blockIdx.z / batch * depth, k_end = min(k, k_first + depth);
 
     float sum[4][4][4] = {};
-    for (u32 s = 0; s < ring - 1; s++) {
-        fetch_bf16<vectors>(shared + s * stage_values, a, b, row0, column0, k_first + s * slab_k, m, n,
-                            k, k_end);
-    }
-    u32 at = 0, next = ring - 1;
-    for (u32 k0 = k_first; k0 < k_end; k0 += slab_k) {
-        copy_async_wait<ring - 2>();
-        // Now the slab is there, and all have done with the one before it.
-        __syncthreads();
-        fetch_bf16<vectors>(shared + next * stage_values, a, b, row0, column0,
-                            k0 + (ring - 1) * slab_k, m, n, k, k_end);
-        const u16 *a_tile = shared + at * stage_values, *b_tile = a_tile + a_values;
+    auto fetch = [&](u32 k0, u16* to) {
+        fetch_bf16<vectors>(to, a, b, row0, column0, k0, m, n, k, k_end);
+    };
+    through_ring<ring, slab_k>(shared, stage_values, k_first, k_end, fetch, [&](const u16* stage) {
+        const u16 *a_tile = stage, *b_tile = a_tile + a_values;
 #pragma unroll
         for (u32 kk = 0; kk < slab_k; kk += 16) {
             u32 af[4][4], bf[2][4];
@@ -188,9 +182,7 @@ DEVICE void tile_bf16(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k,
                 for (u32 j = 0; j < 4; j++) mma_m16n8k16_bf16(sum[i][j], af[i], bf[j / 2] + j % 2 * 2);
             }
         }
-        at = at + 1 == ring ? 0 : at + 1;
-        next = next + 1 == ring ? 0 : next + 1;
-    }
+    });
 
 #pragma unroll
     for (u32 i = 0; i < 4; i++) {

@@ -6,12 +6,12 @@
 // k and n are multiples of 4. Parts along k: see staged.cu.
 // architectures: 80 90
 #include "device.h"
+#include "tiles.h"
 
 #if DEVICE_ARCH == 0 || DEVICE_ARCH >= 80
 const u32 tile_m = 128, tile_n = 256, slab = 8, ring = 4;
 const u32 a_stride = tile_m + 4;  // against bank conflicts of the turned copies
 const u32 a_floats = slab * a_stride, stage_floats = a_floats + slab * tile_n;
-const u32 band_rows = 8;          // tiles of rows that blocks go down before the next column
 
 // Where a thread's pieces of the next slab come from.
 struct Pieces {
@@ -82,11 +82,8 @@ matmul_f32_turned(const float* a, const float* b, float* c, u32 m, u32 n, u32 k,
     c += static_cast<u64>(blockIdx.z) * m * n;
     const u32 k_first = blockIdx.z / batch * depth, k_end = min(k, k_first + depth);
 
-    // Neighbouring blocks share rows of A and columns of B while those are in the cache.
-    const u32 all_rows = (m + tile_m - 1) / tile_m, columns = (n + tile_n - 1) / tile_n;
-    const u32 first = blockIdx.x / (band_rows * columns) * band_rows;
-    const u32 height = min(band_rows, all_rows - first), inside = blockIdx.x % (band_rows * columns);
-    const u32 row0 = (first + inside % height) * tile_m, column0 = inside / height * tile_n;
+    const Corner corner = corner_in_bands<tile_m, tile_n>(m, n);
+    const u32 row0 = corner.row, column0 = corner.column;
 
     const u32 thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
     const u32 a_row = row0 + thread / slab, b_column = column0 + thread % 64 * 4;
@@ -99,21 +96,12 @@ matmul_f32_turned(const float* a, const float* b, float* c, u32 m, u32 n, u32 k,
              (from.b_column ? b_column : 0);
 
     float sum[8][16] = {};
-    for (u32 s = 0; s < ring - 1; s++) {
-        fetch(from, shared + s * stage_floats, k_first + s * slab, n, k, k_end);
-    }
     const u32 warp_row = warp % 4 * 32, warp_column = warp / 4 * 128;
     const u32 a_at = warp_row + lane / 8 * 4, b_at = a_floats + warp_column + lane % 8 * 4;
-    u32 at = 0, next = ring - 1;
-    for (u32 k0 = k_first; k0 < k_end; k0 += slab) {
-        copy_async_wait<ring - 2>();
-        // Now the slab is there, and all have done with the one before it.
-        __syncthreads();
-        fetch(from, shared + next * stage_floats, k0 + (ring - 1) * slab, n, k, k_end);
-        multiply(sum, shared + at * stage_floats + a_at, shared + at * stage_floats + b_at);
-        at = at + 1 == ring ? 0 : at + 1;
-        next = next + 1 == ring ? 0 : next + 1;
-    }
+    through_ring<ring, slab>(
+        shared, stage_floats, k_first, k_end,
+        [&](u32 k0, float* to) { fetch(from, to, k0, n, k, k_end); },
+        [&](const float* stage) { multiply(sum, stage + a_at, stage + b_at); });
 
     const u32 row = row0 + a_at, column = column0 + warp_column + lane % 8 * 4;
 #pragma unroll

@@ -5,6 +5,7 @@
 // one after the other (each `batch` whole C) for `matmul_sum_parts`: blockIdx.z = part · batch + product.
 // architectures: 90a
 #include "device.h"
+#include "tiles.h"
 
 const u32 tile_m = 128, tile_n = 256, slab_k = 64;
 const u32 ring = 4;                          // slabs in shared memory
@@ -54,12 +55,8 @@ matmul_bf16_wgmma(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k, u32
     c += static_cast<u64>(blockIdx.z) * m * n;
     const u32 k_first = blockIdx.z / batch * depth, k_end = min(k, k_first + depth);
 
-    // Neighbouring blocks share rows of A and columns of B while those are in the cache.
-    const u32 rows = (m + tile_m - 1) / tile_m, columns = (n + tile_n - 1) / tile_n;
-    const u32 band = blockIdx.x / (group_rows * columns), first = band * group_rows;
-    const u32 height = min(group_rows, rows - first);
-    const u32 inside = blockIdx.x % (group_rows * columns);
-    const u32 row0 = (first + inside % height) * tile_m, column0 = inside / height * tile_n;
+    const Corner corner = corner_in_bands<tile_m, tile_n, group_rows>(m, n);
+    const u32 row0 = corner.row, column0 = corner.column;
 
     const u32 thread = threadIdx.x, group = thread / 128;
     Pieces from;

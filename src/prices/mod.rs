@@ -1,5 +1,5 @@
 //! List prices of VM sizes from a cloud's public price service, and the file that keeps them.
-//! The only room besides `record` that touches the network; it prints nothing.
+//! One of the four places that touch the network (tests/architecture.rs); it prints nothing.
 
 mod api;
 mod fetch;

@@ -21,7 +21,9 @@ const PRETENDED: &str = "words=()\nwhile [ $# -gt 0 ]; do case \"$1\" in\n\
         *) words+=(\"$1\");; esac; shift; done\nexec ffmpeg \"${words[@]}\"";
 
 fn suite(folder: &Path, more: &str) -> String {
-    file(folder, "s.toml", format!("[[case]]\nfamily = \"transcode\"\n{more}{SMALL}"))
+    // Few samples: none of these tests asks how long anything takes.
+    let head = "budget_s = 3\n[[case]]\nfamily = \"transcode\"\n";
+    file(folder, "s.toml", format!("{head}{more}{SMALL}"))
 }
 
 /// Runs the suite on a mock machine, its `path` before the system's, and reads the rows.

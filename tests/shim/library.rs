@@ -15,6 +15,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("cuda.h", include_str!("cuda.h")),
     ("simd.h", include_str!("simd.h")),
     ("device.h", include_str!("../../kernels/device.h")),
+    ("tiles.h", include_str!("../../kernels/tiles.h")),
 ];
 const RUNTIME: &str = include_str!("runtime.cpp");
 const COMMON: &[&str] = &["-std=c++17", "-fPIC", "-w", "-ffp-contract=off"];
