@@ -89,6 +89,22 @@ fn scaling(all: usize) -> Result<Vec<usize>> {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     calm()?;
+    let mut rows = Vec::new();
+    let ended = measure(&arguments, &mut rows);
+    // What was measured before a case failed is shown all the same.
+    match arguments.format {
+        _ if rows.is_empty() && ended.is_err() => {}
+        Format::Text => shown::table(&rows),
+        Format::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
+    }
+    ended
+}
+
+/// Adds what all cases that `arguments` choose give.
+///
+/// # Errors
+/// Bad arguments; a case of which ours fails or is wrong.
+fn measure(arguments: &Arguments, rows: &mut Vec<arms::Row>) -> Result<()> {
     if !(0.1..=600.0).contains(&arguments.seconds) {
         bail!("--seconds {}: give 0.1 to 600", arguments.seconds);
     }
@@ -100,7 +116,6 @@ fn main() -> Result<()> {
     };
     let compare = if arguments.scaling { arms::with_one_thread } else { arms::with_peers };
     let budget = Duration::from_secs_f64(arguments.seconds);
-    let mut rows = Vec::new();
     for threads in threads {
         let id = format!("cpu:{threads}");
         let device = CpuBackend.open(&id)?.info().clone();
@@ -114,10 +129,6 @@ fn main() -> Result<()> {
         if !arguments.scaling {
             shown::missing(&plan.skips);
         }
-    }
-    match arguments.format {
-        Format::Text => shown::table(&rows),
-        Format::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
     }
     Ok(())
 }
