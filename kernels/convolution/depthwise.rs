@@ -116,8 +116,10 @@ impl Depthwise {
             // What the rows below will need, on its way from memory; below the last lies the next plane.
             let below = first_row + (row * stride + filter.inputs(together)) as i64;
             let below = x.as_ptr().wrapping_offset(below as isize * width as isize);
-            fetch(below.cast(), together * stride * width * size_of::<f32>());
-            for column in (0..out_w).step_by(set.lanes) {
+            // A part with each register: all at once would wait for each other.
+            let part = (together * stride * width).div_ceil(out_w.div_ceil(set.lanes));
+            for (index, column) in (0..out_w).step_by(set.lanes).enumerate() {
+                fetch(below.wrapping_add(index * part).cast(), part * size_of::<f32>());
                 let first = under(shape, column as u32, 0) as isize;
                 let whole = first >= 0 && first as usize + taps + set.lanes * stride <= width + 1;
                 let stencil = Stencil {

@@ -144,8 +144,13 @@ where
     let row_parts = a.rows.div_ceil(rows_per_task);
     let target = Target(c.as_mut_ptr());
     let tasks = products * row_parts * column_parts;
-    // An odd number of cache lines apart, rows spread over all sets of a cache.
-    let pitch = ((panels_per_task * width).div_ceil(LINE) | 1) * LINE;
+    let pitch = match b.lying {
+        // Panel after panel in the same place, so that the memory it comes from stays in the cache.
+        Some(_) => kernels.nr,
+        // All panels of a task. An odd number of cache lines apart, rows spread over all sets of a cache.
+        None => ((panels_per_task * width).div_ceil(LINE) | 1) * LINE,
+    };
+    let lines = (pitch * DEPTH).div_ceil(LINE);
     let part_of = |task: usize| {
         let first_row = task / column_parts % row_parts * rows_per_task;
         let first_column = task % column_parts * panels_per_task * width;
@@ -161,8 +166,8 @@ where
         // Most often the thread's next one.
         let next = (task + 1 < tasks).then(|| part_of(task + 1));
         PANELS.with_borrow_mut(|panels| {
-            if panels.len() < pitch / LINE * DEPTH {
-                panels.resize(pitch / LINE * DEPTH, Line::default());
+            if panels.len() < lines {
+                panels.resize(lines, Line::default());
             }
             let words = bytemuck::cast_slice_mut(panels);
             part_of(task).compute(&sizes, a, b, next, words, &target);
@@ -225,7 +230,8 @@ impl Part {
                 if b.lying.is_some() && lies.is_none() {
                     self.pack(b, depths.clone(), panel.clone(), words);
                 }
-                let packed = words[panel.start - self.columns.start..].as_mut_ptr();
+                let at = if b.lying.is_some() { 0 } else { panel.start - self.columns.start };
+                let packed = words[at..].as_mut_ptr();
                 for row in self.rows.clone().step_by(kernels.rows) {
                     let first_a = self.product % sizes.left_operands * a.rows;
                     let c_first = (self.product * a.rows + row) * sizes.n + panel.start;
@@ -260,7 +266,7 @@ impl Part {
         }
     }
 
-    /// Packs the rows `depths` of some columns of B.
+    /// Packs the rows `depths` of some columns of B to the beginning of `words`.
     fn pack<R, S>(
         &self,
         b: &Right<'_, R, S>,
@@ -271,8 +277,7 @@ impl Part {
         R: Fn(usize, usize, usize, &mut [f32]),
     {
         for (row, k) in words.chunks_exact_mut(self.pitch).zip(depths) {
-            let row = &mut row[columns.start - self.columns.start..][..columns.len()];
-            (b.read)(self.product, k, columns.start, row);
+            (b.read)(self.product, k, columns.start, &mut row[..columns.len()]);
         }
     }
 }
