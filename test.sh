@@ -125,7 +125,8 @@ export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
 step cargo fmt --all --check
 # With Kubernetes and object stores, as releases are built.
 step cargo clippy --workspace --all-targets --features fleet --locked --quiet -- -D warnings
-# And without: what the main job needs. (A benchmark is there so that dependencies are those of above.)
+# And without: what the main job needs. A benchmark is among it so that dependencies are those of above
+# (Cargo.toml says why); a feature of a dependency that only they bring would go unnoticed here.
 step cargo clippy --workspace --lib --bins --bench overhead --locked --quiet -- -D warnings
 step cargo test --workspace --features fleet --locked --quiet --no-fail-fast
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --features fleet --no-deps --locked --quiet

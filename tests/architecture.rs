@@ -316,3 +316,26 @@ fn the_reader_of_names_sees_groups_and_skips_comments() {
     let expected = [(2, "stats".into()), (2, "units".into()), (3, "plan".into())];
     assert_eq!(named(text, "crate::"), expected);
 }
+
+/// What the features bring stands in Cargo.toml a second time, for checks without them.
+#[test]
+fn dependencies_said_twice_are_the_same() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let text = fs::read_to_string(&path).expect("Cargo.toml");
+    let manifest: toml::Table = text.parse().expect("a manifest");
+    let form = |of: &str, name: &str| {
+        let mut form = match manifest[of].get(name)? {
+            toml::Value::Table(table) => table.clone(),
+            version => toml::Table::from_iter([("version".to_owned(), version.clone())]),
+        };
+        form.remove("optional");
+        Some(form)
+    };
+    let names = manifest["dev-dependencies"].as_table().expect("a table").keys();
+    let twice: Vec<&String> =
+        names.filter(|name| form("dependencies", name.as_str()).is_some()).collect();
+    assert!(twice.len() >= 7, "{twice:?}");
+    for name in twice {
+        assert_eq!(form("dependencies", name), form("dev-dependencies", name), "{name}");
+    }
+}

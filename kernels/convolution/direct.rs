@@ -110,6 +110,11 @@ impl Direct {
         while images * blocks(block) * parts < wanted && block[0] > 1 {
             block[0] = block[0].div_ceil(2);
         }
+        // Pointwise layers are a single row.
+        let least = Set::get().rows;
+        while images * blocks(block) * parts < wanted && block[1] > least {
+            block[1] = block[1].div_ceil(2).next_multiple_of(least);
+        }
         let (per_part, columns) = (panels.div_ceil(parts), out_w.div_ceil(block[1]));
         let parts = panels.div_ceil(per_part);
         let target = Target(y.as_mut_ptr());

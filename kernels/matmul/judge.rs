@@ -31,7 +31,8 @@ impl Tolerance {
     }
 
     /// bf16 operands, f32 sums of `k` products, against the exact product of the rounded operands: as exact
-    /// as TF32 (see there), so that the bound is set by what must not pass. Operands with a bit less, or of
+    /// as TF32 (see there; 3e-3 at k = 2²⁰ if that goes on as it begins), so that the bound is set by what must
+    /// not pass. Operands with a bit less, or of
     /// 8 bits alone, are 5.5e-3 off. The element bound catches single wrong values, which the norm of a
     /// large result would hide.
     pub fn bf16(k: usize) -> Self {

@@ -1,4 +1,4 @@
-//! Matrix products over packed panels: matmul packs B from memory, convolution from the image.
+//! Matrix products over packed panels: of B as it lies in memory, or of what is made of it or of images.
 #![expect(unsafe_code, reason = "threads write disjoint tiles of one row-major matrix")]
 
 use std::cell::RefCell;
@@ -16,8 +16,8 @@ const TASKS_PER_THREAD: usize = 4;
 /// Fewest rows of a task where rows are split: packing its panel of B must pay.
 const MIN_TASK_ROWS: usize = 64;
 
-/// Columns that a task packs together at most: long runs along the rows of B, in three eighths of the
-/// second-level cache, which also holds what comes next.
+/// Columns of a task at most: long runs along the rows of B, in three eighths of the second-level cache,
+/// which also holds what comes next.
 fn max_columns() -> usize {
     second_level_words() / 8 * 3 / DEPTH
 }
@@ -88,6 +88,7 @@ impl<'a> Lying<'a> {
 /// Computes all products in the current rayon pool, of right operands that lie in memory.
 pub(crate) fn product_lying(sizes: Sizes, a: Left<'_>, c: &mut [f32], b: Lying<'_>) {
     assert_eq!((b.n, b.depth), (sizes.n, a.depth), "the operands fit each other");
+    assert!(!sizes.pairs, "pairs are made by packing");
     assert_eq!(b.words.len(), sizes.products * b.depth * b.n, "B has the size of all products");
     let read = |product: usize, k: usize, first: usize, words: &mut [f32]| {
         words.copy_from_slice(&b.from(product, k, first)[..words.len()]);
@@ -129,6 +130,7 @@ where
     let Sizes { products, n, .. } = sizes;
     assert_eq!(c.len(), products * a.rows * n, "C has the size of all products");
     assert_eq!(a.words.len(), sizes.left_operands * a.rows * a.pitch, "so has A");
+    assert!(a.depth <= a.pitch, "rows of A do not overlap");
     assert!(!sizes.pairs || kernels.has_bf16_pairs(), "pairs need the instruction");
     // Panels of like width: a narrow last one would starve the registers.
     let vectors = n.div_ceil(kernels.lanes);
@@ -213,17 +215,13 @@ impl Part {
             if b.lying.is_none() {
                 self.pack(b, depths.clone(), self.columns.clone(), words);
             }
-            // While one block is computed the next one's rows come from memory, a few a tile.
             let tiles = self.panels().count() * self.rows.len().div_ceil(kernels.rows);
-            let (later, mut rows) = match &next {
-                Some(next) if depths.end == a.depth => (next, 0..DEPTH.min(a.depth)),
-                _ => (self, depths.end..a.depth.min(depths.end + DEPTH)),
-            };
+            let (later, mut rows) = self.after(next.as_ref(), &depths, a.depth);
             let share = rows.len().div_ceil(tiles);
             for panel in self.panels() {
+                let vectors = panel.len().next_multiple_of(kernels.lanes);
                 let lies = b.lying.and_then(|b| {
                     // Whole vectors of the last row may end beyond the operand.
-                    let vectors = panel.len().next_multiple_of(kernels.lanes);
                     let last = b.from(self.product, depths.end - 1, panel.start);
                     (last.len() >= vectors).then(|| b.from(self.product, k, panel.start))
                 });
@@ -231,14 +229,16 @@ impl Part {
                     self.pack(b, depths.clone(), panel.clone(), words);
                 }
                 let at = if b.lying.is_some() { 0 } else { panel.start - self.columns.start };
+                assert!(at + (depths.len() - 1) * self.pitch + vectors <= words.len());
                 let packed = words[at..].as_mut_ptr();
                 for row in self.rows.clone().step_by(kernels.rows) {
                     let first_a = self.product % sizes.left_operands * a.rows;
                     let c_first = (self.product * a.rows + row) * sizes.n + panel.start;
-                    // SAFETY: `depths` words of each row of A exist, and as many whole vectors of B, where
-                    // it lies (just checked) or is packed, which the first rows do; the rows and
-                    // columns from `c_first` on lie in C (its length was checked) and belong to this task
-                    // alone.
+                    // SAFETY: `depths` words of each row of A exist (its pitch is no less than its depth). Of B
+                    // as many rows of whole vectors exist, where it lies (just checked) or in `words`, which
+                    // has room for them (just checked) and which `pack` or the first tile fills. The rows
+                    // and columns from `c_first` on lie in C (its length was checked) and belong to this
+                    // task alone.
                     unsafe {
                         let mut tile = Tile {
                             depth: depths.len(),
@@ -254,7 +254,11 @@ impl Part {
                             overwrite: k == 0,
                         };
                         if let Some(lies) = lies.filter(|_| row == self.rows.start) {
-                            (tile.b, tile.ldb, tile.copy) = (lies.as_ptr(), sizes.n, packed);
+                            (tile.b, tile.ldb) = (lies.as_ptr(), sizes.n);
+                            // For the tiles below, if any.
+                            if row + kernels.rows < self.rows.end {
+                                tile.copy = packed;
+                            }
                         }
                         kernels.tile(kernels.rows.min(self.rows.end - row), sizes.pairs, &tile);
                     }
@@ -263,6 +267,19 @@ impl Part {
                     }
                 }
             }
+        }
+    }
+
+    /// Whose rows of B, and which, come from memory while `depths` of `all` are computed, a few a tile.
+    fn after<'s>(
+        &'s self,
+        next: Option<&'s Self>,
+        depths: &Range<usize>,
+        all: usize,
+    ) -> (&'s Self, Range<usize>) {
+        match next {
+            Some(next) if depths.end == all => (next, 0..DEPTH.min(all)),
+            _ => (self, depths.end..all.min(depths.end + DEPTH)),
         }
     }
 

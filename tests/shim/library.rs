@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use breakeven_kernels::recording::CudaModule;
@@ -81,8 +82,14 @@ fn run(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// The cache folder, with the headers in a folder named after their content.
+/// The cache folder with the headers, made once.
 fn folder() -> Result<PathBuf, String> {
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    FOLDER.get_or_init(made_folder).clone()
+}
+
+/// A folder named after what it holds.
+fn made_folder() -> Result<PathBuf, String> {
     let mut hash = Sha256::new();
     for (_, text) in HEADERS {
         hash.update(text);
@@ -102,9 +109,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Writes `path` in one step, so that another process never reads half of it.
+/// Writes `path` in one step, so that another process or thread never reads half of it.
 fn replace(path: &Path, text: &str) -> Result<(), String> {
-    let fresh = path.with_extension(format!("{}.tmp", std::process::id()));
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let fresh = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
     std::fs::write(&fresh, text)
         .and_then(|()| std::fs::rename(&fresh, path))
         .map_err(|e| format!("{}: {e}", path.display()))

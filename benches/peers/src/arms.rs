@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use breakeven::backend::cpu::CpuBackend;
-use breakeven::backend::{Backend, Device, Mode, Session};
+use breakeven::backend::{Backend, BackendError, Device, Mode, Session};
 use breakeven::plan::Job;
-use breakeven_kernels::work::{DeviceInfo, Input, Language, Program, Tuning};
+use breakeven_kernels::work::{DeviceInfo, Input, Language, Program, Tuning, Unsupported};
 use serde::Serialize;
 
 use crate::alignment;
@@ -117,10 +117,11 @@ fn add_peers(duel: &mut Duel<'_>, jobs: &[Job], expected: &[Vec<u8>]) -> Result<
         // Which cases a library has on a CPU only it knows.
         let mut peer = match session(&mut *device, input, job, &tuning) {
             Ok(peer) => peer,
-            Err(error) => {
+            Err(error) if is_unsupported(&error) => {
                 eprintln!("  {name}: {error:#}; left out");
                 continue;
             }
+            Err(error) => return Err(error.context(name)),
         };
         duel.add(name, &mut *peer, warm, &mut |peer| checked(peer, input, warm))?;
         // Ours begins and ends with the case's layout; so does this, where a library likes its own.
@@ -194,6 +195,12 @@ impl Duel<'_> {
         });
         Ok(())
     }
+}
+
+/// Whether a library said that it has no such case on this CPU.
+fn is_unsupported(error: &anyhow::Error) -> bool {
+    error.is::<Unsupported>()
+        || matches!(error.downcast_ref(), Some(BackendError::Unsupported { .. }))
 }
 
 /// Whether `job` is computed by Rust code of this project.

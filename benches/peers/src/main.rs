@@ -92,6 +92,9 @@ fn main() -> Result<()> {
     let mut rows = Vec::new();
     let ended = measure(&arguments, &mut rows);
     // What was measured before a case failed is shown all the same.
+    if ended.is_err() {
+        eprintln!("incomplete: {} rows before an error", rows.len());
+    }
     match arguments.format {
         _ if rows.is_empty() && ended.is_err() => {}
         Format::Text => shown::table(&rows),
@@ -103,7 +106,7 @@ fn main() -> Result<()> {
 /// Adds what all cases that `arguments` choose give.
 ///
 /// # Errors
-/// Bad arguments; a case of which ours fails or is wrong.
+/// Bad arguments; a case of which ours fails or is wrong, or a peer fails or goes wrong between its turns.
 fn measure(arguments: &Arguments, rows: &mut Vec<arms::Row>) -> Result<()> {
     if !(0.1..=600.0).contains(&arguments.seconds) {
         bail!("--seconds {}: give 0.1 to 600", arguments.seconds);
