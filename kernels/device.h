@@ -164,9 +164,26 @@ DEVICE float bf16_to_float(u16 x) { return __uint_as_float(static_cast<u32>(x) <
 
 // Rounds to the nearest bf16, ties to even; a NaN stays one.
 DEVICE u16 float_to_bf16(float x) {
+#if DEVICE_ARCH >= 80
+    u16 r;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(r) : "f"(x));
+    return r;
+#else
     const u32 bits = __float_as_uint(x);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<u16>((bits >> 16) | 0x40u);
     return static_cast<u16>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+#endif
+}
+
+// Two of them in a word, the first one lower.
+DEVICE u32 floats_to_bf16(float low, float high) {
+#if DEVICE_ARCH >= 80
+    u32 r;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+    return r;
+#else
+    return float_to_bf16(low) | static_cast<u32>(float_to_bf16(high)) << 16;
+#endif
 }
 
 // ---- tensor cores --------------------------------------------------------------------------

@@ -45,7 +45,7 @@ DEVICE void product(float d[4], const u32 a[4], const u32 b[2], float) { mma_m16
 DEVICE void put(u16* y, float x) { *y = float_to_bf16(x); }
 DEVICE void put(float* y, float x) { *y = x; }
 DEVICE void put_two(u16* y, const float* x) {
-    *reinterpret_cast<u32*>(y) = float_to_bf16(x[0]) | static_cast<u32>(float_to_bf16(x[1])) << 16;
+    *reinterpret_cast<u32*>(y) = floats_to_bf16(x[0], x[1]);
 }
 DEVICE void put_two(float* y, const float* x) {
     *reinterpret_cast<float2*>(y) = make_float2(x[0], x[1]);

@@ -61,7 +61,7 @@ fn fits(shape: &Shape, device: &DeviceInfo) -> Result<(), Unsupported> {
 pub(super) fn tunings(shape: &Shape, language: Language, device: &DeviceInfo) -> Vec<Tuning> {
     match language {
         Language::Cuda => cuda::tunings(shape, device),
-        Language::Wgsl => wgsl::tunings(shape),
+        Language::Wgsl => wgsl::tunings(shape, device),
         _ => vec![Tuning::default()],
     }
 }

@@ -83,6 +83,19 @@ impl<'a> Lying<'a> {
     fn from(&self, product: usize, k: usize, first: usize) -> &'a [f32] {
         &self.words[(product * self.depth + k) * self.n + first..]
     }
+
+    /// The rows `depths` from column `first` on, if `words` words of each are there: those of the last one may
+    /// end beyond the operand.
+    fn rows(
+        &self,
+        product: usize,
+        depths: &Range<usize>,
+        first: usize,
+        words: usize,
+    ) -> Option<&'a [f32]> {
+        let last = self.from(product, depths.end - 1, first);
+        (last.len() >= words).then(|| self.from(product, depths.start, first))
+    }
 }
 
 /// Computes all products in the current rayon pool, of right operands that lie in memory.
@@ -216,15 +229,12 @@ impl Part {
                 self.pack(b, depths.clone(), self.columns.clone(), words);
             }
             let tiles = self.panels().count() * self.rows.len().div_ceil(kernels.rows);
-            let (later, mut rows) = self.after(next.as_ref(), &depths, a.depth);
-            let share = rows.len().div_ceil(tiles);
+            let (later, mut soon) = self.after(next.as_ref(), &depths, a.depth);
+            let share = soon.len().div_ceil(tiles);
             for panel in self.panels() {
                 let vectors = panel.len().next_multiple_of(kernels.lanes);
-                let lies = b.lying.and_then(|b| {
-                    // Whole vectors of the last row may end beyond the operand.
-                    let last = b.from(self.product, depths.end - 1, panel.start);
-                    (last.len() >= vectors).then(|| b.from(self.product, k, panel.start))
-                });
+                let lies =
+                    b.lying.and_then(|b| b.rows(self.product, &depths, panel.start, vectors));
                 if b.lying.is_some() && lies.is_none() {
                     self.pack(b, depths.clone(), panel.clone(), words);
                 }
@@ -234,35 +244,31 @@ impl Part {
                 for row in self.rows.clone().step_by(kernels.rows) {
                     let first_a = self.product % sizes.left_operands * a.rows;
                     let c_first = (self.product * a.rows + row) * sizes.n + panel.start;
-                    // SAFETY: `depths` words of each row of A exist (its pitch is no less than its depth). Of B
-                    // as many rows of whole vectors exist, where it lies (just checked) or in `words`, which
-                    // has room for them (just checked) and which `pack` or the first tile fills. The rows
-                    // and columns from `c_first` on lie in C (its length was checked) and belong to this
-                    // task alone.
-                    unsafe {
-                        let mut tile = Tile {
-                            depth: depths.len(),
-                            a: a.words[(first_a + row) * a.pitch + k..].as_ptr(),
-                            lda: a.pitch,
-                            b: packed,
-                            ldb: self.pitch,
-                            copy: std::ptr::null_mut(),
-                            ldcopy: self.pitch,
-                            c: target.0.add(c_first),
-                            ldc: sizes.n,
-                            columns: panel.len(),
-                            overwrite: k == 0,
-                        };
-                        if let Some(lies) = lies.filter(|_| row == self.rows.start) {
-                            (tile.b, tile.ldb) = (lies.as_ptr(), sizes.n);
-                            // For the tiles below, if any.
-                            if row + kernels.rows < self.rows.end {
-                                tile.copy = packed;
-                            }
+                    let mut tile = Tile {
+                        depth: depths.len(),
+                        a: a.words[(first_a + row) * a.pitch + k..].as_ptr(),
+                        lda: a.pitch,
+                        b: packed,
+                        ldb: self.pitch,
+                        copy: std::ptr::null_mut(),
+                        ldcopy: self.pitch,
+                        c: target.0.wrapping_add(c_first),
+                        ldc: sizes.n,
+                        columns: panel.len(),
+                        overwrite: k == 0,
+                    };
+                    if let Some(lies) = lies.filter(|_| row == self.rows.start) {
+                        (tile.b, tile.ldb) = (lies.as_ptr(), sizes.n);
+                        // For the tiles below, if any.
+                        if row + kernels.rows < self.rows.end {
+                            tile.copy = packed;
                         }
-                        kernels.tile(kernels.rows.min(self.rows.end - row), sizes.pairs, &tile);
                     }
-                    for row in rows.by_ref().take(share) {
+                    let rows = kernels.rows.min(self.rows.end - row);
+                    // SAFETY: A's rows have `depths` words; B's whole vectors lie in memory or in `words`, packed
+                    // (both just checked); these rows and columns of C, as long as was checked, are ours alone.
+                    unsafe { kernels.tile(rows, sizes.pairs, &tile) };
+                    for row in soon.by_ref().take(share) {
                         (b.soon)(later.product, row, later.columns.clone());
                     }
                 }

@@ -124,6 +124,23 @@ fn lower_precision_never_passes_for_f32() {
 }
 
 #[test]
+fn adapters_for_small_devices_get_small_tiles() {
+    let names = |invocations: u32, bytes: u32| {
+        let device = DeviceInfo {
+            max_workgroup_invocations: Some(invocations),
+            max_shared_bytes: Some(bytes),
+            ..DeviceInfo::bare_cpu()
+        };
+        let shape = shape(GemmType::F32, 512, 512, 512, 1);
+        let tunings = super::device::tunings(&shape, Language::Wgsl, &device);
+        tunings.into_iter().map(|tuning| tuning.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(256, 16384), ["64×64", "128×128"]);
+    assert_eq!(names(128, 16384).len(), 1);
+    assert_eq!(names(1024, 16383).len(), 1);
+}
+
+#[test]
 fn operands_of_eight_bits_never_pass_for_bf16() {
     // The second is past the size of a full comparison.
     for (m, n, k) in [(64, 64, 64), (33, 4200, 4000)] {

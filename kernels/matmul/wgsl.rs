@@ -18,15 +18,22 @@ static WGSL_ROWS: WgslModule =
 static WGSL_SUM_PARTS: WgslModule =
     WgslModule { name: "matmul/sum_parts", source: include_str!("sum_parts.wgsl"), features: &[] };
 
-/// Whether 128×128 tiles that move 16 bytes at a time can make `shape`.
-fn has_large_tiles(shape: &Shape) -> bool {
+/// Invocations and bytes of workgroup memory of a 128×128 tile.
+const LARGE_TILE: [u32; 2] = [256, 16 << 10];
+
+/// Whether 128×128 tiles that move 16 bytes at a time can make `shape` on `device`: adapters for small
+/// devices may have half of the invocations.
+fn has_large_tiles(shape: &Shape, device: &DeviceInfo) -> bool {
     let aligned = shape.n.is_multiple_of(4) && shape.k.is_multiple_of(4);
-    shape.m > FEW_ROWS && shape.dtype != GemmType::Bf16 && aligned
+    let limits = [device.max_workgroup_invocations, device.max_shared_bytes];
+    let fits =
+        limits.iter().zip(LARGE_TILE).all(|(limit, needed)| limit.is_none_or(|l| l >= needed));
+    shape.m > FEW_ROWS && shape.dtype != GemmType::Bf16 && aligned && fits
 }
 
 /// What may be tried.
-pub(super) fn tunings(shape: &Shape) -> Vec<Tuning> {
-    if !has_large_tiles(shape) {
+pub(super) fn tunings(shape: &Shape, device: &DeviceInfo) -> Vec<Tuning> {
+    if !has_large_tiles(shape, device) {
         return vec![Tuning::default()];
     }
     let named = |(index, name): (usize, &str)| Tuning { name: name.into(), index };
@@ -44,7 +51,7 @@ pub(super) fn commands(
         return few_rows(operands, recording, device);
     }
     let Shape { m, n, batch, .. } = operands.shape;
-    let (kernel, tile) = if tuning.index == 1 && has_large_tiles(&operands.shape) {
+    let (kernel, tile) = if tuning.index == 1 && has_large_tiles(&operands.shape, device) {
         (kernel(Module::Wgsl(&WGSL_TILED_VEC4), "matmul_tiled_vec4", 256, 0), 128)
     } else {
         let mut tiled = kernel(Module::Wgsl(&WGSL_TILED), "matmul_tiled", 64, 0);
