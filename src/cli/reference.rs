@@ -73,6 +73,9 @@ fn load_with(paths: &[PathBuf], whole: usize) -> Result<Vec<(String, Record)>, F
             Ok(record) => Ok(Some((file.display().to_string(), kept(record, number < whole)))),
             // A folder may hold other lines as well, such as a gate's rounds.
             Err(RecordError::Foreign { .. }) if file != path => Ok(None),
+            Err(error @ RecordError::Io { .. }) => Err(Failure::usage(format!(
+                "{error}; give a record that `breakeven run` wrote, or a folder of records"
+            ))),
             Err(error) => Err(Failure::usage(error.to_string())),
         };
         // Parsing takes the time, so all threads do it; the first file that fails is told.

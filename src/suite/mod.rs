@@ -62,7 +62,9 @@ pub enum SuiteError {
         known: String,
     },
     /// The file could not be read.
-    #[error("{file}: {source}")]
+    #[error(
+        "{file}: {source}; give a built-in suite (`breakeven list suites`) or a readable .toml file"
+    )]
     Io {
         /// Path as given.
         file: String,

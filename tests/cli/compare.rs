@@ -69,7 +69,10 @@ fn what_cannot_be_compared_says_why() {
     let refused = |arguments: &[&str], code: i32| {
         message(&run(folder.path(), &[&["compare"], arguments].concat(), code))
     };
-    names(&refused(&["cpu.jsonl", "missing.jsonl"], 2), &["missing.jsonl", "No such file"]);
+    names(
+        &refused(&["cpu.jsonl", "missing.jsonl"], 2),
+        &["missing.jsonl", "No such file", "give a record"],
+    );
     names(&refused(&["cpu.jsonl", "cpu.jsonl"], 2), &["cpu.jsonl", "given twice", "itself"]);
     names(&refused(&["cpu.jsonl"], 2), &["one record alone", "breakeven report"]);
     names(&refused(&["cpu.jsonl", "newer.jsonl"], 2), &["newer.jsonl", "record v9", "update"]);
