@@ -1,5 +1,6 @@
 //! The product as data for devices: vendor calls and our own kernels.
 
+use super::cpu::Way;
 use super::input::Product;
 use super::{Shape, cuda, wgsl};
 use crate::recording::{
@@ -62,7 +63,11 @@ pub(super) fn tunings(shape: &Shape, language: Language, device: &DeviceInfo) ->
     match language {
         Language::Cuda => cuda::tunings(shape, device),
         Language::Wgsl => wgsl::tunings(shape, device),
-        _ => vec![Tuning::default()],
+        Language::Native => {
+            let named = |(index, way): (usize, &Way)| Tuning { name: way.name().into(), index };
+            Way::all(shape).iter().enumerate().map(named).collect()
+        }
+        Language::Library(_) | Language::Process => vec![Tuning::default()],
     }
 }
 

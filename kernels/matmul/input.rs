@@ -8,7 +8,7 @@ use half::bf16;
 use ndarray::ArrayView;
 use ndarray_npy::WriteNpyExt;
 
-use super::cpu::CpuProduct;
+use super::cpu::{CpuProduct, Way};
 use super::reference::Reference;
 use super::{Shape, device, simd};
 use crate::random::Random;
@@ -172,6 +172,7 @@ impl Input for Product {
                 self.shape,
                 self.a.clone(),
                 self.b.clone(),
+                Way::all(&self.shape)[tuning.index],
             ))),
             language => Program::Recording(device::recording(self, language, device, tuning)),
         })

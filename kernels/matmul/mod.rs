@@ -1,6 +1,7 @@
 //! matmul: C = A·B, row major, one product or a batch; f32, or bf16 or TF32 operands with f32
 //! result.
 
+mod blocks;
 mod cpu;
 pub(crate) mod cuda;
 pub(crate) mod device;

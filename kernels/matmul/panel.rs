@@ -23,7 +23,7 @@ fn max_columns() -> usize {
 }
 
 /// Words of a cache line.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 /// Words aligned to a cache line.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]

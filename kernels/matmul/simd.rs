@@ -60,8 +60,10 @@ pub(crate) struct Stream {
     pub b: *const u8,
     /// Elements between rows of B.
     pub ldb: usize,
-    /// Accumulators, rows `width` apart.
+    /// Accumulators.
     pub acc: *mut f32,
+    /// Elements between rows of `acc`.
+    pub ldacc: usize,
     /// Columns, a multiple of [`Kernels::lanes`].
     pub width: usize,
     /// So many rows of B further on, the same columns are fetched from memory; 0 fetches nothing.
@@ -120,7 +122,7 @@ impl Kernels {
     ///
     /// # Safety
     /// All addresses are valid: [`STREAM_ROWS`] coefficients of each row, as many rows of B with
-    /// `width` elements, and `rows · width` accumulators; `width` is a multiple of `lanes`.
+    /// `width` elements, and as many accumulators of each row; `width` is a multiple of `lanes`.
     pub unsafe fn stream(&self, rows: usize, bf16: bool, step: &Stream) {
         let table = if bf16 { &self.streams_bf16 } else { &self.streams };
         // SAFETY: the table was chosen for this CPU; the caller vouches for the addresses.
@@ -167,6 +169,19 @@ pub(crate) fn fetch(p: *const u8, bytes: usize) {
     let _ = (p, bytes);
 }
 
+/// Has the line at `p` brought into the first cache level; any address will do.
+#[inline(always)]
+fn soon(p: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint that never faults; every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
 /// # Safety
 /// As [`Kernels::tile`]; the CPU has the instructions of `L`.
 #[inline(always)]
@@ -177,8 +192,13 @@ where
     // SAFETY: the caller vouches for the addresses that `t` spans.
     unsafe {
         let mut acc = [[L::zero(); VECTORS]; R];
+        // They are wanted last of all.
+        for r in 0..R {
+            soon(t.c.wrapping_add(r * t.ldc).cast());
+            soon(t.c.wrapping_add(r * t.ldc + VECTORS * L::LANES - 1).cast());
+        }
         let (mut a, mut b, mut copy) = (t.a, t.b, t.copy);
-        for _ in 0..t.depth {
+        let mut step = |a: *const f32, offset: usize| {
             let mut bv = [L::zero(); VECTORS];
             for (j, bv) in bv.iter_mut().enumerate() {
                 *bv = L::load(b.add(j * L::LANES));
@@ -187,17 +207,27 @@ where
                 }
             }
             for (r, acc) in acc.iter_mut().enumerate() {
-                let av = L::splat(a.add(r * t.lda));
+                let av = L::splat(a.add(r * t.lda + offset));
                 for (acc, bv) in acc.iter_mut().zip(bv) {
                     *acc = L::fma(av, bv, *acc);
                 }
             }
-            a = a.add(1);
             // The last row may be the last of all.
             b = b.wrapping_add(t.ldb);
             if COPY {
                 copy = copy.wrapping_add(t.ldcopy);
             }
+        };
+        // A copying tile waits for memory, and gains nothing.
+        let unrolled = if COPY { 1 } else { 4 };
+        for _ in 0..t.depth / unrolled {
+            for offset in 0..unrolled {
+                step(a, offset);
+            }
+            a = a.add(unrolled);
+        }
+        for offset in 0..t.depth % unrolled {
+            step(a, offset);
         }
         for (r, acc) in acc.iter().enumerate() {
             let row = t.c.add(r * t.ldc);
@@ -232,34 +262,60 @@ unsafe fn store_some<L: Lanes>(p: *mut f32, v: L::V, count: usize, overwrite: bo
 /// As [`Kernels::stream`]; the CPU has the instructions of `L`.
 #[inline(always)]
 pub(super) unsafe fn stream<L: Lanes, const R: usize, const BF16: bool>(s: &Stream) {
+    let (two, mut j) = (2 * L::LANES, 0);
+    // SAFETY: the caller vouches for `width` columns.
+    unsafe {
+        while j + two <= s.width {
+            stream_columns::<L, R, 2, BF16>(s, j);
+            j += two;
+        }
+        if j < s.width {
+            stream_columns::<L, R, 1, BF16>(s, j);
+        }
+    }
+}
+
+/// `VECTORS` registers of columns from `j` on, so that a coefficient that is brought meets as many: there are
+/// more coefficients than registers.
+///
+/// # Safety
+/// As [`Kernels::stream`], for these columns.
+#[inline(always)]
+unsafe fn stream_columns<L, const R: usize, const VECTORS: usize, const BF16: bool>(
+    s: &Stream,
+    j: usize,
+) where
+    L: Lanes,
+{
     // SAFETY: the caller vouches for the addresses that `s` spans.
     unsafe {
         let size = if BF16 { 2 } else { 4 };
-        let mut a = [[L::zero(); STREAM_ROWS]; R];
-        for (r, a) in a.iter_mut().enumerate() {
-            for (q, a) in a.iter_mut().enumerate() {
-                *a = L::splat(s.a.add(r * s.lda + q));
+        let mut b = [[L::zero(); VECTORS]; STREAM_ROWS];
+        for (q, b) in b.iter_mut().enumerate() {
+            for (v, b) in b.iter_mut().enumerate() {
+                let p = s.b.add((q * s.ldb + j + v * L::LANES) * size);
+                *b = if BF16 { L::load_bf16(p.cast()) } else { L::load(p.cast()) };
+            }
+            if s.ahead > 0 {
+                let p = s.b.wrapping_add(((q + s.ahead) * s.ldb + j) * size);
+                fetch(p, VECTORS * L::LANES * size);
             }
         }
-        let mut j = 0;
-        while j < s.width {
-            let mut bv = [L::zero(); STREAM_ROWS];
-            for (q, bv) in bv.iter_mut().enumerate() {
-                let p = s.b.add((q * s.ldb + j) * size);
-                *bv = if BF16 { L::load_bf16(p.cast()) } else { L::load(p.cast()) };
-                if s.ahead > 0 {
-                    fetch(p.wrapping_add(s.ahead * s.ldb * size), L::LANES * size);
+        for r in 0..R {
+            let p = s.acc.add(r * s.ldacc + j);
+            let mut acc = [L::zero(); VECTORS];
+            for (v, acc) in acc.iter_mut().enumerate() {
+                *acc = L::load(p.add(v * L::LANES));
+            }
+            for (q, b) in b.iter().enumerate() {
+                let a = L::splat(s.a.add(r * s.lda + q));
+                for (acc, b) in acc.iter_mut().zip(b) {
+                    *acc = L::fma(a, *b, *acc);
                 }
             }
-            for (r, a) in a.iter().enumerate() {
-                let p = s.acc.add(r * s.width + j);
-                let mut acc = L::load(p);
-                for (a, b) in a.iter().zip(bv) {
-                    acc = L::fma(*a, b, acc);
-                }
-                L::store(p, acc);
+            for (v, acc) in acc.iter().enumerate() {
+                L::store(p.add(v * L::LANES), *acc);
             }
-            j += L::LANES;
         }
     }
 }
@@ -446,6 +502,7 @@ mod tests {
                         b: b_at,
                         ldb: width,
                         acc: sums.as_mut_ptr(),
+                        ldacc: width,
                         width,
                         ahead: 0,
                     };

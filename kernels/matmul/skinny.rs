@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::input::Operand;
+use super::panel::LINE;
 use super::simd::{Kernels, MR, STREAM_ROWS, Stream};
 
 /// Sums of a task at most: they stay in the first cache level.
@@ -24,7 +25,12 @@ pub(super) const MAX_ROWS: usize = 2 * MR;
 /// Elements from row to row of the copy of A: rows that lie a power of two apart would push each
 /// other out of the first cache level.
 pub(super) fn row_of_a(k: usize) -> usize {
-    k + 16
+    k + LINE
+}
+
+/// Elements from row to row of the sums, likewise.
+fn row_of_sums(width: usize) -> usize {
+    width + LINE
 }
 
 /// One product `c[m×n] = a[m×k] · b[k×n]` with m ≤ [`MAX_ROWS`], in the current rayon pool.
@@ -72,7 +78,8 @@ fn block_sums(
 ) -> Vec<f32> {
     let kernels = Kernels::get();
     let width = columns.len() / kernels.lanes * kernels.lanes;
-    let mut sums = vec![0f32; m * width];
+    let pitch = row_of_sums(width);
+    let mut sums = vec![0f32; m * pitch];
     let first = b.1 + columns.start;
     let (base, size, bf16): (*const u8, usize, bool) = match b.0 {
         Operand::F32(v) => (v[first..].as_ptr().cast(), 4, false),
@@ -85,14 +92,15 @@ fn block_sums(
         for p in (rows.start..whole).step_by(STREAM_ROWS) {
             for row in (0..m).step_by(MR) {
                 // SAFETY: rows p .. p + 4 of B exist, `width` columns from `columns.start` on lie
-                // in each; `sums` has m rows of `width`; rows of `a` have k ≥ p + 4 coefficients.
+                // in each; `sums` has m rows of at least `width`; rows of `a` have k ≥ p + 4 coefficients.
                 unsafe {
                     let step = Stream {
                         a: a.as_ptr().add(row * row_of_a(k) + p),
                         lda: row_of_a(k),
                         b: base.add(p * n * size),
                         ldb: n,
-                        acc: sums.as_mut_ptr().add(row * width),
+                        acc: sums.as_mut_ptr().add(row * pitch),
+                        ldacc: pitch,
                         width,
                         // The second half of many rows finds B in the first cache level.
                         ahead: if row == 0 && far { AHEAD } else { 0 },
@@ -104,8 +112,8 @@ fn block_sums(
     }
     let mut out = vec![0.0; m * columns.len()];
     let mut b_row = vec![0.0; columns.len()];
-    for (out, sums) in out.chunks_mut(columns.len()).zip(sums.chunks(width.max(1))) {
-        out[..width].copy_from_slice(sums);
+    for (out, sums) in out.chunks_mut(columns.len()).zip(sums.chunks(pitch)) {
+        out[..width].copy_from_slice(&sums[..width]);
     }
     // The columns beyond the last whole register, and the last rows of B.
     let first_row = if width == columns.len() { whole } else { rows.start };

@@ -26,7 +26,11 @@ fn shape(dtype: GemmType, m: usize, n: usize, k: usize, batch: usize) -> Shape {
 
 /// Runs `cpu/simd` twice (poisoned in between) and returns C.
 fn compute(input: &Product) -> Vec<Vec<u8>> {
-    let program = input.program(&IMPLEMENTATIONS[0], &cpu(), &Tuning::default()).unwrap();
+    compute_by(input, &Tuning::default())
+}
+
+fn compute_by(input: &Product, tuning: &Tuning) -> Vec<Vec<u8>> {
+    let program = input.program(&IMPLEMENTATIONS[0], &cpu(), tuning).unwrap();
     let Program::Native(mut native) = program else { panic!("cpu/simd is native") };
     native.run().unwrap();
     native.poison();
@@ -37,8 +41,10 @@ fn compute(input: &Product) -> Vec<Vec<u8>> {
 
 fn verify(shape: Shape) {
     let input = Product::random(shape, 7);
-    let check = input.check(&compute(&input));
-    assert!(check.is_ok(), "{}: {check:?}", shape.key());
+    for tuning in input.tunings(&IMPLEMENTATIONS[0], &cpu()) {
+        let check = input.check(&compute_by(&input, &tuning));
+        assert!(check.is_ok(), "{} by {}: {check:?}", shape.key(), tuning.name);
+    }
 }
 
 #[test]
@@ -73,6 +79,19 @@ fn long_sums_are_right_in_panels() {
         verify(shape(dtype, 33, 100, 1100, 1));
         verify(shape(dtype, 20, 300, 700, 2));
     }
+}
+
+/// Several strips of B, rows of A that are packed (a page apart) or not, and several tasks in each direction.
+#[test]
+fn large_products_are_right_in_blocks() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    pool.install(|| {
+        for dtype in [GemmType::F32, GemmType::Bf16] {
+            for (m, n, k) in [(205, 90, 1024), (70, 20, 2048), (203, 4101, 257), (97, 129, 520)] {
+                verify(shape(dtype, m, n, k, 1));
+            }
+        }
+    });
 }
 
 #[test]
