@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::panel::{LINE, Left, Line, Target};
-use super::simd::{Kernels, Tile, fetch};
+use super::simd::{Kernels, Soon, Tile, fetch};
 use crate::cache::second_level_words;
 
 /// Words along k of a block: a panel of B then takes half of a first-level cache.
@@ -211,6 +211,7 @@ impl Step<'_> {
                     ldb: width,
                     copy: std::ptr::null_mut(),
                     ldcopy: 0,
+                    soon: Soon::default(),
                     c: self.target.0.wrapping_add(row * self.sizes.n + column),
                     ldc: self.sizes.n,
                     columns: width.min(self.columns.end - column),

@@ -15,6 +15,8 @@ pub(crate) mod simd_x86;
 mod skinny;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_simd;
 mod wgsl;
 
 use crate::params::{ParamReader, Params};

@@ -3,10 +3,11 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::simd::{Kernels, Tile, fetch};
+use super::simd::{Kernels, Soon, Tile, fetch};
 use crate::cache::second_level_words;
 
 /// Words along k packed at a time: a panel of B then stays in the first two cache levels.
@@ -16,10 +17,16 @@ const TASKS_PER_THREAD: usize = 4;
 /// Fewest rows of a task where rows are split: packing its panel of B must pay.
 const MIN_TASK_ROWS: usize = 64;
 
-/// Columns of a task at most: long runs along the rows of B, in three eighths of the second-level cache,
-/// which also holds what comes next.
-fn max_columns() -> usize {
-    second_level_words() / 8 * 3 / DEPTH
+/// Rows of B that are brought nearer before they are packed.
+const AHEAD: usize = 8;
+/// Rows of B this many words (a page) apart, or a multiple, share few sets of a cache: too few of them would stay
+/// near to be multiplied as they lie.
+const COLLIDING_WORDS: usize = 1024;
+
+/// Words of the second-level cache for the columns of a task: as many as possible, for long runs along the rows
+/// of B, beside what comes next; twice as many where that is packed already.
+fn cached_words(early: bool) -> usize {
+    second_level_words() / 8 * if early { 2 } else { 3 }
 }
 
 /// Words of a cache line.
@@ -56,11 +63,33 @@ pub(crate) struct Sizes {
     pub pairs: bool,
 }
 
-thread_local! {
-    /// Packed panels of B: kept, because a product may be shorter than fresh pages take to come. A task
-    /// that has them waits for no other, which might want them on the same thread.
-    static PANELS: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+/// Packed panels of B: those at hand, and those that come next.
+struct Panels {
+    /// As many words each.
+    buffers: [Vec<Line>; 2],
+    /// What the second one holds.
+    holds: Option<Block>,
 }
+
+/// Some words along k of a task's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Block {
+    /// Of which list of products: two of them may have the same sizes.
+    call: u64,
+    product: usize,
+    k: usize,
+    column: usize,
+}
+
+thread_local! {
+    /// Kept, because a product may be shorter than fresh pages take to come. A task that has them waits for
+    /// no other, which might want them on the same thread.
+    static PANELS: RefCell<Panels> =
+        const { RefCell::new(Panels { buffers: [Vec::new(), Vec::new()], holds: None }) };
+}
+
+/// Lists of products computed so far.
+static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// Address of a result, shared by threads that write disjoint tiles.
 pub(crate) struct Target(pub *mut f32);
@@ -109,7 +138,8 @@ pub(crate) fn product_lying(sizes: Sizes, a: Left<'_>, c: &mut [f32], b: Lying<'
     let soon = |product: usize, k: usize, columns: Range<usize>| {
         fetch(b.from(product, k, columns.start).as_ptr().cast(), size_of::<f32>() * columns.len());
     };
-    products(sizes, a, c, &Right { lying: Some(b), read, soon });
+    let collides = b.depth >= DEPTH && b.n.is_multiple_of(COLLIDING_WORDS);
+    products(sizes, a, c, &Right { lying: (!collides).then_some(b), early: collides, read, soon });
 }
 
 /// Computes all products in the current rayon pool. `read(product, k, first, words)` fills `words`
@@ -122,13 +152,15 @@ pub(crate) fn product(
     read: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
     soon: impl Fn(usize, usize, Range<usize>) + Sync,
 ) {
-    products(sizes, a, c, &Right { lying: None, read, soon });
+    products(sizes, a, c, &Right { lying: None, early: false, read, soon });
 }
 
 /// Where the right operands come from.
 struct Right<'a, R, S> {
     /// Where whole vectors of them can be multiplied as they lie.
     lying: Option<Lying<'a>>,
+    /// Whether a block is packed while the one before is multiplied, which pays where it waits for memory.
+    early: bool,
     /// See [`product`].
     read: R,
     soon: S,
@@ -150,8 +182,8 @@ where
     let width = vectors.div_ceil(n.div_ceil(kernels.nr)) * kernels.lanes;
     let column_panels = n.div_ceil(width);
     let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
-    let panels_per_task =
-        (products * column_panels / wanted).clamp(1, (max_columns() / kernels.nr).max(1));
+    let most_panels = (cached_words(b.early || b.lying.is_some()) / DEPTH / kernels.nr).max(1);
+    let panels_per_task = (products * column_panels / wanted).clamp(1, most_panels);
     let column_parts = column_panels.div_ceil(panels_per_task);
     let row_parts =
         wanted.div_ceil(products * column_parts).min(a.rows.div_ceil(MIN_TASK_ROWS)).max(1);
@@ -166,10 +198,12 @@ where
         None => ((panels_per_task * width).div_ceil(LINE) | 1) * LINE,
     };
     let lines = (pitch * DEPTH).div_ceil(LINE);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
     let part_of = |task: usize| {
         let first_row = task / column_parts % row_parts * rows_per_task;
         let first_column = task % column_parts * panels_per_task * width;
         Part {
+            call,
             product: task / column_parts / row_parts,
             rows: first_row..a.rows.min(first_row + rows_per_task),
             columns: first_column..n.min(first_column + panels_per_task * width),
@@ -181,17 +215,19 @@ where
         // Most often the thread's next one.
         let next = (task + 1 < tasks).then(|| part_of(task + 1));
         PANELS.with_borrow_mut(|panels| {
-            if panels.len() < lines {
-                panels.resize(lines, Line::default());
+            for buffer in &mut panels.buffers {
+                if buffer.len() < lines {
+                    buffer.resize(lines, Line::default());
+                }
             }
-            let words = bytemuck::cast_slice_mut(panels);
-            part_of(task).compute(&sizes, a, b, next, words, &target);
+            part_of(task).compute(&sizes, a, b, next, panels, &target);
         });
     });
 }
 
 /// What one task computes: some rows of a few panels of columns of one product.
 struct Part {
+    call: u64,
     product: usize,
     rows: Range<usize>,
     columns: Range<usize>,
@@ -216,7 +252,7 @@ impl Part {
         a: Left<'_>,
         b: &Right<'_, R, S>,
         next: Option<Self>,
-        words: &mut [f32],
+        panels: &mut Panels,
         target: &Target,
     ) where
         R: Fn(usize, usize, usize, &mut [f32]) + Sync,
@@ -225,12 +261,21 @@ impl Part {
         let kernels = Kernels::get();
         for k in (0..a.depth).step_by(DEPTH) {
             let depths = k..a.depth.min(k + DEPTH);
-            if b.lying.is_none() {
+            if panels.holds.take() == Some(self.block(k)) {
+                panels.buffers.reverse();
+            } else if b.lying.is_none() {
+                let words = bytemuck::cast_slice_mut(&mut panels.buffers[0]);
                 self.pack(b, depths.clone(), self.columns.clone(), words);
             }
+            let [words, coming] = &mut panels.buffers;
+            let words: &mut [f32] = bytemuck::cast_slice_mut(words);
+            let coming: &mut [f32] = bytemuck::cast_slice_mut(coming);
             let tiles = self.panels().count() * self.rows.len().div_ceil(kernels.rows);
             let (later, mut soon) = self.after(next.as_ref(), &depths, a.depth);
             let share = soon.len().div_ceil(tiles);
+            let first_soon = soon.start;
+            // Short tiles leave no time for more than a hint.
+            let long = depths.len() == DEPTH;
             for panel in self.panels() {
                 let vectors = panel.len().next_multiple_of(kernels.lanes);
                 let lies =
@@ -252,6 +297,7 @@ impl Part {
                         ldb: self.pitch,
                         copy: std::ptr::null_mut(),
                         ldcopy: self.pitch,
+                        soon: Soon::default(),
                         c: target.0.wrapping_add(c_first),
                         ldc: sizes.n,
                         columns: panel.len(),
@@ -264,16 +310,49 @@ impl Part {
                             tile.copy = packed;
                         }
                     }
+                    let some = soon.start..soon.end.min(soon.start + share);
+                    soon.start = some.end;
+                    if let Some(b) = b.lying.filter(|_| long && !some.is_empty()) {
+                        let first = b.from(later.product, some.start, later.columns.start);
+                        tile.soon = Soon {
+                            first: first.as_ptr().cast(),
+                            pitch: size_of::<f32>() * b.n,
+                            // A row that begins within a line ends in one more.
+                            lines: later.columns.len().div_ceil(LINE) + 1,
+                            rows: some.len(),
+                        };
+                    }
                     let rows = kernels.rows.min(self.rows.end - row);
                     // SAFETY: A's rows have `depths` words; B's whole vectors lie in memory or in `words`, packed
                     // (both just checked); these rows and columns of C, as long as was checked, are ours alone.
                     unsafe { kernels.tile(rows, sizes.pairs, &tile) };
-                    for row in soon.by_ref().take(share) {
-                        (b.soon)(later.product, row, later.columns.clone());
+                    if !long || !(b.early || b.lying.is_some()) {
+                        some.for_each(|row| (b.soon)(later.product, row, later.columns.clone()));
+                    } else if b.early {
+                        for row in some {
+                            if row + AHEAD < a.depth {
+                                (b.soon)(later.product, row + AHEAD, later.columns.clone());
+                            }
+                            let to = &mut coming[(row - first_soon) * self.pitch..];
+                            later.pack(
+                                b,
+                                row..row + 1,
+                                later.columns.clone(),
+                                &mut to[..self.pitch],
+                            );
+                        }
                     }
                 }
             }
+            if b.early && long && first_soon < soon.end {
+                panels.holds = Some(later.block(first_soon));
+            }
         }
+    }
+
+    /// The block from `k` on.
+    fn block(&self, k: usize) -> Block {
+        Block { call: self.call, product: self.product, k, column: self.columns.start }
     }
 
     /// Whose rows of B, and which, come from memory while `depths` of `all` are computed, a few a tile.

@@ -24,6 +24,8 @@ pub(crate) struct Tile {
     pub copy: *mut f32,
     /// Words between the copies.
     pub ldcopy: usize,
+    /// What is wanted next.
+    pub soon: Soon,
     /// Top left element of the tile in C.
     pub c: *mut f32,
     /// Elements between rows of C.
@@ -32,6 +34,26 @@ pub(crate) struct Tile {
     pub columns: usize,
     /// Whether C is overwritten (first block of k) or added to.
     pub overwrite: bool,
+}
+
+/// Rows of memory that a tile has brought to the second cache level by the way, a line every few steps: in one go
+/// they would be more than a core can wait for at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Soon {
+    /// First byte; any address will do.
+    pub first: *const u8,
+    /// Bytes between rows.
+    pub pitch: usize,
+    /// Lines of each row.
+    pub lines: usize,
+    /// Rows; 0 fetches nothing.
+    pub rows: usize,
+}
+
+impl Default for Soon {
+    fn default() -> Self {
+        Self { first: std::ptr::null(), pitch: 0, lines: 0, rows: 0 }
+    }
 }
 
 /// Most rows of a tile, and rows of a streaming step.
@@ -155,28 +177,25 @@ pub(crate) trait Lanes {
 /// Has the `bytes` from `p` on brought into the second cache level; any address will do.
 #[inline(always)]
 pub(crate) fn fetch(p: *const u8, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        let before = p.addr() % 64;
-        for at in (0..before + bytes).step_by(64) {
-            let line = p.wrapping_sub(before).wrapping_add(at);
-            // SAFETY: a hint that never faults; every x86-64 has it.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) };
-        }
+    let before = p.addr() % 64;
+    for at in (0..before + bytes).step_by(64) {
+        prefetch::<2>(p.wrapping_sub(before).wrapping_add(at));
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (p, bytes);
 }
 
-/// Has the line at `p` brought into the first cache level; any address will do.
+/// Has the line at `p` brought into cache level `LEVEL` (1 or 2); any address will do.
 #[inline(always)]
-fn soon(p: *const u8) {
+fn prefetch<const LEVEL: i32>(p: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
         // SAFETY: a hint that never faults; every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
+        unsafe {
+            match LEVEL {
+                1 => _mm_prefetch::<_MM_HINT_T0>(p.cast()),
+                _ => _mm_prefetch::<_MM_HINT_T1>(p.cast()),
+            }
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = p;
@@ -194,8 +213,8 @@ where
         let mut acc = [[L::zero(); VECTORS]; R];
         // They are wanted last of all.
         for r in 0..R {
-            soon(t.c.wrapping_add(r * t.ldc).cast());
-            soon(t.c.wrapping_add(r * t.ldc + VECTORS * L::LANES - 1).cast());
+            prefetch::<1>(t.c.wrapping_add(r * t.ldc).cast());
+            prefetch::<1>(t.c.wrapping_add(r * t.ldc + VECTORS * L::LANES - 1).cast());
         }
         let (mut a, mut b, mut copy) = (t.a, t.b, t.copy);
         let mut step = |a: *const f32, offset: usize| {
@@ -220,7 +239,23 @@ where
         };
         // A copying tile waits for memory, and gains nothing.
         let unrolled = if COPY { 1 } else { 4 };
-        for _ in 0..t.depth / unrolled {
+        let mut groups = t.depth / unrolled;
+        if t.soon.rows > 0 {
+            let apart = groups / (t.soon.rows * t.soon.lines);
+            groups -= apart * (t.soon.rows * t.soon.lines);
+            for row in 0..t.soon.rows {
+                for line in 0..t.soon.lines {
+                    for _ in 0..apart {
+                        for offset in 0..unrolled {
+                            step(a, offset);
+                        }
+                        a = a.add(unrolled);
+                    }
+                    prefetch::<2>(t.soon.first.wrapping_add(row * t.soon.pitch + line * 64));
+                }
+            }
+        }
+        for _ in 0..groups {
             for offset in 0..unrolled {
                 step(a, offset);
             }
@@ -428,93 +463,11 @@ const PORTABLE: Kernels = Kernels {
 };
 
 /// The sets that this CPU has, the best first.
-fn available() -> Vec<Kernels> {
+pub(super) fn available() -> Vec<Kernels> {
     #[cfg(target_arch = "x86_64")]
     let mut all = super::simd_x86::available();
     #[cfg(not(target_arch = "x86_64"))]
     let mut all = Vec::new();
     all.push(PORTABLE);
     all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_instruction_set_computes_the_same_tile() {
-        for kernels in available() {
-            for (rows, columns) in
-                [(1, 1), (3, kernels.lanes + 1), (kernels.rows, kernels.nr), (5, 2)]
-            {
-                // Small whole numbers, so that every order of summation is exact.
-                let a: Vec<f32> = (0..5 * MR).map(|i| (i % 7) as f32 - 3.0).collect();
-                let b: Vec<f32> = (0..5 * kernels.nr).map(|i| (i % 5) as f32 - 2.0).collect();
-                let mut c = vec![1f32; rows * columns];
-                let (a_at, b_at) = (a.as_ptr(), b.as_ptr());
-                let whole = columns.next_multiple_of(kernels.lanes);
-                let mut copy = vec![f32::NAN; 5 * whole];
-                let mut tile = Tile {
-                    depth: 5,
-                    a: a_at,
-                    lda: 5,
-                    b: b_at,
-                    ldb: kernels.nr,
-                    copy: copy.as_mut_ptr(),
-                    ldcopy: whole,
-                    c: c.as_mut_ptr(),
-                    ldc: columns,
-                    columns,
-                    overwrite: true,
-                };
-                // SAFETY: the vectors above have the sizes that the tile spans.
-                unsafe {
-                    kernels.tile(rows, false, &tile);
-                    tile.copy = std::ptr::null_mut();
-                    tile.overwrite = false;
-                    kernels.tile(rows, false, &tile);
-                }
-                for (copy, b) in copy.chunks(whole).zip(b.chunks(kernels.nr)) {
-                    assert_eq!(*copy, b[..whole], "{rows}x{columns}");
-                }
-                for (i, c) in c.iter().enumerate() {
-                    let (r, j) = (i / columns, i % columns);
-                    let sum: f32 = (0..5).map(|k| a[r * 5 + k] * b[k * kernels.nr + j]).sum();
-                    assert_eq!(*c, 2.0 * sum, "{rows}x{columns} at {r}, {j}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_instruction_set_streams_the_same_sums() {
-        for kernels in available() {
-            let width = 2 * kernels.lanes;
-            let b: Vec<f32> = (0..STREAM_ROWS * width).map(|i| (i % 5) as f32 - 2.0).collect();
-            let half: Vec<bf16> = b.iter().map(|v| bf16::from_f32(*v)).collect();
-            let a: Vec<f32> = (0..MR * STREAM_ROWS).map(|i| (i % 7) as f32).collect();
-            for rows in 1..=MR {
-                for (is_bf16, b_at) in [(false, b.as_ptr().cast()), (true, half.as_ptr().cast())] {
-                    let mut sums = vec![1f32; rows * width];
-                    let step = Stream {
-                        a: a.as_ptr(),
-                        lda: STREAM_ROWS,
-                        b: b_at,
-                        ldb: width,
-                        acc: sums.as_mut_ptr(),
-                        ldacc: width,
-                        width,
-                        ahead: 0,
-                    };
-                    // SAFETY: the vectors above have the sizes that the step spans.
-                    unsafe { kernels.stream(rows, is_bf16, &step) };
-                    for (i, sum) in sums.iter().enumerate() {
-                        let (r, j) = (i / width, i % width);
-                        let of = |q: usize| a[r * STREAM_ROWS + q] * b[q * width + j];
-                        assert_eq!(*sum, 1.0 + (0..STREAM_ROWS).map(of).sum::<f32>());
-                    }
-                }
-            }
-        }
-    }
 }
