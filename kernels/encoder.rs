@@ -42,6 +42,8 @@ pub struct EncoderSpec {
     pub source: Source,
     /// Encodes a moment of the input: whether all that `encode` needs is here.
     pub probe: Vec<String>,
+    /// Decodes the first picture of [`INPUT`]: whether it is video at all.
+    pub read: Vec<String>,
     /// Encodes the input into [`OUTPUT`] at [`SETTING`].
     pub encode: Vec<String>,
     /// Compares [`OUTPUT`] with the input, and leaves files that `judged` reads.

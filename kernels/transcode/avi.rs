@@ -12,6 +12,9 @@ const MAX_HEADER_BYTES: u64 = 1 << 24;
 const HEAD: u64 = 8;
 const LIST_HEAD: u64 = 12;
 
+/// Bytes by which [`Walk::finds`] knows a picture.
+pub const FOUND_BYTES: usize = HEAD as usize + 2;
+
 /// Whether this begins an AVI file.
 pub fn starts(data: &[u8]) -> bool {
     data.starts_with(b"RIFF") && data.get(8..12) == Some(b"AVI ")
@@ -81,14 +84,31 @@ impl Walk {
                 Ok(Next::Skip(0))
             }
             (b"RIFF" | b"LIST", _) => Ok(Next::Skip(padded.saturating_sub(4))),
+            // Among the pictures nothing ends after them.
+            _ if !beyond && self.end.is_some_and(|end| at + HEAD + size > end) => Err(format!(
+                "the file's structure is damaged at byte {at}: {size} bytes are not there"
+            )),
             _ if !self.is_picture(name) => Ok(Next::Skip(padded)),
-            _ if size > MAX_PICTURE_BYTES || self.end.is_some_and(|end| at + HEAD + size > end) => {
-                Err(format!(
-                    "the file's structure is damaged at byte {at}: a picture of {size} bytes"
-                ))
-            }
+            _ if size > MAX_PICTURE_BYTES => Err(format!(
+                "the file's structure is damaged at byte {at}: a picture of {size} bytes"
+            )),
             _ => Ok(Next::Picture(size)),
         }
+    }
+
+    /// Whether pictures may be looked for: a list of them was met.
+    pub fn has_pictures(&self) -> bool {
+        self.pictures
+    }
+
+    /// Whether `bytes`, at byte `at`, begin a chunk with a picture in it: the head of one, and the first marker of
+    /// an image. Where a file's structure is damaged, reading goes on there.
+    pub fn finds(&self, at: u64, bytes: &[u8; FOUND_BYTES]) -> bool {
+        let [a, b, c, d, ref size @ .., 0xff, 0xd8] = *bytes else { return false };
+        let size = u64::from(u32::from_le_bytes(*size));
+        self.is_picture([a, b, c, d])
+            && (2..=MAX_PICTURE_BYTES).contains(&size)
+            && self.end.is_none_or(|end| at + HEAD + size <= end)
     }
 
     /// Whether the chunk called `name` holds a picture of the video stream.

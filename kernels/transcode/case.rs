@@ -126,6 +126,11 @@ fn bad_input(name: &str, problem: String) -> CaseError {
     CaseError::BadInput { family: FAMILY, name: name.into(), problem }
 }
 
+/// How a key tells the contents of a film.
+pub(super) fn video_word(hash: u64) -> String {
+    format!("video={hash:016x}")
+}
+
 impl TranscodeCase {
     /// Compressed size: known of a file, estimated of synthetic video.
     fn bytes_in(&self) -> f64 {
@@ -146,7 +151,7 @@ impl Case for TranscodeCase {
             Source::Synthetic(what) => {
                 format!("input_quality={} seed={}", what.quality, what.seed)
             }
-            Source::File { hash, .. } => format!("video={hash:016x}"),
+            Source::File { hash, .. } => video_word(*hash),
         };
         let container = if *container == Container::Mjpeg { " container=mjpeg" } else { "" };
         let missing = match self.missing {
@@ -159,6 +164,13 @@ impl Case for TranscodeCase {
              quality={quality} frames={frames} sampling={sampling} {source}{container}{missing}",
             from.width, from.height, to.width, to.height
         )
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        match &self.source {
+            Source::Synthetic(_) => Vec::new(),
+            Source::File { hash, name, .. } => vec![(video_word(*hash), name.clone())],
+        }
     }
 
     fn work(&self) -> Work {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::avi::{self, Next, Walk};
+use super::avi::{self, FOUND_BYTES, Next, Walk};
 use super::jpeg::{self, Frame, Layout};
 
 /// Frame rate as a fraction: `rate / scale` frames a second.
@@ -164,7 +164,6 @@ fn frame_in(data: &[u8], range: Range<usize>) -> Result<Frame, String> {
 fn avi(data: &[u8]) -> Result<(FrameRate, Pictures), String> {
     let (mut walk, mut at) = (Walk::default(), 0);
     let mut images = Vec::new();
-    let mut last = None;
     while at <= data.len() {
         let rest = &data[at..];
         let head = avi::head_bytes(rest.get(..4).unwrap_or_default()) as usize;
@@ -180,30 +179,32 @@ fn avi(data: &[u8]) -> Result<(FrameRate, Pictures), String> {
             }
             Ok(Next::Picture(size)) => {
                 let end = content.saturating_add(size as usize);
-                images.push(content..end);
+                images.push(Ok(content..end));
                 end.saturating_add(size as usize & 1)
             }
             Ok(Next::End { cut }) => {
-                last = cut.then(|| TRUNCATED.to_owned());
+                images.extend(cut.then(|| Err(TRUNCATED.to_owned())));
                 break;
             }
-            Err(problem) if images.is_empty() => return Err(problem),
+            Err(problem) if !walk.has_pictures() => return Err(problem),
             Err(problem) => {
-                last = Some(problem);
-                break;
+                images.push(Err(problem));
+                let windows = data[at + 1..].windows(FOUND_BYTES).enumerate();
+                let found =
+                    windows.filter_map(|(i, bytes)| Some((at + 1 + i, bytes.first_chunk()?)));
+                match found.into_iter().find(|(at, bytes)| walk.finds(*at as u64, bytes)) {
+                    Some((at, _)) => at,
+                    None => break,
+                }
             }
         };
     }
     let rate = walk.rate()?;
-    let mut pictures: Pictures = images
-        .into_par_iter()
-        .map(|content| match content.is_empty() {
-            true => Ok(None),
-            false => picture(data, content).map(Some),
-        })
-        .collect();
-    pictures.extend(last.map(Err));
-    Ok((rate, pictures))
+    let pictures = images.into_par_iter().map(|content| match content? {
+        content if content.is_empty() => Ok(None),
+        content => picture(data, content).map(Some),
+    });
+    Ok((rate, pictures.collect()))
 }
 
 /// What is told of a picture that should be there and where the file ends.

@@ -1,11 +1,11 @@
 //! Video that is larger than memory: pictures one by one from a file or a pipe, each transcoded by
 //! the chain that is measured.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use rayon::prelude::*;
 
-use super::avi::{self, MAX_PICTURE_BYTES, Next, Walk};
+use super::avi::{self, FOUND_BYTES, MAX_PICTURE_BYTES, Next, Walk};
 use super::container::{self, CUT, EMPTY, FrameRate, NO_VIDEO, TRUNCATED, UNKNOWN_RATE};
 use super::cpu::FrameChain;
 use super::jpeg::{self, Frame, Layout, MAX_SIDE};
@@ -31,11 +31,13 @@ impl Picture {
 
 /// Pictures of an AVI file or a raw stream, in their order: those that `container::parse` finds.
 pub struct VideoReader {
-    input: Box<dyn Read + Send>,
+    input: BufReader<Box<dyn Read + Send>>,
     /// Bytes read so far.
     position: u64,
     rate: FrameRate,
     kind: Kind,
+    /// Where the structure is damaged: what was read there and may begin a picture.
+    searched: Option<Vec<u8>>,
     ended: bool,
 }
 
@@ -56,7 +58,9 @@ impl VideoReader {
     /// A file that is neither AVI with Motion-JPEG nor raw Motion-JPEG; what the system says.
     pub fn open(input: Box<dyn Read + Send>) -> Result<Self, String> {
         let kind = Kind::Avi(Walk::default());
-        let mut reader = Self { input, position: 0, rate: UNKNOWN_RATE, kind, ended: false };
+        let input = BufReader::new(input);
+        let mut reader =
+            Self { input, position: 0, rate: UNKNOWN_RATE, kind, searched: None, ended: false };
         let start = reader.bytes(12)?;
         if avi::starts(&start) {
             reader.headers()?;
@@ -93,7 +97,11 @@ impl VideoReader {
         let mut head = self.bytes(4)?;
         head.extend(self.bytes(avi::head_bytes(&head) - 4)?);
         match &mut self.kind {
-            Kind::Avi(walk) => Ok(walk.next(at, &head)),
+            Kind::Avi(walk) => {
+                let next = walk.next(at, &head);
+                self.searched = next.is_err().then(|| head.split_off(1.min(head.len())));
+                Ok(next)
+            }
             Kind::Raw { .. } => Ok(Ok(Next::End { cut: false })),
         }
     }
@@ -123,8 +131,8 @@ impl VideoReader {
         }
     }
 
-    /// The next picture; `None` at the end. Where a file's structure is damaged, so that what follows
-    /// cannot be found, the last picture says so.
+    /// The next picture; `None` at the end. Where a file's structure is damaged, a picture says so, and the next
+    /// one is the next that is found.
     ///
     /// # Errors
     /// What the system says.
@@ -142,25 +150,55 @@ impl VideoReader {
 
     /// The next picture chunk of an AVI file.
     fn chunk(&mut self) -> Result<Option<Picture>, String> {
+        if let Some(read) = self.searched.take() {
+            return self.found(read);
+        }
         loop {
             match self.step()? {
                 Ok(Next::Skip(size) | Next::Headers(size)) => self.skip(size)?,
-                Ok(Next::Picture(size)) => {
-                    let bytes = self.bytes(size)?;
-                    self.ended = (bytes.len() as u64) < size;
-                    self.skip(size & 1)?;
-                    let problem = self.ended.then(|| CUT.to_owned());
-                    return Ok(Some(Picture { bytes, problem }));
-                }
+                Ok(Next::Picture(size)) => return self.content(Vec::new(), size).map(Some),
                 Ok(Next::End { cut }) => {
                     self.ended = true;
                     return Ok(cut.then(|| Picture::lost(TRUNCATED.into())));
                 }
-                Err(problem) => {
-                    self.ended = true;
-                    return Ok(Some(Picture::lost(problem)));
-                }
+                Err(problem) => return Ok(Some(Picture::lost(problem))),
             }
+        }
+    }
+
+    /// A picture of `size` bytes, of which `bytes` are read.
+    fn content(&mut self, mut bytes: Vec<u8>, size: u64) -> Result<Picture, String> {
+        bytes.extend(self.bytes(size - bytes.len() as u64)?);
+        self.ended = (bytes.len() as u64) < size;
+        self.skip(size & 1)?;
+        let problem = self.ended.then(|| CUT.to_owned());
+        Ok(Picture { bytes, problem })
+    }
+
+    /// The next picture that is found, where the structure is damaged and `read` was read last.
+    fn found(&mut self, mut read: Vec<u8>) -> Result<Option<Picture>, String> {
+        loop {
+            let Kind::Avi(walk) = &self.kind else { return Ok(None) };
+            let (at, known) = (self.position - read.len() as u64, read.len());
+            let more = self.input.fill_buf().map_err(unreadable)?;
+            let last = more.is_empty();
+            read.extend(more);
+            let windows = read.windows(FOUND_BYTES).enumerate();
+            let mut places = windows.filter_map(|(i, bytes)| Some((i, bytes.first_chunk()?)));
+            let found = places.find(|(i, bytes)| walk.finds(at + *i as u64, bytes)).map(|(i, _)| i);
+            // What follows what was found is left where it is.
+            read.truncate(found.map_or(read.len(), |i| known.max(i + FOUND_BYTES)));
+            self.input.consume(read.len() - known);
+            self.position = at + read.len() as u64;
+            if let Some(i) = found {
+                let bytes = read.split_off(i + FOUND_BYTES - 2);
+                let Some(size) = read.last_chunk() else { return Ok(None) };
+                return self.content(bytes, u32::from_le_bytes(*size).into()).map(Some);
+            }
+            if last {
+                return Ok(None);
+            }
+            read.drain(..read.len().saturating_sub(FOUND_BYTES - 1));
         }
     }
 

@@ -150,7 +150,8 @@ pub fn measure(
     output: &OutputArgs,
 ) -> Result<Measured, Failure> {
     let argv = std::env::args().skip(1).collect();
-    let header = Header::new(&prepared.suite, prepared.seed, argv, prepared.env.clone());
+    let mut header = Header::new(&prepared.suite, prepared.seed, argv, prepared.env.clone());
+    header.run.files = prepared.plan.files();
     let (mut writers, name) = create(sinks, &header)?;
     let kept = Cell::new(0_usize);
     let mut keep_for = |job: &Job| keep_folder(sinks.keep, job, &kept);

@@ -127,6 +127,23 @@ fn a_film_of_the_users_with_too_few_frames_is_a_wrong_output() {
     assert_eq!(cpu[0].status, Status::Ok, "{rows:?}");
     assert_eq!(cpu[1].status, Status::WrongOutput, "{rows:?}");
     names(&text, &["10 frames came out where 11 belong"]);
+    // The key tells the film by its contents alone; which one that was is told beside.
+    let key = cpu[0].case_key.split(' ').find(|word| word.starts_with("video=")).expect("a film");
+    let report = breakeven(folder.path()).args(["report", "out/record.jsonl"]).assert().success();
+    names(&stdout(&report), &[&format!("Files: {key} is film.mkv.")]);
+}
+
+#[test]
+fn a_file_that_is_no_video_is_a_fault_of_its_own_and_not_of_an_encoder() {
+    let folder = folder();
+    file(folder.path(), "film.mp4", "this is no film\n".repeat(100));
+    let case = "[[case]]\nfamily = \"transcode\"\ncodec = \"h264\"\nout_width = 160\n\
+                out_height = 90\ninput = { video = \"film.mp4\", frames = 10 }\n";
+    file(folder.path(), "s.toml", case);
+    let (text, rows) = rows(folder.path(), "cpu", &path(), 3);
+    let cpu: Vec<&Row> = rows.iter().filter(|row| row.device == "process:cpu").collect();
+    assert_eq!(cpu[0].status, Status::Failed, "{rows:?}");
+    names(&text, &["film.mp4 cannot be read as video; ffmpeg says:", "Invalid data found"]);
 }
 
 #[test]

@@ -126,6 +126,11 @@ pub(super) fn ffmpeg(more: &[&str]) -> Vec<String> {
     start.iter().chain(more).map(|word| (*word).to_owned()).collect()
 }
 
+/// Decodes one picture and forgets it.
+pub(super) fn read_words() -> Vec<String> {
+    ffmpeg(&["-i", INPUT, "-map", "0:v:0", "-frames:v", "1", "-f", "null", "-"])
+}
+
 /// Makes the H.264 that is encoded from the synthetic Motion-JPEG: what cameras and studios send.
 pub(super) fn master_words() -> Vec<String> {
     let to_video_range = "scale=in_range=full:out_range=limited,format=yuv420p";

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use super::FAMILY;
-use super::case::MAX_SIDE;
+use super::case::{self, MAX_SIDE};
 use super::synth::{self, Synthetic};
 use crate::encoder::{Encoded, EncoderSpec, Goal, Maker, Source};
 use crate::params::{BadParam, ParamReader, Params, Value};
@@ -179,13 +179,20 @@ impl Case for DeployedCase {
         let Self { shape, frames, ssim, streams, .. } = self;
         let source = match &self.clip {
             Clip::Synthetic(s) => format!("width={} height={} seed={}", s.width, s.height, s.seed),
-            Clip::File { hash, .. } => format!("video={hash:016x}"),
+            Clip::File { hash, .. } => case::video_word(*hash),
         };
         format!(
             "{FAMILY} codec={} preset={} out_width={} out_height={} ssim={ssim} frames={frames} \
              streams={streams} {source}",
             CODECS[self.codec], PRESETS[self.preset], shape.width, shape.height
         )
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        match &self.clip {
+            Clip::Synthetic(_) => Vec::new(),
+            Clip::File { hash, name, .. } => vec![(case::video_word(*hash), name.clone())],
+        }
     }
 
     fn work(&self) -> Work {
@@ -256,10 +263,11 @@ impl Input for DeployedInput {
         let Self { case, source } = self;
         let encoder = case.encoder(implementation)?;
         let shape = &case.shape;
-        Ok(Program::Encoder(EncoderSpec {
+        Ok(Program::Encoder(Box::new(EncoderSpec {
             name: encoder.ffmpeg,
             source: source.clone(),
             probe: encoder.words(case.preset, shape, encoders::PROBE_FRAMES.min(shape.frames)),
+            read: encoders::read_words(),
             encode: encoder.words(case.preset, shape, shape.frames),
             judge: judge::words(shape, false),
             judge_vmaf: judge::words(shape, true),
@@ -277,7 +285,7 @@ impl Input for DeployedInput {
                 step: encoder.step,
             },
             time_limit_s: TIME_LIMIT_S,
-        }))
+        })))
     }
 
     /// Every stream has all frames, and the quality that its setting was chosen for.

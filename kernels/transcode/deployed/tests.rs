@@ -64,7 +64,7 @@ fn spec(case: &dyn Case, name: &str) -> EncoderSpec {
     let input = case.input(1).unwrap_or_else(|e| panic!("{e}"));
     let device = DeviceInfo::bare_cpu();
     match input.program(implementation(name), &device, &Tuning::default()) {
-        Ok(Program::Encoder(spec)) => spec,
+        Ok(Program::Encoder(spec)) => *spec,
         _ => panic!("{name} is an encoder"),
     }
 }

@@ -154,7 +154,10 @@ impl<'d> EncoderSession<'d> {
         let empty = self.launch(&["true".to_owned()], "", "");
         self.startup_s = empty_process_s(&empty, &self.limits());
         let probe = self.launch(&self.spec.probe, &self.input, &Self::output(0));
-        self.trial(&probe, self.spec.name)?;
+        if let Err(lacking) = self.trial(&probe, self.spec.name) {
+            self.readable()?;
+            return Err(lacking);
+        }
         let (words, vmaf) = &self.spec.features;
         let listed = once::ask(&self.launch(words, "", ""), &self.limits())?;
         if listed.split_whitespace().any(|word| word == *vmaf) {
@@ -176,6 +179,20 @@ impl<'d> EncoderSession<'d> {
         match finished.status.success() {
             true => Ok(()),
             false => Err(self.unsupported((self.spec.absent)(needs, &finished.last_words))),
+        }
+    }
+
+    /// Whether the user's file is video: if not, no encoder is to blame.
+    fn readable(&self) -> Result<(), BackendError> {
+        let Source::File(path) = &self.spec.source else { return Ok(()) };
+        let read = self.launch(&self.spec.read, path, "");
+        let finished = run(&read, None, Sink::Forget, &self.limits())?;
+        match finished.status.success() {
+            true => Ok(()),
+            false => Err(BackendError::Run(format!(
+                "{path} cannot be read as video; ffmpeg says: {}",
+                finished.last_words
+            ))),
         }
     }
 

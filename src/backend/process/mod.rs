@@ -123,7 +123,7 @@ impl Device for ProcessDevice {
     fn load<'d>(&'d mut self, program: Program) -> Result<Box<dyn Session + 'd>, BackendError> {
         match program {
             Program::Command(command) => Ok(Box::new(session::ProcessSession::new(self, command)?)),
-            Program::Encoder(spec) => Ok(Box::new(encoder::EncoderSession::new(self, spec)?)),
+            Program::Encoder(spec) => Ok(Box::new(encoder::EncoderSession::new(self, *spec)?)),
             Program::Native(_) | Program::Recording(_) => {
                 let message = "this backend starts programs and runs nothing else".to_owned();
                 Err(BackendError::Program { device: self.info.id.clone(), message })
