@@ -27,7 +27,8 @@ fn planned(suite: &str) -> Plan {
     plan::plan(&suite, &cpu, &files, &filter).expect("cases that fit this machine")
 }
 
-/// The job's program, slowed down where this build and the environment say so.
+/// The job's program by its first tuning, slowed down where this build and the environment say so. A trial might
+/// choose otherwise on each side, and the gate would compare two ways.
 fn program(job: &Job, device: &dyn Device) -> Program {
     let input = job.case.input(1).expect("an input");
     let tuning = input.tunings(job.implementation, device.info()).swap_remove(0);

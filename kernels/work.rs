@@ -89,10 +89,6 @@ pub enum CaseError {
 pub trait Case: Send + Sync {
     /// The canonical print: family, then every parameter that changes the result or its cost.
     fn key(&self) -> String;
-    /// Files of the user's that stand in the key by a digest: that word of the key, and the file's name.
-    fn files(&self) -> Vec<(String, String)> {
-        Vec::new()
-    }
     /// What the case must do at least (an estimate where data decide).
     fn work(&self) -> Work;
     /// Host memory needed for inputs, outputs and reference together, in bytes.

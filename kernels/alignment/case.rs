@@ -30,7 +30,7 @@ const PAIRINGS: [&str; 2] = ["order", "all"];
 /// Where the sequences come from.
 enum Source {
     Random(Synthetic),
-    Files { pairs: Arc<Pairs>, key: String, files: Vec<(String, String)> },
+    Files { pairs: Arc<Pairs>, key: String },
 }
 
 /// Mode, scoring and sequences of one case.
@@ -190,9 +190,7 @@ fn read_files(
             ),
         });
     }
-    let words = [format!("queries={}", queries.key), format!("targets={}", targets.key)];
-    let mut key = words.join(" ");
-    let files = words.into_iter().zip([query_name, target_name].map(String::from)).collect();
+    let mut key = format!("queries={} targets={}", queries.key, targets.key);
     let pairs = match all {
         false => Pairs { queries: queries.sequences, targets: targets.sequences },
         true => {
@@ -207,7 +205,7 @@ fn read_files(
             Pairs::all(queries.sequences, targets.sequences)
         }
     };
-    Ok(Source::Files { pairs: Arc::new(pairs), key, files })
+    Ok(Source::Files { pairs: Arc::new(pairs), key })
 }
 
 /// Whether the device adds and compares pairs of 16-bit numbers in one instruction.
@@ -235,13 +233,6 @@ impl Case for AlignmentCase {
         let (mode, alphabet) = (self.mode.name(), self.scoring.alphabet.name());
         let output = if self.cigar { " output=cigar" } else { "" };
         format!("{FAMILY} mode={mode} alphabet={alphabet} {}{output} {input}", self.scoring.key())
-    }
-
-    fn files(&self) -> Vec<(String, String)> {
-        match &self.source {
-            Source::Files { files, .. } => files.clone(),
-            Source::Random(_) => Vec::new(),
-        }
     }
 
     fn work(&self) -> Work {

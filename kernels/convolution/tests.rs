@@ -138,6 +138,12 @@ fn right_for_the_layers_of_image_networks() {
     verify(ConvShape { padding: 3, ..layer(1, 3, (2, 3), 4, (5, 1)) });
 }
 
+/// Positions of an image a page, so that channels lie a page apart.
+#[test]
+fn right_for_pointwise_layers_whose_channels_lie_a_page_apart() {
+    verify(layer(2, 300, (32, 32), 33, (1, 1)));
+}
+
 #[test]
 fn right_where_positions_fill_tiles_just_not() {
     for width in [1, 7, 63, 64, 65, 127, 129] {

@@ -38,7 +38,7 @@ impl Way {
         } else if shape.dtype == GemmType::Bf16 {
             &[Self::Blocks, Self::Panels]
         } else {
-            // Up to 8 % apart in either direction, by size and machine.
+            // By size and machine the one is 8 % faster, or the other 15.
             &[Self::Gemm, Self::Blocks]
         }
     }

@@ -24,9 +24,9 @@ const AHEAD: usize = 8;
 const COLLIDING_WORDS: usize = 1024;
 
 /// Words of the second-level cache for the columns of a task: as many as possible, for long runs along the rows
-/// of B, beside what comes next; twice as many where that is packed already.
-fn cached_words(early: bool) -> usize {
-    second_level_words() / 8 * if early { 2 } else { 3 }
+/// of B, beside what comes next; fewer where that comes at the same time, `by_the_way`.
+fn cached_words(by_the_way: bool) -> usize {
+    second_level_words() / 8 * if by_the_way { 2 } else { 3 }
 }
 
 /// Words of a cache line.
@@ -215,7 +215,7 @@ where
         // Most often the thread's next one.
         let next = (task + 1 < tasks).then(|| part_of(task + 1));
         PANELS.with_borrow_mut(|panels| {
-            for buffer in &mut panels.buffers {
+            for buffer in &mut panels.buffers[..1 + usize::from(b.early)] {
                 if buffer.len() < lines {
                     buffer.resize(lines, Line::default());
                 }
@@ -267,15 +267,11 @@ impl Part {
                 let words = bytemuck::cast_slice_mut(&mut panels.buffers[0]);
                 self.pack(b, depths.clone(), self.columns.clone(), words);
             }
-            let [words, coming] = &mut panels.buffers;
+            let [words, room] = &mut panels.buffers;
             let words: &mut [f32] = bytemuck::cast_slice_mut(words);
-            let coming: &mut [f32] = bytemuck::cast_slice_mut(coming);
+            let room: &mut [f32] = bytemuck::cast_slice_mut(room);
             let tiles = self.panels().count() * self.rows.len().div_ceil(kernels.rows);
-            let (later, mut soon) = self.after(next.as_ref(), &depths, a.depth);
-            let share = soon.len().div_ceil(tiles);
-            let first_soon = soon.start;
-            // Short tiles leave no time for more than a hint.
-            let long = depths.len() == DEPTH;
+            let mut coming = self.coming(next.as_ref(), &depths, a.depth, tiles);
             for panel in self.panels() {
                 let vectors = panel.len().next_multiple_of(kernels.lanes);
                 let lies =
@@ -289,6 +285,7 @@ impl Part {
                 for row in self.rows.clone().step_by(kernels.rows) {
                     let first_a = self.product % sizes.left_operands * a.rows;
                     let c_first = (self.product * a.rows + row) * sizes.n + panel.start;
+                    let some = coming.take();
                     let mut tile = Tile {
                         depth: depths.len(),
                         a: a.words[(first_a + row) * a.pitch + k..].as_ptr(),
@@ -297,7 +294,7 @@ impl Part {
                         ldb: self.pitch,
                         copy: std::ptr::null_mut(),
                         ldcopy: self.pitch,
-                        soon: Soon::default(),
+                        soon: b.lying.map_or_else(Soon::default, |b| coming.soon(b, &some)),
                         c: target.0.wrapping_add(c_first),
                         ldc: sizes.n,
                         columns: panel.len(),
@@ -310,43 +307,14 @@ impl Part {
                             tile.copy = packed;
                         }
                     }
-                    let some = soon.start..soon.end.min(soon.start + share);
-                    soon.start = some.end;
-                    if let Some(b) = b.lying.filter(|_| long && !some.is_empty()) {
-                        let first = b.from(later.product, some.start, later.columns.start);
-                        tile.soon = Soon {
-                            first: first.as_ptr().cast(),
-                            pitch: size_of::<f32>() * b.n,
-                            // A row that begins within a line ends in one more.
-                            lines: later.columns.len().div_ceil(LINE) + 1,
-                            rows: some.len(),
-                        };
-                    }
                     let rows = kernels.rows.min(self.rows.end - row);
                     // SAFETY: A's rows have `depths` words; B's whole vectors lie in memory or in `words`, packed
                     // (both just checked); these rows and columns of C, as long as was checked, are ours alone.
                     unsafe { kernels.tile(rows, sizes.pairs, &tile) };
-                    if !long || !(b.early || b.lying.is_some()) {
-                        some.for_each(|row| (b.soon)(later.product, row, later.columns.clone()));
-                    } else if b.early {
-                        for row in some {
-                            if row + AHEAD < a.depth {
-                                (b.soon)(later.product, row + AHEAD, later.columns.clone());
-                            }
-                            let to = &mut coming[(row - first_soon) * self.pitch..];
-                            later.pack(
-                                b,
-                                row..row + 1,
-                                later.columns.clone(),
-                                &mut to[..self.pitch],
-                            );
-                        }
-                    }
+                    coming.bring(b, some, a.depth, room);
                 }
             }
-            if b.early && long && first_soon < soon.end {
-                panels.holds = Some(later.block(first_soon));
-            }
+            panels.holds = coming.held(b);
         }
     }
 
@@ -355,17 +323,20 @@ impl Part {
         Block { call: self.call, product: self.product, k, column: self.columns.start }
     }
 
-    /// Whose rows of B, and which, come from memory while `depths` of `all` are computed, a few a tile.
-    fn after<'s>(
+    /// Whose rows of B, and which, come from memory while `depths` of `all` are computed by so many tiles.
+    fn coming<'s>(
         &'s self,
         next: Option<&'s Self>,
         depths: &Range<usize>,
         all: usize,
-    ) -> (&'s Self, Range<usize>) {
-        match next {
+        tiles: usize,
+    ) -> Coming<'s> {
+        let (part, rows) = match next {
             Some(next) if depths.end == all => (next, 0..DEPTH.min(all)),
             _ => (self, depths.end..all.min(depths.end + DEPTH)),
-        }
+        };
+        let share = rows.len().div_ceil(tiles);
+        Coming { part, first: rows.start, rows, share, long: depths.len() == DEPTH }
     }
 
     /// Packs the rows `depths` of some columns of B to the beginning of `words`.
@@ -381,5 +352,71 @@ impl Part {
         for (row, k) in words.chunks_exact_mut(self.pitch).zip(depths) {
             (b.read)(self.product, k, columns.start, &mut row[..columns.len()]);
         }
+    }
+}
+
+/// Rows of B that come from memory while others are multiplied, a few a tile.
+struct Coming<'s> {
+    /// Whose they are.
+    part: &'s Part,
+    /// The first of all, and those that are left.
+    first: usize,
+    rows: Range<usize>,
+    /// Rows of a tile.
+    share: usize,
+    /// Whether tiles are long; short ones leave no time for more than a hint.
+    long: bool,
+}
+
+impl Coming<'_> {
+    /// The rows of the next tile.
+    #[inline(always)]
+    fn take(&mut self) -> Range<usize> {
+        let some = self.rows.start..self.rows.end.min(self.rows.start + self.share);
+        self.rows.start = some.end;
+        some
+    }
+
+    /// What a tile over operands that lie fetches by the way.
+    #[inline(always)]
+    fn soon(&self, b: Lying<'_>, some: &Range<usize>) -> Soon {
+        if !self.long || some.is_empty() {
+            return Soon::default();
+        }
+        let first = b.from(self.part.product, some.start, self.part.columns.start);
+        Soon {
+            first: first.as_ptr().cast(),
+            pitch: size_of::<f32>() * b.n,
+            // A row that begins within a line ends in one more.
+            lines: self.part.columns.len().div_ceil(LINE) + 1,
+            rows: some.len(),
+        }
+    }
+
+    /// Brings a tile's rows nearer, or packs them to `room`, unless the tile did. `depth` are the rows of B.
+    #[inline(always)]
+    fn bring<R, S>(&self, b: &Right<'_, R, S>, some: Range<usize>, depth: usize, room: &mut [f32])
+    where
+        R: Fn(usize, usize, usize, &mut [f32]),
+        S: Fn(usize, usize, Range<usize>),
+    {
+        let Part { product, columns, pitch, .. } = self.part;
+        if !self.long || !(b.early || b.lying.is_some()) {
+            some.for_each(|row| (b.soon)(*product, row, columns.clone()));
+        } else if b.early {
+            for row in some {
+                if row + AHEAD < depth {
+                    (b.soon)(*product, row + AHEAD, columns.clone());
+                }
+                let to = &mut room[(row - self.first) * pitch..][..*pitch];
+                self.part.pack(b, row..row + 1, columns.clone(), to);
+            }
+        }
+    }
+
+    /// The block that was packed, if one was.
+    fn held<R, S>(&self, b: &Right<'_, R, S>) -> Option<Block> {
+        let packed = b.early && self.long && self.first < self.rows.end;
+        packed.then(|| self.part.block(self.first))
     }
 }

@@ -56,6 +56,9 @@ impl Default for Soon {
     }
 }
 
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+
 /// Most rows of a tile, and rows of a streaming step.
 pub(crate) const MR: usize = 8;
 /// Most vectors across a B panel.
@@ -102,7 +105,9 @@ pub(crate) struct Kernels {
     pub rows: usize,
     /// `[rows − 1][vectors of columns − 1]`, f32.
     pub(super) tiles: [[TileFn; NV]; MR],
-    /// The same, which copy B besides.
+    /// The same, which fetch what is wanted next besides.
+    pub(super) fetching_tiles: [[TileFn; NV]; MR],
+    /// The same, which copy B as well.
     pub(super) copying_tiles: [[TileFn; NV]; MR],
     /// The same for pairs of bf16, where the CPU has the instruction.
     pub(super) pair_tiles: Option<[[TileFn; NV]; MR]>,
@@ -129,12 +134,13 @@ impl Kernels {
     /// # Safety
     /// All addresses are valid: `depth` words of `rows` rows of A, `depth` rows of whole vectors of B and of
     /// its copy, and in C `columns` elements of `rows` rows; no other thread touches the copy or these
-    /// elements meanwhile. `pairs` needs [`Kernels::has_bf16_pairs`] and copies nothing.
+    /// elements meanwhile. `pairs` needs [`Kernels::has_bf16_pairs`] and neither copies nor fetches.
     pub unsafe fn tile(&self, rows: usize, pairs: bool, tile: &Tile) {
         let table = match &self.pair_tiles {
             Some(table) if pairs => table,
-            _ if tile.copy.is_null() => &self.tiles,
-            _ => &self.copying_tiles,
+            _ if !tile.copy.is_null() => &self.copying_tiles,
+            _ if tile.soon.rows > 0 => &self.fetching_tiles,
+            _ => &self.tiles,
         };
         // SAFETY: the table was chosen for this CPU; the caller vouches for the addresses.
         unsafe { table[rows - 1][tile.columns.div_ceil(self.lanes) - 1](tile) }
@@ -204,10 +210,15 @@ fn prefetch<const LEVEL: i32>(p: *const u8) {
 /// # Safety
 /// As [`Kernels::tile`]; the CPU has the instructions of `L`.
 #[inline(always)]
-pub(super) unsafe fn tile<L, const R: usize, const VECTORS: usize, const COPY: bool>(t: &Tile)
-where
+pub(super) unsafe fn tile<
     L: Lanes,
-{
+    const R: usize,
+    const VECTORS: usize,
+    const COPY: bool,
+    const SOON: bool,
+>(
+    t: &Tile,
+) {
     // SAFETY: the caller vouches for the addresses that `t` spans.
     unsafe {
         let mut acc = [[L::zero(); VECTORS]; R];
@@ -240,18 +251,26 @@ where
         // A copying tile waits for memory, and gains nothing.
         let unrolled = if COPY { 1 } else { 4 };
         let mut groups = t.depth / unrolled;
-        if t.soon.rows > 0 {
-            let apart = groups / (t.soon.rows * t.soon.lines);
-            groups -= apart * (t.soon.rows * t.soon.lines);
-            for row in 0..t.soon.rows {
-                for line in 0..t.soon.lines {
-                    for _ in 0..apart {
-                        for offset in 0..unrolled {
-                            step(a, offset);
-                        }
-                        a = a.add(unrolled);
+        if SOON && t.soon.rows > 0 {
+            // So many steps, then so many lines: one of the two is 1.
+            let lines = t.soon.rows * t.soon.lines;
+            let (apart, at_once) = ((groups / lines).max(1), lines.div_ceil(groups.max(1)));
+            let parts = (lines / at_once).min(groups / apart);
+            groups -= parts * apart;
+            let (mut row, mut line) = (t.soon.first, 0);
+            for _ in 0..parts {
+                for _ in 0..apart {
+                    for offset in 0..unrolled {
+                        step(a, offset);
                     }
-                    prefetch::<2>(t.soon.first.wrapping_add(row * t.soon.pitch + line * 64));
+                    a = a.add(unrolled);
+                }
+                for _ in 0..at_once {
+                    prefetch::<2>(row.wrapping_add(line));
+                    line += LINE_BYTES;
+                    if line == t.soon.lines * LINE_BYTES {
+                        (row, line) = (row.wrapping_add(t.soon.pitch), 0);
+                    }
                 }
             }
         }
@@ -362,18 +381,21 @@ macro_rules! tiles {
             use super::*;
 
             $(#[target_feature(enable = $feature)])?
-            unsafe fn run<const R: usize, const VECTORS: usize, const COPY: bool>(t: &Tile) {
+            unsafe fn run<const R: usize, const V: usize, const COPY: bool, const SOON: bool>(
+                t: &Tile,
+            ) {
                 // SAFETY: as the type of the table demands of its caller.
-                unsafe { tile::<$lanes, R, VECTORS, COPY>(t) }
+                unsafe { tile::<$lanes, R, V, COPY, SOON>(t) }
             }
-            const fn row<const R: usize, const COPY: bool>() -> [TileFn; NV] {
-                [run::<R, 1, COPY>, run::<R, 2, COPY>, run::<R, 3, COPY>]
+            const fn row<const R: usize, const COPY: bool, const SOON: bool>() -> [TileFn; NV] {
+                [run::<R, 1, COPY, SOON>, run::<R, 2, COPY, SOON>, run::<R, 3, COPY, SOON>]
             }
             #[rustfmt::skip]
-            pub const fn table<const COPY: bool>() -> [[TileFn; NV]; MR] {
+            pub const fn table<const COPY: bool, const SOON: bool>() -> [[TileFn; NV]; MR] {
                 [
-                    row::<1, COPY>(), row::<2, COPY>(), row::<3, COPY>(), row::<4, COPY>(),
-                    row::<5, COPY>(), row::<6, COPY>(), row::<7, COPY>(), row::<8, COPY>(),
+                    row::<1, COPY, SOON>(), row::<2, COPY, SOON>(), row::<3, COPY, SOON>(),
+                    row::<4, COPY, SOON>(), row::<5, COPY, SOON>(), row::<6, COPY, SOON>(),
+                    row::<7, COPY, SOON>(), row::<8, COPY, SOON>(),
                 ]
             }
         }
@@ -455,8 +477,9 @@ const PORTABLE: Kernels = Kernels {
     nr: NV * Portable::LANES,
     lanes: Portable::LANES,
     rows: MR,
-    tiles: portable::table::<false>(),
-    copying_tiles: portable::table::<true>(),
+    tiles: portable::table::<false, false>(),
+    fetching_tiles: portable::table::<false, true>(),
+    copying_tiles: portable::table::<true, true>(),
     pair_tiles: None,
     streams: portable_streams::table::<false>(),
     streams_bf16: portable_streams::table::<true>(),

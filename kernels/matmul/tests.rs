@@ -40,7 +40,11 @@ fn compute_by(input: &Product, tuning: &Tuning) -> Vec<Vec<u8>> {
 }
 
 fn verify(shape: Shape) {
-    let input = Product::random(shape, 7);
+    verify_seed(shape, 7);
+}
+
+fn verify_seed(shape: Shape, seed: u64) {
+    let input = Product::random(shape, seed);
     for tuning in input.tunings(&IMPLEMENTATIONS[0], &cpu()) {
         let check = input.check(&compute_by(&input, &tuning));
         assert!(check.is_ok(), "{} by {}: {check:?}", shape.key(), tuning.name);
@@ -87,11 +91,27 @@ fn large_products_are_right_in_blocks() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     pool.install(|| {
         for dtype in [GemmType::F32, GemmType::Bf16] {
-            for (m, n, k) in [(205, 90, 1024), (70, 20, 2048), (203, 4101, 257), (97, 129, 520)] {
+            for (m, n, k) in [(205, 300, 2048), (70, 20, 2048), (203, 4101, 257), (97, 129, 520)] {
                 verify(shape(dtype, m, n, k, 1));
             }
         }
     });
+}
+
+/// Where rows of B are a page apart, a block is packed while the one before is multiplied: of this product, of the
+/// next one, and never of a product before.
+#[test]
+fn blocks_that_are_packed_early_are_those_that_come_next() {
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            for (m, n, k, batch) in [(33, 1024, 700, 1), (64, 2048, 1100, 1), (20, 1024, 512, 3)] {
+                for seed in [7, 8] {
+                    verify_seed(shape(GemmType::F32, m, n, k, batch), seed);
+                }
+            }
+        });
+    }
 }
 
 #[test]

@@ -63,8 +63,9 @@ impl Walk {
         };
         let (name, size) = ([a, b, c, d], u64::from(u32::from_le_bytes(*size)));
         if !name.iter().all(|b| b.is_ascii_graphic() || *b == b' ') {
-            // Recorders reserve room that they do not use.
-            if beyond && self.pictures {
+            // Recorders reserve room that they do not use. Where the list's length is not known, only zeros are that.
+            let unused = self.end.is_some() || name == [0; 4];
+            if beyond && self.pictures && unused {
                 return Ok(Next::End { cut: false });
             }
             return Err(format!("the file's structure is damaged at byte {at}: no chunk is there"));
@@ -84,10 +85,15 @@ impl Walk {
                 Ok(Next::Skip(0))
             }
             (b"RIFF" | b"LIST", _) => Ok(Next::Skip(padded.saturating_sub(4))),
-            // Among the pictures nothing ends after them.
-            _ if !beyond && self.end.is_some_and(|end| at + HEAD + size > end) => Err(format!(
-                "the file's structure is damaged at byte {at}: {size} bytes are not there"
-            )),
+            (b"idx1", _) => {
+                // Whatever the list's length says, the index follows it.
+                self.end = self.end.map(|end| end.min(at));
+                Ok(Next::Skip(padded))
+            }
+            // A chunk of the list ends in it; some who wrote it counted its head otherwise.
+            _ if !beyond && self.end.is_some_and(|end| at + HEAD + size > end + LIST_HEAD) => Err(
+                format!("the file's structure is damaged at byte {at}: {size} bytes are not there"),
+            ),
             _ if !self.is_picture(name) => Ok(Next::Skip(padded)),
             _ if size > MAX_PICTURE_BYTES => Err(format!(
                 "the file's structure is damaged at byte {at}: a picture of {size} bytes"
@@ -108,7 +114,7 @@ impl Walk {
         let size = u64::from(u32::from_le_bytes(*size));
         self.is_picture([a, b, c, d])
             && (2..=MAX_PICTURE_BYTES).contains(&size)
-            && self.end.is_none_or(|end| at + HEAD + size <= end)
+            && self.end.is_none_or(|end| at + HEAD + size <= end + LIST_HEAD)
     }
 
     /// Whether the chunk called `name` holds a picture of the video stream.

@@ -126,9 +126,11 @@ fn bad_input(name: &str, problem: String) -> CaseError {
     CaseError::BadInput { family: FAMILY, name: name.into(), problem }
 }
 
-/// How a key tells the contents of a film.
-pub(super) fn video_word(hash: u64) -> String {
-    format!("video={hash:016x}")
+/// How a key tells a film: by its name without folders, as one word, and its contents.
+pub(super) fn film(name: &str, hash: u64) -> String {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let word = base.replace(|c: char| c.is_whitespace() || c == '=', "_");
+    format!("video={word}@{hash:016x}")
 }
 
 impl TranscodeCase {
@@ -151,7 +153,7 @@ impl Case for TranscodeCase {
             Source::Synthetic(what) => {
                 format!("input_quality={} seed={}", what.quality, what.seed)
             }
-            Source::File { hash, .. } => video_word(*hash),
+            Source::File { name, hash, .. } => film(name, *hash),
         };
         let container = if *container == Container::Mjpeg { " container=mjpeg" } else { "" };
         let missing = match self.missing {
@@ -164,13 +166,6 @@ impl Case for TranscodeCase {
              quality={quality} frames={frames} sampling={sampling} {source}{container}{missing}",
             from.width, from.height, to.width, to.height
         )
-    }
-
-    fn files(&self) -> Vec<(String, String)> {
-        match &self.source {
-            Source::Synthetic(_) => Vec::new(),
-            Source::File { hash, name, .. } => vec![(video_word(*hash), name.clone())],
-        }
     }
 
     fn work(&self) -> Work {

@@ -1,6 +1,8 @@
 //! Files in memory: AVI with Motion-JPEG and raw streams of JPEG images. `muxer` writes them,
 //! `stream` reads those that are larger than memory.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -114,9 +116,12 @@ fn norm(pictures: &Pictures, damaged: Damaged) -> Option<(usize, Layout)> {
     if damaged == Damaged::Fail || frames.iter().all(|frame| frame.1 == first.1) {
         return Some(first);
     }
-    let alike = |layout: Layout| frames.iter().filter(|frame| frame.1 == layout).count();
-    // Of equal ones the last wins, hence backwards.
-    frames.iter().rev().copied().max_by_key(|frame| alike(frame.1))
+    let mut alike: HashMap<Layout, (usize, usize)> = HashMap::new();
+    for (number, layout) in frames {
+        alike.entry(layout).or_insert((number, 0)).1 += 1;
+    }
+    let most = alike.into_iter().max_by_key(|(_, (number, count))| (*count, Reverse(*number)));
+    most.map(|(layout, (number, _))| (number, layout))
 }
 
 /// What is told of a frame that is not like another, whose number and layout come with it.
@@ -164,23 +169,28 @@ fn frame_in(data: &[u8], range: Range<usize>) -> Result<Frame, String> {
 fn avi(data: &[u8]) -> Result<(FrameRate, Pictures), String> {
     let (mut walk, mut at) = (Walk::default(), 0);
     let mut images = Vec::new();
-    while at <= data.len() {
+    loop {
         let rest = &data[at..];
         let head = avi::head_bytes(rest.get(..4).unwrap_or_default()) as usize;
         let head = &rest[..head.min(rest.len())];
         let content = at + head.len();
         // A size fits 32 bits.
         at = match walk.next(at as u64, head) {
-            Ok(Next::Skip(size)) => content.saturating_add(size as usize),
-            Ok(Next::Headers(size)) => {
+            Ok(Next::Headers(size)) if !walk.has_pictures() => {
                 let end = content.saturating_add(size as usize).min(data.len());
                 walk.headers(&data[content..end])?;
                 end
             }
+            Ok(Next::Skip(size) | Next::Headers(size)) => {
+                content.saturating_add(size as usize).min(data.len())
+            }
             Ok(Next::Picture(size)) => {
                 let end = content.saturating_add(size as usize);
                 images.push(Ok(content..end));
-                end.saturating_add(size as usize & 1)
+                if end > data.len() {
+                    break;
+                }
+                (end + (size as usize & 1)).min(data.len())
             }
             Ok(Next::End { cut }) => {
                 images.extend(cut.then(|| Err(TRUNCATED.to_owned())));

@@ -15,7 +15,7 @@ const STUDIO_RANGE: &[u8] = b"CS=ITU601";
 pub const MAX_SIDE: usize = 16384;
 
 /// How a frame's colour samples relate to its luma samples, and how blocks make up an MCU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// Luma samples across.
     pub width: usize,

@@ -23,7 +23,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The last one, of which no more is known than what is wrong.
+    /// One of which no more is known than what is wrong.
     fn lost(problem: String) -> Self {
         Self { bytes: Vec::new(), problem: Some(problem) }
     }
@@ -180,7 +180,10 @@ impl VideoReader {
         loop {
             let Kind::Avi(walk) = &self.kind else { return Ok(None) };
             let (at, known) = (self.position - read.len() as u64, read.len());
-            let more = self.input.fill_buf().map_err(unreadable)?;
+            let more = match self.input.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                more => more.map_err(unreadable)?,
+            };
             let last = more.is_empty();
             read.extend(more);
             let windows = read.windows(FOUND_BYTES).enumerate();

@@ -260,6 +260,18 @@ fn where_the_structure_is_damaged_reading_goes_on_with_the_next_picture_either_w
     let found = both_ways(&short);
     assert!(found[3].is_err() && found[4].is_err(), "{found:?}");
     assert!(found.len() == 7 && found[5..] == [const { Ok(true) }; 2], "{found:?}");
+    // A list whose length is wrong by a few bytes, or is not known.
+    let list = file.windows(4).position(|w| w == b"movi").unwrap() - 4;
+    let length = u32::from_le_bytes(*file[list..].first_chunk().unwrap());
+    for off in [-12, -8, -4, 4, 8, 12] {
+        let mut other = file.clone();
+        other[list..list + 4].copy_from_slice(&length.wrapping_add_signed(off).to_le_bytes());
+        assert_eq!(both_ways(&other), [const { Ok(true) }; 6], "{off}");
+    }
+    let mut open = wrong.clone();
+    open[list..list + 4].fill(0xff);
+    let found = both_ways(&open);
+    assert!(found.len() == 6 && found[3].is_err(), "{found:?}");
     // All the rest: nothing more is found.
     let mut lost = file.clone();
     lost[at..].fill(7);

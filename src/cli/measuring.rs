@@ -150,8 +150,7 @@ pub fn measure(
     output: &OutputArgs,
 ) -> Result<Measured, Failure> {
     let argv = std::env::args().skip(1).collect();
-    let mut header = Header::new(&prepared.suite, prepared.seed, argv, prepared.env.clone());
-    header.run.files = prepared.plan.files();
+    let header = Header::new(&prepared.suite, prepared.seed, argv, prepared.env.clone());
     let (mut writers, name) = create(sinks, &header)?;
     let kept = Cell::new(0_usize);
     let mut keep_for = |job: &Job| keep_folder(sinks.keep, job, &kept);

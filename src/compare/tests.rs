@@ -116,7 +116,6 @@ fn record(name: &str, sku: &str, rows: Vec<Row>) -> (String, Record) {
         argv: Vec::new(),
         suite: "quick".into(),
         seed: 1,
-        files: Vec::new(),
     };
     let env = Environment {
         os: None,

@@ -274,7 +274,6 @@ pub fn record(sku: Option<&str>, devices: Vec<DeviceInfo>, rows: Vec<Row>) -> Re
                 argv: Vec::new(),
                 suite: "test".into(),
                 seed: 0,
-                files: Vec::new(),
             },
             env: Environment {
                 os: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use breakeven_kernels::work::{Case, CaseError, Implementation, Work};
 
-use crate::record::{NamedFile, Series};
+use crate::record::Series;
 
 mod commands;
 mod join;
@@ -35,20 +35,6 @@ pub struct Plan {
     pub skips: Vec<Skip>,
     /// Seconds that the whole should take, from the suite.
     pub budget_s: Option<f64>,
-}
-
-impl Plan {
-    /// The user's files that its cases tell by a digest, each once, in their order.
-    pub fn files(&self) -> Vec<NamedFile> {
-        let mut files: Vec<NamedFile> = Vec::new();
-        for (key, name) in self.jobs.iter().flat_map(|job| job.case.files()) {
-            let file = NamedFile { key, name };
-            if !files.contains(&file) {
-                files.push(file);
-            }
-        }
-        files
-    }
 }
 
 /// One case × implementation × device to measure.

@@ -17,7 +17,7 @@ pub const SCHEMA_NAME: &str = "breakeven-record";
 /// Readers accept any minor version of this major one.
 pub const SCHEMA_MAJOR: u32 = 1;
 /// Raised when a meaningful field is added.
-pub const SCHEMA_MINOR: u32 = 4;
+pub const SCHEMA_MINOR: u32 = 3;
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,7 +71,6 @@ impl Header {
                 argv,
                 suite: suite.to_owned(),
                 seed,
-                files: Vec::new(),
             },
             env,
         }
@@ -102,18 +101,6 @@ pub struct Run {
     pub suite: String,
     /// Seed of all random inputs.
     pub seed: u64,
-    /// Files of the user's that keys tell by a digest.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<NamedFile>,
-}
-
-/// A file of the user's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamedFile {
-    /// The word that stands for its contents in the keys of cases, for example `video=6ef44883e1ebb5b5`.
-    pub key: String,
-    /// Its name in the suite.
-    pub name: String,
 }
 
 /// The machine; `env_key`s are per device.

@@ -74,16 +74,6 @@ fn describe(document: &mut Document, name: &str, record: &Record) {
         table.row(device_cells(&device.info));
     }
     document.table(table);
-    if let Some(files) = files(record) {
-        document.text(files);
-    }
-}
-
-/// Which files of the user's the digests in its cases stand for, if there are any.
-pub fn files(record: &Record) -> Option<String> {
-    let files = &record.header.run.files;
-    let told: Vec<_> = files.iter().map(|file| format!("{} is {}", file.key, file.name)).collect();
-    (!told.is_empty()).then(|| format!("Files: {}.", told.join(", ")))
 }
 
 /// The VM size and the CPU, or what is known of them.

@@ -179,20 +179,13 @@ impl Case for DeployedCase {
         let Self { shape, frames, ssim, streams, .. } = self;
         let source = match &self.clip {
             Clip::Synthetic(s) => format!("width={} height={} seed={}", s.width, s.height, s.seed),
-            Clip::File { hash, .. } => case::video_word(*hash),
+            Clip::File { name, hash, .. } => case::film(name, *hash),
         };
         format!(
             "{FAMILY} codec={} preset={} out_width={} out_height={} ssim={ssim} frames={frames} \
              streams={streams} {source}",
             CODECS[self.codec], PRESETS[self.preset], shape.width, shape.height
         )
-    }
-
-    fn files(&self) -> Vec<(String, String)> {
-        match &self.clip {
-            Clip::Synthetic(_) => Vec::new(),
-            Clip::File { hash, name, .. } => vec![(case::video_word(*hash), name.clone())],
-        }
     }
 
     fn work(&self) -> Work {

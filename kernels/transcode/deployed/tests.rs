@@ -80,7 +80,7 @@ fn keys_hold_what_changes_result_or_cost() {
     let sizes = [("out_width", Value::Int(320)), ("out_height", Value::Int(180))];
     let of_file = case("av1", &[&[("input", film(240))], &sizes[..]].concat()).key();
     // FNV-1a of the byte "a" is af63dc4c8601ec8c.
-    assert!(of_file.ends_with("frames=240 streams=1 video=af63dc4c8601ec8c"), "{of_file}");
+    assert!(of_file.ends_with("frames=240 streams=1 video=film.mp4@af63dc4c8601ec8c"), "{of_file}");
     for other in [("preset", text("vod")), ("ssim", Value::Float(0.98)), ("streams", Value::Int(4))]
     {
         assert_ne!(case("h264", std::slice::from_ref(&other)).key(), key, "{other:?}");

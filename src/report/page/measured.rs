@@ -97,9 +97,6 @@ fn one(label: &str, record: &Record, several: bool) -> String {
         devices.row(records::device_cells(&device.info));
     }
     out += &html::table(&of("Devices"), &devices);
-    if let Some(files) = records::files(record) {
-        out += &format!("<p class=hush>{}</p>\n", name(&files));
-    }
     let against = records::cpu_against_gpu(record);
     let caption = "CPU against GPU, each by its fastest verified implementation";
     out += &html::table(&of(caption), &against);
