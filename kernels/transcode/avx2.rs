@@ -238,6 +238,39 @@ pub fn down(rows: &[(&[u8], i16)], out: &mut [i16]) {
     }
 }
 
+/// The same where the first row has the weight of the last, the second that of the last but one, and so on:
+/// rows of one weight are added first. A multiple of four rows.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn down_mirrored(rows: &[(&[u8], i16)], out: &mut [i16]) {
+    let (first, last) = rows.split_at(rows.len() / 2);
+    let mut x = 0;
+    while x + 16 <= out.len() {
+        let mut sums = [_mm256_set1_epi32(128); 2];
+        let both = |(a, b): (&(&[u8], i16), &(&[u8], i16))| {
+            let [a, b] = [a.0, b.0].map(|row| row[x..].first_chunk().unwrap_or(&[0; 16]));
+            let (a, b) = (load_bytes(a), load_bytes(b));
+            _mm256_add_epi16(_mm256_cvtepu8_epi16(a), _mm256_cvtepu8_epi16(b))
+        };
+        for (two, mirror) in first.chunks_exact(2).zip(last.rchunks_exact(2)) {
+            let (outer, inner) = (both((&two[0], &mirror[1])), both((&two[1], &mirror[0])));
+            let w = weights(two[0].1, two[1].1);
+            let low = _mm256_madd_epi16(_mm256_unpacklo_epi16(outer, inner), w);
+            let high = _mm256_madd_epi16(_mm256_unpackhi_epi16(outer, inner), w);
+            sums = [_mm256_add_epi32(sums[0], low), _mm256_add_epi32(sums[1], high)];
+        }
+        // Unpacked and packed by halves of a register, samples end in their order.
+        let [low, high] = sums.map(|sum| _mm256_srai_epi32::<8>(sum));
+        let packed = _mm256_packs_epi32(low, high);
+        // SAFETY: 16 values can be written there.
+        unsafe { _mm256_storeu_si256(out[x..x + 16].as_mut_ptr().cast(), packed) };
+        x += 16;
+    }
+    let mut rest: Vec<(&[u8], i16)> = rows.to_vec();
+    rest.iter_mut().for_each(|(row, _)| *row = &row[x..]);
+    down(&rest, &mut out[x..]);
+}
+
 /// Samples from weighted middle samples: output `i` from `taps` of them (a multiple of 8, held in
 /// chunks of 8 in `weights`) starting at `first[i]`.
 #[inline]

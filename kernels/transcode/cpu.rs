@@ -94,8 +94,17 @@ impl Scaler {
             for (row, _) in rows.iter_mut() {
                 *row = &row[done..];
             }
+            let half = rows.len() / 2;
+            let mirrored =
+                half % 2 == 0 && (0..half).all(|i| rows[i].1 == rows[rows.len() - 1 - i].1);
+            let rest = &mut inner[done..];
             // SAFETY: the processor has AVX2.
-            unsafe { super::avx2::down(rows, &mut inner[done..]) };
+            unsafe {
+                match mirrored {
+                    true => super::avx2::down_mirrored(rows, rest),
+                    false => super::avx2::down(rows, rest),
+                }
+            }
             self.pad(middle);
             match &self.half {
                 Some(taps) => self.across_half(middle, taps, out),
