@@ -104,7 +104,7 @@ fn open(name: &str, damaged: Damaged, files: &dyn Files) -> Result<(Source, Movi
     let unreadable = |source| CaseError::Io { family: FAMILY, name: name.into(), source };
     let mut data = Vec::new();
     files.open(name).and_then(|mut file| file.read_to_end(&mut data)).map_err(unreadable)?;
-    let bad = |problem| bad_input(name, problem);
+    let bad = |problem| bad_film(name, damaged, problem);
     let mut movie = container::parse(&data, damaged).map_err(bad)?;
     if damaged == Damaged::Skip {
         // How many frames there are is part of the case.
@@ -120,6 +120,13 @@ fn open(name: &str, damaged: Damaged, files: &dyn Files) -> Result<(Source, Movi
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     Ok((Source::File { name: name.into(), hash, data: data.into() }, movie))
+}
+
+/// What is wrong with a film, and with one of its frames what would do.
+fn bad_film(name: &str, damaged: Damaged, problem: String) -> CaseError {
+    let of_a_frame = damaged == Damaged::Fail && problem.starts_with("frame ");
+    let hint = if of_a_frame { "; damaged = \"skip\" leaves such frames out" } else { "" };
+    bad_input(name, problem + hint)
 }
 
 fn bad_input(name: &str, problem: String) -> CaseError {
@@ -200,7 +207,7 @@ impl Case for TranscodeCase {
             }
             Source::File { name, data, .. } => (data.clone(), name.as_str()),
         };
-        let bad = |problem| bad_input(name, problem);
+        let bad = |problem| bad_film(name, self.damaged, problem);
         let mut movie = container::parse(&data, self.damaged).map_err(bad)?;
         if matches!(self.source, Source::File { .. }) {
             decode::validate(&data, &mut movie, self.damaged).map_err(bad)?;

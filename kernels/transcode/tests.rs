@@ -346,7 +346,8 @@ fn what_is_not_baseline_is_refused_by_name() {
     let message = video(deep, &[]).err().unwrap();
     assert_eq!(
         message,
-        "transcode: input file clip: frame 0: 12-bit samples are not supported; only 8-bit"
+        "transcode: input file clip: frame 0: 12-bit samples are not supported; only 8-bit; \
+         damaged = \"skip\" leaves such frames out"
     );
 }
 
@@ -365,6 +366,7 @@ fn damaged_files_are_named_with_the_frame() {
     file[movie.frames[2].intervals[1].clone()].fill(0xfe);
     let error = video(file, &[]).unwrap().input(0).err().unwrap().to_string();
     assert!(error.starts_with("transcode: input file clip: frame 2: "), "{error}");
+    assert!(error.ends_with("; damaged = \"skip\" leaves such frames out"), "{error}");
 }
 
 #[test]

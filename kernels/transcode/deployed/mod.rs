@@ -127,7 +127,7 @@ fn file(name: &str, input: &ParamReader<'_>, files: &dyn Files) -> Result<Clip, 
     }
     if !input.has("frames") {
         let (family, key) = (FAMILY.to_owned(), "frames".to_owned());
-        let hint = "say how many frames of the video are encoded".to_owned();
+        let hint = "say beside `video` how many frames of it are encoded".to_owned();
         return Err(BadParam::Missing { family, key, hint }.into());
     }
     let unreadable = |source| CaseError::Io { family: FAMILY, name: name.to_owned(), source };
