@@ -137,7 +137,7 @@ fn a_file_that_is_no_video_is_a_fault_of_its_own_and_not_of_an_encoder() {
     let case = "[[case]]\nfamily = \"transcode\"\ncodec = \"h264\"\nout_width = 160\n\
                 out_height = 90\ninput = { video = \"film.mp4\", frames = 10 }\n";
     file(folder.path(), "s.toml", case);
-    let (text, rows) = rows(folder.path(), "cpu", &path(), 3);
+    let (text, rows) = rows(folder.path(), "cpu", &path(), 1);
     let cpu: Vec<&Row> = rows.iter().filter(|row| row.device == "process:cpu").collect();
     assert_eq!(cpu[0].status, Status::Failed, "{rows:?}");
     names(&text, &["film.mp4 cannot be read as video; ffmpeg says:", "Invalid data found"]);
