@@ -247,13 +247,13 @@ pub fn down_mirrored(rows: &[(&[u8], i16)], out: &mut [i16]) {
     let mut x = 0;
     while x + 16 <= out.len() {
         let mut sums = [_mm256_set1_epi32(128); 2];
-        let both = |(a, b): (&(&[u8], i16), &(&[u8], i16))| {
-            let [a, b] = [a.0, b.0].map(|row| row[x..].first_chunk().unwrap_or(&[0; 16]));
+        let both = |a: &[u8], b: &[u8]| {
+            let [a, b] = [a, b].map(|row| row[x..].first_chunk().unwrap_or(&[0; 16]));
             let (a, b) = (load_bytes(a), load_bytes(b));
             _mm256_add_epi16(_mm256_cvtepu8_epi16(a), _mm256_cvtepu8_epi16(b))
         };
         for (two, mirror) in first.chunks_exact(2).zip(last.rchunks_exact(2)) {
-            let (outer, inner) = (both((&two[0], &mirror[1])), both((&two[1], &mirror[0])));
+            let (outer, inner) = (both(two[0].0, mirror[1].0), both(two[1].0, mirror[0].0));
             let w = weights(two[0].1, two[1].1);
             let low = _mm256_madd_epi16(_mm256_unpacklo_epi16(outer, inner), w);
             let high = _mm256_madd_epi16(_mm256_unpackhi_epi16(outer, inner), w);

@@ -95,8 +95,8 @@ impl Scaler {
                 *row = &row[done..];
             }
             let half = rows.len() / 2;
-            let mirrored =
-                half % 2 == 0 && (0..half).all(|i| rows[i].1 == rows[rows.len() - 1 - i].1);
+            let mirrored = half.is_multiple_of(2)
+                && (0..half).all(|i| rows[i].1 == rows[rows.len() - 1 - i].1);
             let rest = &mut inner[done..];
             // SAFETY: the processor has AVX2.
             unsafe {
