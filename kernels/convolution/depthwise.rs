@@ -9,15 +9,13 @@ use super::Layer;
 use super::geometry::{Overlap, inside, overlap, under};
 use super::lanes::Set;
 use super::stencil::{Filter, Stencil, TOGETHER};
+use crate::cache::LINE_WORDS;
 use crate::matmul::panel::Target;
 use crate::matmul::simd::fetch;
 use crate::recording::{ConvShape, Layout};
 
 /// Fewest outputs of a task.
 const TASK: usize = 4096;
-
-/// Elements of a cache line.
-const LINE: usize = 16;
 
 /// Tasks a thread gets at least, so that threads end together.
 const TASKS_PER_THREAD: usize = 4;
@@ -189,7 +187,7 @@ impl Depthwise {
                     y_along: channels,
                     lanes: set.lanes.min(channels - channel),
                 };
-                if channel.is_multiple_of(LINE) {
+                if channel.is_multiple_of(LINE_WORDS) {
                     // What the row below will need, on its way from memory.
                     let last = pixels[(taps - 1) * across + column * stride..].iter();
                     for pixel in last.take(together * stride) {

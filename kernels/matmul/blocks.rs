@@ -9,12 +9,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::panel::{LINE, Left, Line, Target};
+use super::panel::{DEPTH, Left, Line, Sizes, Target};
 use super::simd::{Kernels, Soon, Tile, fetch};
-use crate::cache::second_level_words;
+use crate::cache::{COLLIDING_WORDS, LINE_WORDS, second_level_words};
 
-/// Words along k of a block: a panel of B then takes half of a first-level cache.
-const DEPTH: usize = 256;
 /// Words of a packed strip of B: 2 MiB, a part of what a last-level cache has for a thread.
 const STRIP_WORDS: usize = 512 << 10;
 /// Tasks a thread gets where there are several, so that threads end together.
@@ -23,12 +21,10 @@ const TASKS_PER_THREAD: usize = 4;
 const PACKED_TOGETHER: usize = 8;
 /// Fewest rows of a task where threads are many: its panels of B must pay.
 const MIN_TASK_ROWS: usize = 48;
-/// Rows of A a multiple of so many words apart (a page) would push each other out of the caches, and are packed.
-const COLLIDING_WORDS: usize = 1024;
 /// Panels up to which a packed block of A would not pay.
 const FEW_PANELS: usize = 4;
 /// Words between packed rows of A: rows a power of two apart would push each other out of the first level.
-const PITCH: usize = DEPTH + LINE;
+const PITCH: usize = DEPTH + LINE_WORDS;
 
 thread_local! {
     /// A block of A: kept, because fresh pages take long to come.
@@ -38,15 +34,6 @@ thread_local! {
 /// A strip of B, packed: kept from product to product.
 #[derive(Default)]
 pub(super) struct Strip(Vec<Line>);
-
-/// Right operand and result.
-#[derive(Clone, Copy)]
-pub(super) struct Sizes {
-    /// Columns of B and C.
-    pub n: usize,
-    /// Whether words are pairs of bf16.
-    pub pairs: bool,
-}
 
 /// How one product is cut.
 struct Cut {
@@ -65,11 +52,9 @@ struct Cut {
 impl Cut {
     fn new(rows: usize, n: usize) -> Self {
         let kernels = Kernels::get();
-        // Panels of like width: a narrow last one would starve the registers.
-        let vectors = n.div_ceil(kernels.lanes);
-        let width = vectors.div_ceil(n.div_ceil(kernels.nr)) * kernels.lanes;
+        let width = kernels.panel_width(n);
         // An odd number of lines apart, panels that are packed together lie in different sets of a cache.
-        let panel_words = ((DEPTH * width).div_ceil(LINE) | 1) * LINE;
+        let panel_words = ((DEPTH * width).div_ceil(LINE_WORDS) | 1) * LINE_WORDS;
         let panels = n.div_ceil(width);
         let strips = panels.div_ceil((STRIP_WORDS / panel_words).max(1));
         let strip = panels.div_ceil(strips);
@@ -91,7 +76,7 @@ impl Cut {
     }
 }
 
-/// Computes C = A·B in the current rayon pool. `read(k, first, words)` fills `words` with the words of row k of
+/// Computes one product C = A·B in the current rayon pool. `read(k, first, words)` fills `words` with the words of row k of
 /// B from column `first` on.
 pub(super) fn product(
     sizes: Sizes,
@@ -102,16 +87,17 @@ pub(super) fn product(
 ) {
     let kernels = Kernels::get();
     let n = sizes.n;
+    assert_eq!((sizes.products, sizes.left_operands), (1, 1), "one product");
     assert_eq!(c.len(), a.rows * n, "C has the size of the product");
     assert_eq!(a.words.len(), a.rows * a.pitch, "so has A");
     assert!(a.depth <= a.pitch, "rows of A do not overlap");
     assert!(!sizes.pairs || kernels.has_bf16_pairs(), "pairs need the instruction");
     let cut = Cut::new(a.rows, n);
-    let lines = cut.strip * cut.panel_words / LINE;
+    let lines = cut.strip * cut.panel_words / LINE_WORDS;
     if strip.0.len() < lines {
         strip.0.resize(lines, Line::default());
     }
-    let packed: &mut [f32] = &mut bytemuck::cast_slice_mut(&mut strip.0)[..lines * LINE];
+    let packed: &mut [f32] = &mut bytemuck::cast_slice_mut(&mut strip.0)[..lines * LINE_WORDS];
     let target = Target(c.as_mut_ptr());
     for first in (0..n).step_by(cut.strip * cut.width) {
         let columns = first..n.min(first + cut.strip * cut.width);
@@ -155,12 +141,12 @@ fn pack(
                 let at = panel * width;
                 let words = &mut to[row * width..][..width.min(some - at)];
                 // Of a length that the compiler knows, a copy is a few instructions and no call.
-                let (lines, rest) = words.as_chunks_mut::<LINE>();
+                let (lines, rest) = words.as_chunks_mut::<LINE_WORDS>();
                 for (index, line) in lines.iter_mut().enumerate() {
-                    read(k, first + at + index * LINE, line);
+                    read(k, first + at + index * LINE_WORDS, line);
                 }
                 if !rest.is_empty() {
-                    read(k, first + at + lines.len() * LINE, rest);
+                    read(k, first + at + lines.len() * LINE_WORDS, rest);
                 }
             }
         }
@@ -242,7 +228,7 @@ impl Step<'_> {
         if !a.pitch.is_multiple_of(COLLIDING_WORDS) || panels <= FEW_PANELS {
             return (&a.words[rows.start * a.pitch + self.depths.start..], a.pitch);
         }
-        let lines = rows.len() * PITCH / LINE;
+        let lines = rows.len() * PITCH / LINE_WORDS;
         if words.len() < lines {
             words.resize(lines, Line::default());
         }

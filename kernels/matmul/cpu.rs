@@ -140,7 +140,7 @@ impl Native for CpuProduct {
                 }
             }
             Path::Blocks(words, strip) => {
-                let sizes = blocks::Sizes { n, pairs: words.pairs };
+                let sizes = Sizes { products: 1, left_operands: 1, n, pairs: words.pairs };
                 let left = words.left(shape, a);
                 if sizes.pairs {
                     blocks::product(sizes, left, c, strip, |row, first, words| {

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::simd::{Kernels, Soon, Tile, fetch};
-use crate::cache::second_level_words;
+use crate::cache::{COLLIDING_WORDS, LINE_WORDS, second_level_words};
 
 /// Words along k packed at a time: a panel of B then stays in the first two cache levels.
-const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 256;
 /// Tasks a thread gets, so that threads end together.
 const TASKS_PER_THREAD: usize = 4;
 /// Fewest rows of a task where rows are split: packing its panel of B must pay.
@@ -19,9 +19,6 @@ const MIN_TASK_ROWS: usize = 64;
 
 /// Rows of B that are brought nearer before they are packed.
 const AHEAD: usize = 8;
-/// Rows of B this many words (a page) apart, or a multiple, share few sets of a cache: too few of them would stay
-/// near to be multiplied as they lie.
-const COLLIDING_WORDS: usize = 1024;
 
 /// Words of the second-level cache for the columns of a task: as many as possible, for long runs along the rows
 /// of B, beside what comes next; fewer where that comes at the same time, `by_the_way`.
@@ -29,13 +26,10 @@ fn cached_words(by_the_way: bool) -> usize {
     second_level_words() / 8 * if by_the_way { 2 } else { 3 }
 }
 
-/// Words of a cache line.
-pub(super) const LINE: usize = 16;
-
 /// Words aligned to a cache line.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-pub(crate) struct Line([f32; LINE]);
+pub(crate) struct Line([f32; LINE_WORDS]);
 
 /// Left operands: matrices of `rows × depth` words, row-major (rows `pitch` apart), one after the other.
 #[derive(Clone, Copy)]
@@ -138,6 +132,7 @@ pub(crate) fn product_lying(sizes: Sizes, a: Left<'_>, c: &mut [f32], b: Lying<'
     let soon = |product: usize, k: usize, columns: Range<usize>| {
         fetch(b.from(product, k, columns.start).as_ptr().cast(), size_of::<f32>() * columns.len());
     };
+    // Too few of such rows would stay near to be multiplied as they lie.
     let collides = b.depth >= DEPTH && b.n.is_multiple_of(COLLIDING_WORDS);
     products(sizes, a, c, &Right { lying: (!collides).then_some(b), early: collides, read, soon });
 }
@@ -177,9 +172,7 @@ where
     assert_eq!(a.words.len(), sizes.left_operands * a.rows * a.pitch, "so has A");
     assert!(a.depth <= a.pitch, "rows of A do not overlap");
     assert!(!sizes.pairs || kernels.has_bf16_pairs(), "pairs need the instruction");
-    // Panels of like width: a narrow last one would starve the registers.
-    let vectors = n.div_ceil(kernels.lanes);
-    let width = vectors.div_ceil(n.div_ceil(kernels.nr)) * kernels.lanes;
+    let width = kernels.panel_width(n);
     let column_panels = n.div_ceil(width);
     let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
     let most_panels = (cached_words(b.early || b.lying.is_some()) / DEPTH / kernels.nr).max(1);
@@ -195,9 +188,9 @@ where
         // Panel after panel in the same place, so that the memory it comes from stays in the cache.
         Some(_) => kernels.nr,
         // All panels of a task. An odd number of cache lines apart, rows spread over all sets of a cache.
-        None => ((panels_per_task * width).div_ceil(LINE) | 1) * LINE,
+        None => ((panels_per_task * width).div_ceil(LINE_WORDS) | 1) * LINE_WORDS,
     };
-    let lines = (pitch * DEPTH).div_ceil(LINE);
+    let lines = (pitch * DEPTH).div_ceil(LINE_WORDS);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     let part_of = |task: usize| {
         let first_row = task / column_parts % row_parts * rows_per_task;
@@ -388,7 +381,7 @@ impl Coming<'_> {
             first: first.as_ptr().cast(),
             pitch: size_of::<f32>() * b.n,
             // A row that begins within a line ends in one more.
-            lines: self.part.columns.len().div_ceil(LINE) + 1,
+            lines: self.part.columns.len().div_ceil(LINE_WORDS) + 1,
             rows: some.len(),
         }
     }

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use half::bf16;
 
+use crate::cache::LINE_WORDS;
+
 /// One tile of C += A·B with A row-major as it lies in memory and B `[k][ldb]`, packed or as it lies.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile {
@@ -57,7 +59,7 @@ impl Default for Soon {
 }
 
 /// Bytes of a cache line.
-const LINE_BYTES: usize = 64;
+const LINE_BYTES: usize = LINE_WORDS * size_of::<f32>();
 
 /// Most rows of a tile, and rows of a streaming step.
 pub(crate) const MR: usize = 8;
@@ -118,6 +120,12 @@ pub(crate) struct Kernels {
 }
 
 impl Kernels {
+    /// Columns of each of the panels that `n` columns are cut into: of like width, because a narrow last one would
+    /// starve the registers; a multiple of [`Kernels::lanes`].
+    pub fn panel_width(&self, n: usize) -> usize {
+        n.div_ceil(self.lanes).div_ceil(n.div_ceil(self.nr)) * self.lanes
+    }
+
     /// The best for this CPU.
     pub fn get() -> &'static Self {
         static KERNELS: OnceLock<Kernels> = OnceLock::new();
@@ -183,8 +191,8 @@ pub(crate) trait Lanes {
 /// Has the `bytes` from `p` on brought into the second cache level; any address will do.
 #[inline(always)]
 pub(crate) fn fetch(p: *const u8, bytes: usize) {
-    let before = p.addr() % 64;
-    for at in (0..before + bytes).step_by(64) {
+    let before = p.addr() % LINE_BYTES;
+    for at in (0..before + bytes).step_by(LINE_BYTES) {
         prefetch::<2>(p.wrapping_sub(before).wrapping_add(at));
     }
 }

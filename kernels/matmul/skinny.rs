@@ -6,8 +6,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::input::Operand;
-use super::panel::LINE;
 use super::simd::{Kernels, MR, STREAM_ROWS, Stream};
+use crate::cache::LINE_WORDS;
 
 /// Sums of a task at most: they stay in the first cache level.
 const MAX_SUMS: usize = 4096;
@@ -25,12 +25,12 @@ pub(super) const MAX_ROWS: usize = 2 * MR;
 /// Elements from row to row of the copy of A: rows that lie a power of two apart would push each
 /// other out of the first cache level.
 pub(super) fn row_of_a(k: usize) -> usize {
-    k + LINE
+    k + LINE_WORDS
 }
 
 /// Elements from row to row of the sums, likewise.
 fn row_of_sums(width: usize) -> usize {
-    width + LINE
+    width + LINE_WORDS
 }
 
 /// One product `c[m×n] = a[m×k] · b[k×n]` with m ≤ [`MAX_ROWS`], in the current rayon pool.

@@ -239,10 +239,11 @@ pub fn down(rows: &[(&[u8], i16)], out: &mut [i16]) {
 }
 
 /// The same where the first row has the weight of the last, the second that of the last but one, and so on:
-/// rows of one weight are added first. A multiple of four rows.
+/// rows of one weight are added first. A multiple of four rows. Returns how many samples are done, all but a few
+/// at the end.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub fn down_mirrored(rows: &[(&[u8], i16)], out: &mut [i16]) {
+pub fn down_mirrored(rows: &[(&[u8], i16)], out: &mut [i16]) -> usize {
     let (first, last) = rows.split_at(rows.len() / 2);
     let mut x = 0;
     while x + 16 <= out.len() {
@@ -266,9 +267,7 @@ pub fn down_mirrored(rows: &[(&[u8], i16)], out: &mut [i16]) {
         unsafe { _mm256_storeu_si256(out[x..x + 16].as_mut_ptr().cast(), packed) };
         x += 16;
     }
-    let mut rest: Vec<(&[u8], i16)> = rows.to_vec();
-    rest.iter_mut().for_each(|(row, _)| *row = &row[x..]);
-    down(&rest, &mut out[x..]);
+    x
 }
 
 /// Samples from weighted middle samples: output `i` from `taps` of them (a multiple of 8, held in

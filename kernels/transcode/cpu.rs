@@ -86,25 +86,21 @@ impl Scaler {
             if rows.len() % 2 == 1 {
                 rows.push((rows[0].0, 0));
             }
+            let half = rows.len() / 2;
+            let mirrored = half.is_multiple_of(2)
+                && (0..half).all(|i| rows[i].1 == rows[rows.len() - 1 - i].1);
             let done = match super::has_avx512() {
                 // SAFETY: the processor has AVX-512.
                 true => unsafe { super::avx512::down(rows, inner) },
+                // SAFETY: the processor has AVX2.
+                false if mirrored => unsafe { super::avx2::down_mirrored(rows, inner) },
                 false => 0,
             };
             for (row, _) in rows.iter_mut() {
                 *row = &row[done..];
             }
-            let half = rows.len() / 2;
-            let mirrored = half.is_multiple_of(2)
-                && (0..half).all(|i| rows[i].1 == rows[rows.len() - 1 - i].1);
-            let rest = &mut inner[done..];
             // SAFETY: the processor has AVX2.
-            unsafe {
-                match mirrored {
-                    true => super::avx2::down_mirrored(rows, rest),
-                    false => super::avx2::down(rows, rest),
-                }
-            }
+            unsafe { super::avx2::down(rows, &mut inner[done..]) };
             self.pad(middle);
             match &self.half {
                 Some(taps) => self.across_half(middle, taps, out),
